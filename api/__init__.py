@@ -1,0 +1,1 @@
+"""How people and programs reach the system; for now the command line."""

@@ -1,0 +1,1 @@
+"""From camera to Redis: sources of frames, scene files, the loop that drives the pipeline."""

@@ -1,0 +1,1 @@
+"""The pure core: detections, tracks, counts, rules. Arrays and frozen values in, values out; no I/O."""

@@ -1,0 +1,85 @@
+"""What an administrator drew on one camera: lines, zones and the rules that watch them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.errors import SceneError
+
+SHAPE_TOLERANCE = 0.01
+"""Relative difference of aspect ratios up to which two pictures have the same shape: encoders
+round sizes to even numbers."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """A counting line: ``points`` (2, 2) float64 px. ``forward`` and ``backward`` are the user's
+    names; forward is from the left-hand to the right-hand side of someone who walks from the
+    first point to the second, as seen in the picture."""
+
+    name: str
+    points: NDArray[np.float64]
+    forward: str = "forward"
+    backward: str = "backward"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Zone:
+    """A polygon: ``polygon`` (k, 2) float64 px, k >= 3, simple (its edges do not cross)."""
+
+    name: str
+    polygon: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleConfig:
+    """One rule of a scene: ``kind`` is a name in ``vision.rules``, ``place`` the name of a line
+    or zone, ``classes`` what it looks at, ``settings`` that kind's frozen ``Settings``."""
+
+    name: str
+    kind: str
+    place: str
+    classes: tuple[str, ...]
+    settings: object
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """Everything drawn on one camera, in the pixels of a picture of ``frame_size`` (w, h).
+
+    ``classes`` are the detector classes that this scene uses; an empty tuple means the
+    detector's own choice. ``stretch`` says that streams of another shape show the same view.
+    """
+
+    frame_size: tuple[int, int]
+    classes: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
+    zones: tuple[Zone, ...] = ()
+    rules: tuple[RuleConfig, ...] = ()
+    stretch: bool = False
+
+    def line(self, name: str) -> Line:
+        """The line of that name; raises StopIteration."""
+        return next(line for line in self.lines if line.name == name)
+
+    def zone(self, name: str) -> Zone:
+        """The zone of that name; raises StopIteration."""
+        return next(zone for zone in self.zones if zone.name == name)
+
+    def scale_from(self, frame_size: tuple[int, int]) -> tuple[float, float]:
+        """Factors (x, y) that take a frame's pixels to the scene's.
+
+        Raises SceneError when the frame has another shape and ``stretch`` is not set.
+        """
+        (w, h), (fw, fh) = self.frame_size, frame_size
+        if not self.stretch and abs((w * fh) / (h * fw) - 1) > SHAPE_TOLERANCE:
+            raise SceneError(
+                f"the scene is drawn on a picture of {w}x{h}, but the frames are {fw}x{fh}, which is "
+                "another shape: draw it on this camera's picture, or set 'stretch: true' if the "
+                "stream is anamorphic"
+            )
+        return w / fw, h / fh
+

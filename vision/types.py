@@ -1,0 +1,187 @@
+"""The central types: frozen, validated when built; many things at once are structs of arrays.
+
+Coordinates are pixels with the origin at the top left, x to the right, y down. A frame's
+``Detections`` are in that frame's own pixels; from ``Tracked`` on, everything is in the pixels of
+the scene's picture (``Scene.frame_size``), so that a change of resolution moves no line.
+Times are UTC seconds of capture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float32]
+IntArray: TypeAlias = NDArray[np.int32]
+BoolArray: TypeAlias = NDArray[np.bool_]
+Image: TypeAlias = NDArray[np.uint8]
+JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of one camera.
+
+    ``index`` counts decoded frames from 0; ``ts`` is the capture time in UTC seconds;
+    ``image`` is (h, w, 3) uint8 BGR. Raises ValueError for another shape, type or time.
+    """
+
+    camera_id: str
+    index: int
+    ts: float
+    image: Image
+
+    def __post_init__(self) -> None:
+        shape, dtype = self.image.shape, self.image.dtype
+        if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
+            raise ValueError(f"a frame's image is (h, w, 3) uint8, not {shape} {dtype}")
+        if not math.isfinite(self.ts) or self.index < 0:
+            raise ValueError(f"a frame needs a finite ts and an index from 0, not {self.ts}, {self.index}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.image.shape[1], self.image.shape[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """Boxes found in one frame: ``xyxy`` (n, 4) float32 px, ``score`` (n,) float32 in 0..1,
+    ``class_id`` (n,) int32, an index into the detector's ``classes``.
+
+    Raises ValueError where shapes, types or values do not fit.
+    """
+
+    xyxy: FloatArray
+    score: FloatArray
+    class_id: IntArray
+
+    def __post_init__(self) -> None:
+        n = len(self.score)
+        shapes = (self.xyxy.shape, self.score.shape, self.class_id.shape)
+        if shapes != ((n, 4), (n,), (n,)):
+            raise ValueError(f"detections are xyxy (n, 4), score (n,), class_id (n,), not {shapes}")
+        types = (self.xyxy.dtype, self.score.dtype, self.class_id.dtype)
+        if types != (np.float32, np.float32, np.int32):
+            raise ValueError(f"detections are float32, float32, int32, not {types}")
+        if not (np.isfinite(self.xyxy).all() and np.isfinite(self.score).all()):
+            raise ValueError("detections hold a value that is not finite")
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def select(self, which: BoolArray | NDArray[np.intp]) -> Detections:
+        """The rows that a mask (n,) or an array of indices picks, in its order."""
+        return Detections(self.xyxy[which], self.score[which], self.class_id[which])
+
+    @staticmethod
+    def empty() -> Detections:
+        return Detections(
+            np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32)
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """One object over time, as known at one step.
+
+    ``class_name`` is decided by a vote along the track, ``class_share`` is the winner's part of
+    it (0..1). ``box`` (4,) float32 xyxy px is the latest filtered box. ``path`` (k, 3) float32 is
+    the ground-contact point (bottom centre) x, y in px and the seconds since ``first_ts`` at each
+    time the object was seen; it is bounded: the oldest points go first. ``last_ts`` is when it was
+    last seen, so a track with ``last_ts`` before the step's ``ts`` is out of sight.
+    """
+
+    id: int
+    class_name: str
+    class_share: float
+    score: float
+    first_ts: float
+    last_ts: float
+    box: FloatArray
+    path: FloatArray
+
+    def __post_init__(self) -> None:
+        if self.id < 0:
+            raise ValueError(f"a track's id is 0 or more, not {self.id}: unconfirmed boxes are no tracks")
+        if self.box.shape != (4,) or self.path.ndim != 2 or self.path.shape[1:] != (3,):
+            raise ValueError(f"a track has box (4,) and path (k, 3), not {self.box.shape}, {self.path.shape}")
+        if len(self.path) == 0 or self.last_ts < self.first_ts:
+            raise ValueError("a track has at least one point and does not end before it starts")
+
+    @property
+    def foot(self) -> tuple[float, float]:
+        """The latest ground-contact point, px."""
+        return float(self.path[-1, 0]), float(self.path[-1, 1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracked:
+    """What one step knows of one camera, in the pixels of the scene's picture.
+
+    ``track_id`` (n,) int32 names the track of each detection, -1 where there is none;
+    ``classes`` are the names behind ``detections.class_id``; ``tracks`` are the live confirmed
+    tracks, in order of id; ``ended`` are the ids that ended in this step.
+    """
+
+    camera_id: str
+    index: int
+    ts: float
+    classes: tuple[str, ...]
+    detections: Detections
+    track_id: IntArray
+    tracks: tuple[Track, ...]
+    ended: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if self.track_id.shape != (len(self.detections),):
+            raise ValueError(f"track_id is ({len(self.detections)},), not {self.track_id.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A track passed a line once. ``direction`` is the user's name of it; ``ts`` and the place
+    ``x``, ``y`` (px) are interpolated to the moment of the crossing."""
+
+    camera_id: str
+    line: str
+    direction: str
+    class_name: str
+    track_id: int
+    ts: float
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A rule's statement about something that began, and perhaps ended.
+
+    ``id`` is deterministic: the same frames give the same id. ``start_ts`` is when the condition
+    began, ``raised_ts`` when the rule fired, ``end_ts`` when it was over (None while it lasts).
+    ``place`` is the name of the zone or line; ``details`` says why it fired, in JSON values.
+    An event is stated when it is raised and once more, with the same id, when it ends.
+    """
+
+    id: str
+    kind: str
+    rule: str
+    camera_id: str
+    place: str
+    start_ts: float
+    raised_ts: float
+    end_ts: float | None
+    track_ids: tuple[int, ...]
+    score: float
+    details: Mapping[str, JsonValue]
+
+    def __post_init__(self) -> None:
+        if not self.id or not self.start_ts <= self.raised_ts:
+            raise ValueError("an event has an id and is raised no earlier than it starts")
+        if self.end_ts is not None and self.end_ts < self.start_ts:
+            raise ValueError("an event does not end before it starts")
