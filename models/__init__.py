@@ -1,1 +1,1 @@
-"""The model zoo: manifest, verified onnxruntime sessions, and the scripts that rebuild the weights."""
+"""The model zoo: manifest, verified onnxruntime sessions, and builds of the weights."""

@@ -1,0 +1,260 @@
+"""onnxruntime sessions: loaded from verified bytes, at one input size, checked before first use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
+
+from models.errors import BadModel
+from models.manifest import SIZE_STEP, ModelEntry
+from models.zoo import VerifiedModel
+
+CPU = "CPUExecutionProvider"
+FLOAT = "tensor(float)"
+YOLOX_STRIDES = (8, 16, 32)
+REASON_MAX_CHARS = 200
+_ERRORS_ONLY = 3
+_WELL_KNOWN_DIMENSIONS = {"batch": 0, "batch_size": 0, "height": 2, "width": 3}
+"""Names that exporters give to the dimensions of a picture, and their axis."""
+# onnxruntime's exceptions have no base of their own
+_ORT_ERRORS: tuple[type[Exception], ...] = (
+    *(
+        value
+        for value in vars(ort_state).values()
+        if isinstance(value, type) and issubclass(value, Exception)
+    ),
+    RuntimeError,
+    ValueError,
+)
+
+
+class OnnxSession:
+    """A loaded detector. ``input_shape`` is (1, 3, h, w); ``output_shapes`` has one shape per
+    output, in the order in which ``run`` returns them."""
+
+    def __init__(
+        self,
+        entry: ModelEntry,
+        session: Any,
+        input_shape: tuple[int, int, int, int],
+    ) -> None:
+        """Used by ``load_session``. Runs one black picture to learn what the model returns."""
+        self.entry = entry
+        self.input_shape = input_shape
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        self._outputs = [output.name for output in session.get_outputs()]
+        kinds = [output.type for output in session.get_outputs()]
+        if set(kinds) != {FLOAT}:
+            raise BadModel(f"{entry.name} returns {', '.join(kinds)}: only {FLOAT} is known here")
+        outputs = self._run_one(np.zeros(input_shape, np.float32))
+        shapes = [output.shape for output in outputs]
+        if entry.layout == "detr" and len(shapes) == 2 and shapes[0][-1:] != (4,):
+            # exporters disagree on the order; here boxes come first
+            self._outputs.reverse()
+            outputs.reverse()
+        self.output_shapes = tuple(tuple(output.shape) for output in outputs)
+        _check_outputs(entry, outputs, input_shape)
+
+    def run(self, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """The outputs for pictures (n, 3, h, w) float32, n >= 1; each output is (n, ...).
+
+        Layout ``detr`` returns boxes first. Raises ValueError for another shape or type of
+        ``batch``, BadModel when onnxruntime fails.
+        """
+        if batch.ndim != 4 or batch.shape[1:] != self.input_shape[1:] or batch.dtype != np.float32:
+            raise ValueError(
+                f"a batch is (n, {', '.join(map(str, self.input_shape[1:]))}) float32, "
+                f"not {batch.shape} {batch.dtype}"
+            )
+        if len(batch) == 1:
+            return self._run_one(batch)
+        if len(batch) == 0:
+            raise ValueError("a batch holds at least one picture")
+        # on a CPU a larger batch costs as much as its pictures one by one
+        rows = [self._run_one(batch[index : index + 1]) for index in range(len(batch))]
+        return [np.concatenate(parts) for parts in zip(*rows, strict=True)]
+
+    def _run_one(self, picture: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        try:
+            outputs: list[NDArray[np.float32]] = self._session.run(
+                self._outputs, {self._input: picture}
+            )
+        except _ORT_ERRORS as error:
+            raise BadModel(f"{self.entry.name} fails when it runs: {_reason(error)}") from error
+        return outputs
+
+
+def load_session(
+    model: VerifiedModel,
+    *,
+    input_size: tuple[int, int] | None = None,
+    providers: Sequence[str] = (CPU,),
+    threads: int = 1,
+) -> OnnxSession:
+    """A session for pictures of ``input_size`` (height, width) px, by default the entry's own.
+
+    ``providers`` are onnxruntime's execution providers, the preferred one first. Raises BadModel
+    when the size is not the model's, a provider is unavailable, the file does not load, or its
+    input or outputs are not what the entry states.
+    """
+    entry = model.entry
+    shape = (1, 3, *_input_size(entry, input_size))
+    _check_providers(entry, providers)
+    dimensions = {name: shape[axis] for name, axis in _WELL_KNOWN_DIMENSIONS.items()}
+    session = _load(model, dimensions, providers, threads)
+    others = _symbolic_dimensions(entry, session, shape)
+    if others:
+        # fixed dimensions let onnxruntime fold everything that depends on the size
+        session = _load(model, {**dimensions, **others}, providers, threads)
+    _check_input(entry, session, shape)
+    return OnnxSession(entry, session, shape)
+
+
+def _input_size(entry: ModelEntry, wanted: tuple[int, int] | None) -> tuple[int, int]:
+    own = (entry.input.height, entry.input.width)
+    if wanted is None or wanted == own:
+        return own
+    if not entry.input.dynamic:
+        raise BadModel(
+            f"{entry.name} takes pictures of {own[0]}x{own[1]} (height x width) only, "
+            f"not {wanted[0]}x{wanted[1]}"
+        )
+    if any(side <= 0 or side % SIZE_STEP for side in wanted):
+        raise BadModel(
+            f"{entry.name} takes heights and widths that are multiples of {SIZE_STEP}, "
+            f"not {wanted[0]}x{wanted[1]}"
+        )
+    return wanted
+
+
+def _check_providers(entry: ModelEntry, providers: Sequence[str]) -> None:
+    available = ort.get_available_providers()
+    for provider in providers:
+        if provider not in available:
+            raise BadModel(
+                f"{entry.name} cannot run on {provider}: this onnxruntime offers "
+                f"{', '.join(available)}"
+            )
+
+
+def _load(
+    model: VerifiedModel, dimensions: dict[str, int], providers: Sequence[str], threads: int
+) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = _ERRORS_ONLY
+    # many cameras share the cores: a waiting thread must sleep
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    # weights outside the verified bytes are refused: no file lies below the null device
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", os.devnull
+    )
+    for name, value in dimensions.items():
+        options.add_free_dimension_override_by_name(name, value)
+    name = model.entry.name
+    try:
+        session = ort.InferenceSession(
+            model.content, options, providers=list(providers), enable_fallback=0
+        )
+    except _ORT_ERRORS as error:
+        raise BadModel(f"{name} does not load as an ONNX model: {_reason(error)}") from error
+    # onnxruntime drops a provider whose libraries are missing and goes on without it
+    lost = [provider for provider in providers if provider not in session.get_providers()]
+    if lost:
+        raise BadModel(f"{name} cannot run on {lost[0]}: its libraries or device are missing")
+    return session
+
+
+def _symbolic_dimensions(entry: ModelEntry, session: Any, shape: tuple[int, ...]) -> dict[str, int]:
+    """Named dimensions of the input that are still open, and what they must be."""
+    inputs = session.get_inputs()
+    stated = inputs[0].shape if len(inputs) == 1 else []
+    found: dict[str, int] = {}
+    for dimension, value in zip(stated, shape, strict=False):
+        if isinstance(dimension, str) and found.setdefault(dimension, value) != value:
+            raise BadModel(
+                f"{entry.name} uses one name '{dimension}' for two sides of its input: "
+                "choose a square input_size or export it again"
+            )
+    return found
+
+
+def _check_input(entry: ModelEntry, session: Any, shape: tuple[int, ...]) -> None:
+    inputs = session.get_inputs()
+    if len(inputs) != 1:
+        names = ", ".join(each.name for each in inputs)
+        raise BadModel(f"{entry.name} has {len(inputs)} inputs ({names}): a detector here has one")
+    stated, kind = inputs[0].shape, inputs[0].type
+    fits = len(stated) == len(shape) and all(
+        dimension == value or not isinstance(dimension, int)
+        for dimension, value in zip(stated, shape, strict=True)
+    )
+    if not fits or kind != FLOAT:
+        raise BadModel(
+            f"{entry.name} takes {tuple(stated)} {kind}, its entry says {shape} {FLOAT}: "
+            "correct the entry's input or export the model again"
+        )
+
+
+def _check_outputs(
+    entry: ModelEntry, outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int, int, int]
+) -> None:
+    """Raises BadModel when what came out for one picture does not fit the layout."""
+    expected = _expected_shapes(entry, shape)
+    found = [output.shape for output in outputs]
+    fits = len(found) == len(expected) and all(map(_fits, found, expected))
+    # two outputs speak of the same objects, so they have as many rows
+    if not fits or (len(found) > 1 and len({actual[1] for actual in found}) > 1):
+        actual = " and ".join(map(_written, found))
+        needed = " and ".join(map(_written, expected))
+        raise BadModel(
+            f"{entry.name} returns {actual}; layout {entry.layout} with {len(entry.classes)} "
+            f"classes needs {needed}: correct layout or classes in its entry"
+        )
+
+
+def _expected_shapes(
+    entry: ModelEntry, shape: tuple[int, int, int, int]
+) -> list[tuple[int | None, ...]]:
+    """One shape per output; None is any number of rows."""
+    classes = len(entry.classes)
+    match entry.layout:
+        case "yolov8":
+            return [(1, 4 + classes, None)]
+        case "end_to_end":
+            return [(1, None, 6)]
+        case "yolox":
+            cells = sum((shape[2] // stride) * (shape[3] // stride) for stride in YOLOX_STRIDES)
+            return [(1, cells, 5 + classes)]
+        case "detr":
+            # softmax keeps a last score for "no object"
+            scores = classes + 1 if entry.scores == "softmax" else classes
+            return [(1, None, 4), (1, None, scores)]
+
+
+def _fits(actual: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    return len(actual) == len(expected) and all(
+        size == wanted or (wanted is None and size > 0)
+        for size, wanted in zip(actual, expected, strict=True)
+    )
+
+
+def _written(shape: Sequence[int | None]) -> str:
+    return f"({', '.join('n' if size is None else str(size) for size in shape)})"
+
+
+def _reason(error: Exception) -> str:
+    """onnxruntime's words on one line, without its codes."""
+    text = " ".join(str(error).split()).rpartition("[ONNXRuntimeError] : ")[2]
+    return text.split(" : ", 2)[-1][:REASON_MAX_CHARS]

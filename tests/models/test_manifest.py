@@ -1,0 +1,120 @@
+"""The manifest and sidecars: what is accepted, and the one line that says what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from models.coco import COCO80
+from models.errors import ManifestError
+from models.manifest import load_manifest, parse_manifest
+
+Fields = Callable[..., dict[str, Any]]
+
+
+def parse(entry: dict[str, Any]) -> Any:
+    entry = {key: value for key, value in entry.items() if key != "name"}
+    return parse_manifest(yaml.safe_dump({"models": {"tiny": entry}}), "some.yaml")["tiny"]
+
+
+def test_the_shipped_manifest_has_the_embedded_default_first() -> None:
+    manifest = load_manifest()
+    assert list(manifest) == ["nanodet_g", "yolox_nano"]
+    default = manifest["nanodet_g"]
+    assert default.file == "nanodet_g.onnx"
+    assert default.input.dynamic
+    assert default.classes == COCO80
+    assert manifest["yolox_nano"].address is not None
+
+
+def test_coco_has_its_80_names_in_order() -> None:
+    assert len(set(COCO80)) == 80
+    assert [COCO80.index(name) for name in ("person", "car", "bus", "truck", "toothbrush")] == [
+        0, 2, 5, 7, 79,
+    ]  # fmt: skip
+
+
+def test_a_valid_entry_is_frozen(entry_fields: Fields) -> None:
+    entry = parse(entry_fields())
+    assert entry.name == "tiny"
+    assert entry.classes == ("car", "bus", "person")
+    with pytest.raises(ValueError, match="frozen"):
+        entry.layout = "yolox"
+
+
+WRONG = [
+    ({"layout": "yolov9"}, "layout is 'yolov9', .* yolov8, end_to_end, yolox, detr"),
+    ({"layout": ["x"]}, "layout is a list, which is unknown"),
+    ({"colour": "rgb"}, "colour is no known field"),
+    ({"licence": None}, "licence is missing"),
+    ({"sha256": "ABC"}, "sha256 is wrong"),
+    ({"size": 0}, "size is wrong"),
+    ({"size": 3 * 2**30}, "size is wrong"),
+    ({"classes": "coco81"}, "only shorthand is coco80"),
+    ({"classes": []}, "classes is wrong"),
+    ({"classes": ["car", "bus", "car"]}, "classes names a class twice"),
+    ({"classes": ["car", "person"]}, "count_as_one names 'bus', which is not in classes"),
+    ({"thresholds": {"low": 0.5, "match": 0.3, "birth": 0.4}}, "must ascend"),
+    ({"thresholds": {"low": 0.1, "match": 0.3, "birth": 40}}, r"thresholds\.birth is wrong"),
+    ({"nms": {"iou": -1}}, r"nms\.iou is wrong"),
+    ({"file": None}, "either file or address"),
+    ({"address": "https://example.org/x.onnx"}, "either file or address"),
+    ({"file": "../x.onnx"}, "file is wrong"),
+    ({"file": None, "address": "http://example.org/x.onnx"}, "starts with https://"),
+    ({"file": None, "address": "https://me:secret@example.org/x"}, "holds no login"),
+    ({"layout": "detr"}, "scores .* goes with layout detr"),
+    ({"scores": "sigmoid"}, "scores .* goes with layout detr"),
+    ({"layout": "detr", "scores": "max"}, "scores is 'max', .* sigmoid, softmax, probabilities"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), WRONG, ids=[said for _, said in WRONG])
+def test_what_is_wrong_is_said_in_one_line(
+    entry_fields: Fields, change: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ManifestError, match=said) as caught:
+        parse(entry_fields(**change))
+    assert str(caught.value).startswith("some.yaml: models.tiny")
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"colour": "hsv"}, r"input\.colour is 'hsv', .* rgb, bgr"),
+        ({"scale": 0}, r"input\.scale is wrong"),
+        ({"scale": float("inf")}, r"input\.scale is wrong"),
+        ({"dynamic": True, "height": 60}, "multiples of 32"),
+        ({"padding": {"value": 114, "align": "left"}}, r"input\.padding\.align is 'left'"),
+        ({"padding": {"value": 300, "align": "centre"}}, r"input\.padding\.value is wrong"),
+        ({"depth": 3}, r"input\.depth is no known field"),
+    ],
+)
+def test_a_wrong_input_names_the_field(
+    entry_fields: Fields, change: dict[str, Any], said: str
+) -> None:
+    entry = entry_fields()
+    with pytest.raises(ManifestError, match=said):
+        parse({**entry, "input": {**entry["input"], **change}})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("models: [", "not valid YAML"),
+        ("models: 2024-99-99", "not valid YAML"),
+        ("just words", "no mapping of fields"),
+        ("models: []", "one mapping named 'models'"),
+        ("models: {}\nother: 1", "one mapping named 'models'"),
+        ("models: {tiny: 3}", "models.tiny holds no mapping"),
+        ("models: {}\nmodels: {}", "line 2 states 'models' a second time"),
+    ],
+)
+def test_a_file_of_another_form_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ManifestError, match=said) as caught:
+        parse_manifest(text, "some.yaml")
+    assert "\n" not in str(caught.value)

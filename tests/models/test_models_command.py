@@ -1,0 +1,70 @@
+"""``matakota models`` from the outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from api.cli import models as command
+from models.errors import BuildError, PullError, WrongHash
+from models.zoo import load_manifest
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("MATAKOTA_MODELS", str(tmp_path / "zoo"))
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(command.app, arguments)
+
+
+def test_list_shows_every_model_and_where_pulled_ones_go(call: Callable[..., Result]) -> None:
+    result = call("list")
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert result.exit_code == 0
+    assert ["nanodet_g", "7.6", "Apache-2.0", "AND", "MIT", "yolov8", "yes"] in lines
+    assert ["yolox_nano", "3.7", "Apache-2.0", "yolox", "no"] in lines
+    assert "zoo" in result.stdout
+
+
+def test_verify_checks_what_is_present(call: Callable[..., Result]) -> None:
+    result = call("verify")
+    assert result.exit_code == 0
+    assert load_manifest()["nanodet_g"].sha256 in result.stdout
+    assert "yolox" not in result.stdout
+
+
+def test_verify_refuses_another_file(call: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "zoo").mkdir()
+    (tmp_path / "zoo" / "yolox_nano.onnx").write_bytes(b"another")
+    assert isinstance(call("verify").exception, WrongHash)
+    assert isinstance(call("verify", "yolox_nano").exception, WrongHash)
+
+
+def test_verify_takes_a_file_with_a_sidecar(
+    call: Callable[..., Result], save_model: Callable[..., Path]
+) -> None:
+    path = save_model(b"content")
+    result = call("verify", str(path))
+    assert result.exit_code == 0
+    assert "as stated, 7 bytes" in result.stdout
+
+
+def test_pull_leaves_errors_to_the_edge(call: Callable[..., Result]) -> None:
+    assert isinstance(call("pull", "nanodet_g").exception, PullError)
+
+
+def test_build_compares_with_the_manifest(
+    call: Callable[..., Result],
+    tmp_path: Path,
+    make_graph: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(command, "build_model", lambda name, package: make_graph())
+    assert isinstance(call("build", "nanodet_g").exception, WrongHash)
+    assert (tmp_path / "nanodet_g.onnx").read_bytes() == make_graph()
+    gone = call("build", "nanodet_g", "--out", str(tmp_path / "gone" / "x.onnx")).exception
+    assert isinstance(gone, BuildError)
+    assert "No such file" in str(gone)
