@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class RuleConfig:
     kind: str
     place: str
     classes: tuple[str, ...]
-    settings: object
+    settings: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)

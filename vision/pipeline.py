@@ -1,0 +1,65 @@
+"""One camera, one ``step`` a frame: detect, track, count, rules. Live and recorded alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vision.counting import Counter
+from vision.detect import Detector
+from vision.rules.registry import kinds
+from vision.scene import Scene
+from vision.track import Tracker, TrackerSettings
+from vision.types import Crossing, Detections, Event, Frame, Tracked
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """What one frame brought: the state of all tracks, crossings decided and events raised or
+    ended in it."""
+
+    tracked: Tracked
+    crossings: tuple[Crossing, ...]
+    events: tuple[Event, ...]
+
+
+class Pipeline:
+    """Everything that is known of one camera. Its state dies with it."""
+
+    def __init__(self, scene: Scene, detector: Detector, tracker: TrackerSettings) -> None:
+        self.scene = scene
+        self._detector = detector
+        self._tracker = Tracker(tracker, detector.classes, detector.group_of)
+        self._counter = Counter(scene.lines, scene.frame_size)
+        self._rules = [kinds()[config.kind](config) for config in scene.rules]
+        self._wanted = scene.classes or detector.classes
+
+    @property
+    def counts(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Counts so far: line → direction → class → n, every line and direction present."""
+        return self._counter.counts
+
+    def step(self, frame: Frame) -> Step:
+        """Take one frame. Raises SceneError when its shape is not the scene's, ValueError when
+        its time is before the last one's."""
+        scale = np.array(self.scene.scale_from(frame.size) * 2, np.float32)
+        found = self._detector.detect([frame.image])[0]
+        found = Detections(found.xyxy * scale, found.score, found.class_id)
+        track_id, tracks, ended = self._tracker.update(found, frame.ts)
+        tracked = Tracked(
+            camera_id=frame.camera_id,
+            index=frame.index,
+            ts=frame.ts,
+            classes=self._detector.classes,
+            detections=found,
+            track_id=track_id,
+            # rivals of the wanted classes were only needed to tell them apart
+            tracks=tuple(track for track in tracks if track.class_name in self._wanted),
+            ended=ended,
+        )
+        return Step(
+            tracked=tracked,
+            crossings=tuple(self._counter.update(tracked)),
+            events=tuple(event for rule in self._rules for event in rule.update(tracked, self.scene)),
+        )

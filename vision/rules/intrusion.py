@@ -1,0 +1,70 @@
+"""Somebody or something is in a zone where it must not be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from vision.geometry import box_shares, contains
+from vision.rules.base import TrackRule, Watch, at_least
+from vision.scene import Scene
+from vision.types import Event, FloatArray, Track, Tracked
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    min_dwell_s: float = field(
+        default=0.5, metadata={"help": "Seconds inside before the rule fires; brushing the edge is no intrusion."}
+    )
+    release_s: float = field(
+        default=1.0, metadata={"help": "Seconds seen outside before the intrusion is over."}
+    )
+    membership: Literal["ground", "box"] = field(
+        default="ground",
+        metadata={"help": "Inside by the ground-contact point, or by the part of the box in the zone."},
+    )
+    box_overlap_share: float = field(
+        default=0.3, metadata={"help": "With membership 'box': the part of the box (0..1) that counts as inside."}
+    )
+
+    def __post_init__(self) -> None:
+        at_least(self, min_dwell_s=0, release_s=0, box_overlap_share=0)
+        if not 0 < self.box_overlap_share <= 1:
+            raise ValueError(f"box_overlap_share is {self.box_overlap_share}, but must be over 0 and up to 1")
+
+
+class Intrusion(TrackRule[Watch]):
+    kind = "intrusion"
+    place = "zone"
+    classes = ("person",)
+    Settings = Settings
+
+    def watch(self) -> Watch:
+        return Watch()
+
+    def holds(self, track: Track, point: FloatArray, watch: Watch, scene: Scene) -> bool:
+        settings: Settings = self.config.settings
+        polygon = scene.zone(self.config.place).polygon
+        if settings.membership == "ground":
+            return bool(contains(polygon, point[None, :2])[0])
+        # boxes of the past are not kept: the present box speaks for the present point alone
+        now = point[2] == track.path[-1, 2]
+        return bool(now and box_shares(track.box[None], polygon)[0] >= settings.box_overlap_share)
+
+    def raised(self, track: Track, watch: Watch, tracked: Tracked) -> Event | None:
+        settings: Settings = self.config.settings
+        since_ts = tracked.ts if watch.since_ts is None else watch.since_ts
+        inside_s = tracked.ts - since_ts
+        if inside_s < settings.min_dwell_s:
+            return None
+        return self.event(
+            tracked,
+            track,
+            start_ts=since_ts,
+            details={
+                "why": f"{track.class_name} inside '{self.config.place}' for {inside_s:.1f} s",
+                "inside_s": round(inside_s, 2),
+                "min_dwell_s": settings.min_dwell_s,
+                "membership": settings.membership,
+            },
+        )

@@ -1,0 +1,136 @@
+"""Warnings about a valid scene that cannot work.
+
+Objects are placed by their ground-contact point, the bottom centre of their box. It does not
+reach every part of a picture: the feet of a whole object are at least its height below the top
+edge, and a box that the picture cuts off sticks to its edge. A line counts once that point was on
+both sides of it by ``HYSTERESIS`` times the square root of the box's area. The thresholds are
+shares of the picture's height and deliberately small: what they catch fails for every object of
+ordinary size, so a sensible scene has no warning.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+
+import numpy as np
+import shapely
+
+from vision.scene import Line, RuleConfig, Scene, Zone
+
+HYSTERESIS = 0.06
+"""Distance from a line, in square roots of the box area, from which a side counts as reached."""
+WIDTH_PER_HEIGHT = 0.4
+"""A standing person's box, the narrowest that is counted."""
+FAR_HEIGHT = 0.05
+"""Height of the smallest object that a detector finds reliably, as a share of the picture's."""
+TYPICAL_HEIGHT = 0.1
+"""Height of an ordinary object, as a share of the picture's."""
+NEAR_HEIGHT = 0.5
+"""Height of an object at the bottom edge, right in front of the camera, as a share likewise."""
+CUT_SHARE = 0.5
+"""Part of an object that must be visible for a detector to find it at the picture's edge."""
+STEP_HEIGHTS = 0.16
+"""A walker's way between two samples, in body heights: 1.4 m/s, 5 samples a second, 1.7 m tall."""
+SAME_PLACE = 0.005
+"""Distance of two ends that are one place, as a share of the picture's height."""
+
+
+def check_scene(scene: Scene) -> list[str]:
+    """Warnings, one sentence each: what cannot work, why, and what to do. A scene that is fine
+    has none."""
+    if not scene.lines and not scene.zones:
+        return ["the scene draws no line and no zone, so nothing is counted or watched: draw one"]
+    found: list[str] = []
+    for line in scene.lines:
+        found += _check_line(line, scene.frame_size)
+    for one, other in combinations(scene.lines, 2):
+        found += _check_pair(one, other, scene.frame_size)
+    watched = {rule.place for rule in scene.rules}
+    for zone in scene.zones:
+        found += _check_zone(zone, scene.frame_size, watched=zone.name in watched)
+    for rule in scene.rules:
+        found += _check_rule(rule, scene)
+    return found
+
+
+def _margin(height: float) -> float:
+    """How far the foot point of a person of that height must get from a line, same unit."""
+    return HYSTERESIS * math.sqrt(WIDTH_PER_HEIGHT) * height
+
+
+def _check_line(line: Line, size: tuple[int, int]) -> list[str]:
+    w, h = size
+    x, y = line.points[:, 0], line.points[:, 1]
+    top = (FAR_HEIGHT + _margin(FAR_HEIGHT)) * h
+    bottom = _margin(NEAR_HEIGHT) * h
+    cut_centre = CUT_SHARE / 2 * WIDTH_PER_HEIGHT * TYPICAL_HEIGHT
+    side = (cut_centre + _margin(TYPICAL_HEIGHT)) * h
+    feet, cut = "where the feet of a whole object never come", "where boxes are cut off and"
+    stuck = f"{cut} the foot point does not get past the line"
+    edges = (
+        ("top", feet, y.max(), top),
+        ("bottom", stuck, h - y.min(), bottom),
+        ("left", stuck, x.max(), side),
+        ("right", stuck, w - x.min(), side),
+    )
+    found = [
+        f"line '{line.name}' runs along the {edge} edge of the picture, {why}: move it at least "
+        f"{math.ceil(needed)} px away from that edge"
+        for edge, why, distance, needed in edges
+        if distance < needed
+    ]
+    length, width = math.dist(*line.points), WIDTH_PER_HEIGHT * TYPICAL_HEIGHT * h
+    if length < width:
+        found.append(
+            f"line '{line.name}' is {length:.0f} px long, shorter than an object is wide, so most "
+            f"objects pass beside it: draw it across the whole way, at least {math.ceil(width)} px"
+        )
+    return found
+
+
+def _check_pair(one: Line, other: Line, size: tuple[int, int]) -> list[str]:
+    near = SAME_PLACE * size[1]
+    if not any(
+        np.hypot(*(one.points - points).T).max() <= near
+        for points in (other.points, other.points[::-1])
+    ):
+        return []
+    text = (
+        f"lines '{one.name}' and '{other.name}' lie on each other, so that everything is counted "
+        "twice: remove one of them"
+    )
+    return [text]
+
+
+def _check_zone(zone: Zone, size: tuple[int, int], *, watched: bool) -> list[str]:
+    found = []
+    h = size[1]
+    lowest, needed = zone.polygon[:, 1].max(), FAR_HEIGHT * h
+    step = STEP_HEIGHTS * TYPICAL_HEIGHT * h
+    if lowest < needed:
+        found.append(
+            f"zone '{zone.name}' lies along the top edge of the picture, where the feet of a whole "
+            f"object never come: extend it down to y = {math.ceil(needed)} px or further"
+        )
+    if shapely.Polygon(zone.polygon).buffer(-step / 2).is_empty:
+        found.append(
+            f"zone '{zone.name}' is so narrow that a walker is through between two samples: make "
+            f"it at least {math.ceil(step)} px wide and high"
+        )
+    if not watched:
+        found.append(
+            f"zone '{zone.name}' is watched by no rule: add a rule with it or remove the zone"
+        )
+    return found
+
+
+def _check_rule(rule: RuleConfig, scene: Scene) -> list[str]:
+    if rule.classes:
+        return []
+    used = ", ".join(scene.classes) or "none"
+    text = (
+        f"rule '{rule.name}' can never fire, because its kind '{rule.kind}' looks at none of the "
+        f"scene's classes ({used}): add one that it looks at, or remove the rule"
+    )
+    return [text]
