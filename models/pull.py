@@ -1,4 +1,4 @@
-"""Fetches weights over https. A file appears under its name only whole and verified."""
+"""Fetches published files over https. A file appears under its name only whole and verified."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +31,16 @@ class _PassingError(Exception):
     """A server's answer that may be another one in a moment."""
 
 
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A published file: its name in messages, its https address, and what its bytes must be."""
+
+    name: str
+    address: str
+    sha256: str
+    size: int
+
+
 def pull(
     name: str,
     cache: Path,
@@ -49,8 +60,7 @@ def fetch(
     """Fetch the weights of an entry into ``cache`` and return their path.
 
     Weights that are there and right are left alone; embedded weights need no fetching and raise
-    PullError. At most four attempts with growing, random pauses (seconds, through ``pause``);
-    only https, also after a redirect. Raises WrongHash, or PullError naming the address.
+    PullError. Otherwise see ``download``.
     """
     if entry.address is None:
         raise PullError(f"the weights of {entry.name} are part of this installation already")
@@ -60,71 +70,82 @@ def fetch(
         if target.is_file():
             load(entry, cache=cache)
             return target
+    wanted = Download(entry.name, entry.address, entry.sha256, entry.size)
+    download(wanted, target, client, pause)
+    return target
+
+
+def download(
+    wanted: Download,
+    target: Path,
+    client: httpx.Client | None = None,
+    pause: Callable[[float], None] = time.sleep,
+) -> None:
+    """Fetch a published file to ``target``, whole and verified or not at all.
+
+    At most four attempts with growing, random pauses (seconds, through ``pause``); only https,
+    also after a redirect. Raises WrongHash, or PullError naming the address.
+    """
     with contextlib.ExitStack() as stack:
         if client is None:
             client = stack.enter_context(httpx.Client(timeout=TIMEOUT_SECONDS))
         try:
-            return _pull(entry, entry.address, target, client, pause)
+            _attempts(wanted, target, client, pause)
         except OSError as error:
             raise PullError(f"{target} cannot be written: {error.strerror or error}") from error
 
 
-def _pull(
-    entry: ModelEntry,
-    address: str,
-    target: Path,
-    client: httpx.Client,
-    pause: Callable[[float], None],
-) -> Path:
+def _attempts(
+    wanted: Download, target: Path, client: httpx.Client, pause: Callable[[float], None]
+) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with _new_file(target) as file:
-                _download(entry, address, client, file)
-            return target
+                _receive(wanted, client, file)
+            return
         except (httpx.TransportError, _PassingError) as error:
             if attempt == ATTEMPTS:
                 reason = str(error) or type(error).__name__
                 raise PullError(
-                    f"{address} could not be fetched in {ATTEMPTS} attempts ({reason}): "
+                    f"{wanted.address} could not be fetched in {ATTEMPTS} attempts ({reason}): "
                     f"try again later, or put the file at {target}"
                 ) from error
             pause(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise PullError(f"{address} could not be fetched: {error}") from error
-    raise AssertionError("the last attempt returns or raises")
+            raise PullError(f"{wanted.address} could not be fetched: {error}") from error
 
 
 @contextlib.contextmanager
 def _new_file(target: Path) -> Iterator[IO[bytes]]:
     """A file that takes the target's name when all went well, and vanishes otherwise."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        dir=target.parent, prefix=f".{target.name}.", delete=False
-    ) as file:
-        try:
-            yield file.file
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, target)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(
+            tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False)
+        )
+        # gone already after the rename
+        stack.callback(Path(file.name).unlink, missing_ok=True)
+        yield file.file
+        file.flush()
+        os.fsync(file.fileno())
+        os.replace(file.name, target)
 
 
-def _download(entry: ModelEntry, address: str, client: httpx.Client, file: IO[bytes]) -> None:
+def _receive(wanted: Download, client: httpx.Client, file: IO[bytes]) -> None:
     digest, received = hashlib.sha256(), 0
-    with _open(address, client) as response:
+    with _open(wanted.address, client) as response:
         for chunk in response.iter_bytes():
             received += len(chunk)
-            if received > entry.size:
+            if received > wanted.size:
                 raise PullError(
-                    f"{address} sends more than the stated {entry.size} bytes: it is another file"
+                    f"{wanted.address} sends more than the stated {wanted.size} bytes: "
+                    "it is another file"
                 )
             digest.update(chunk)
             file.write(chunk)
-    if digest.hexdigest() != entry.sha256:
+    if digest.hexdigest() != wanted.sha256:
         raise WrongHash(
-            f"{address} is not {entry.name} as stated: expected sha256 {entry.sha256}, "
+            f"{wanted.address} is not {wanted.name} as stated: expected sha256 {wanted.sha256}, "
             f"found {digest.hexdigest()} in {received} bytes; nothing was kept"
         )
 

@@ -1,1 +1,4 @@
-"""The pure core: detections, tracks, counts, rules. Arrays and frozen values in, values out; no I/O."""
+"""The pure core: detections, tracks, counts, rules.
+
+Arrays and frozen values in, values out; no input, no output.
+"""

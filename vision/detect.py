@@ -65,6 +65,15 @@ class DetectorSpec:
     groups: tuple[ClassGroup, ...] = ()
     activation: Activation = "none"
 
+    def require(self, wanted: Sequence[str]) -> None:
+        """Raise DetectorError for the first wanted class that the model does not know."""
+        for name in wanted:
+            if name not in self.classes:
+                known = ", ".join(self.classes)
+                raise DetectorError(
+                    f"the model does not know the class '{name}': choose among {known}"
+                )
+
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
@@ -87,7 +96,9 @@ def fit_input(frame_size: tuple[int, int], long_side: int, stride: int = 32) -> 
     return rounded(h), rounded(w)
 
 
-def letterbox(image: Image, size: tuple[int, int], pad_value: int, centred: bool) -> tuple[Image, Letterbox]:
+def letterbox(
+    image: Image, size: tuple[int, int], pad_value: int, centred: bool
+) -> tuple[Image, Letterbox]:
     """``image`` (h, w, 3) resized without distortion into ``size`` (h, w), and where it lies."""
     height, width = size
     ratio = min(height / image.shape[0], width / image.shape[1])
@@ -95,7 +106,9 @@ def letterbox(image: Image, size: tuple[int, int], pad_value: int, centred: bool
     w = min(width, max(1, round(image.shape[1] * ratio)))
     top, left = ((height - h) // 2, (width - w) // 2) if centred else (0, 0)
     canvas = np.full((height, width, 3), pad_value, np.uint8)
-    cv2.resize(image, (w, h), dst=canvas[top : top + h, left : left + w], interpolation=cv2.INTER_LINEAR)
+    cv2.resize(
+        image, (w, h), dst=canvas[top : top + h, left : left + w], interpolation=cv2.INTER_LINEAR
+    )
     return canvas, Letterbox(ratio, left, top)
 
 
@@ -108,12 +121,13 @@ class Detector:
     """
 
     def __init__(self, spec: DetectorSpec, session: Session, wanted: Sequence[str]) -> None:
-        unknown = [name for name in wanted if name not in spec.classes]
-        if unknown:
-            raise DetectorError(
-                f"the model does not know the class '{unknown[0]}': choose among {', '.join(spec.classes)}"
-            )
-        rivals = {name for group in spec.groups if set(group.classes) & set(wanted) for name in group.classes}
+        spec.require(wanted)
+        rivals = {
+            name
+            for group in spec.groups
+            if set(group.classes) & set(wanted)
+            for name in group.classes
+        }
         self._columns = np.array(
             [i for i, name in enumerate(spec.classes) if name in rivals or name in wanted], np.intp
         )
@@ -130,7 +144,9 @@ class Detector:
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """Detections of each picture, in its own pixels, best score first."""
         spec = self.spec
-        fitted = [letterbox(image, spec.input_size, spec.pad_value, spec.centred) for image in images]
+        fitted = [
+            letterbox(image, spec.input_size, spec.pad_value, spec.centred) for image in images
+        ]
         batch = np.empty((len(images), 3, *spec.input_size), np.float32)
         for row, (canvas, _) in zip(batch, fitted, strict=True):
             planes = canvas.transpose(2, 0, 1)
@@ -148,7 +164,9 @@ class Detector:
         best = scores.max(axis=1)
         keep = np.flatnonzero((best >= self.spec.min_score) & np.isfinite(boxes).all(axis=1))
         keep = keep[np.argsort(-best[keep], kind="stable")[:MAX_CANDIDATES]]
-        xyxy = (boxes[keep] - np.array([place.left, place.top] * 2, np.float32)) / np.float32(place.ratio)
+        xyxy = (boxes[keep] - np.array([place.left, place.top] * 2, np.float32)) / np.float32(
+            place.ratio
+        )
         h, w = shape[:2]
         np.clip(xyxy, 0, np.array([w, h, w, h], np.float32), out=xyxy)
         found = Detections(
@@ -172,7 +190,11 @@ class Detector:
             if not alive[i]:
                 continue
             kept.append(i)
-            limits = self._limits[group[i]] if group[i] < len(self._limits) else (self.spec.nms_iou, None)
+            limits = (
+                self._limits[group[i]]
+                if group[i] < len(self._limits)
+                else (self.spec.nms_iou, None)
+            )
             rival = overlap[i] > limits[0]
             if limits[1] is not None:
                 rival |= inside[i] > limits[1]
@@ -195,7 +217,7 @@ def _end_to_end(outputs: Outputs, spec: DetectorSpec) -> tuple[FloatArray, Float
     if out.ndim != 3 or out.shape[2] != 6:
         raise _misfit(spec, "[n, K, 6]", outputs)
     class_id = np.rint(out[..., 5]).astype(np.intp)
-    if class_id.size and not (0 <= class_id.min() and class_id.max() < len(spec.classes)):
+    if class_id.size and not (class_id.min() >= 0 and class_id.max() < len(spec.classes)):
         raise DetectorError(
             f"the model names class {class_id.max()}, but its manifest lists {len(spec.classes)} "
             "classes: correct the list"
@@ -216,7 +238,10 @@ def _yolox(outputs: Outputs, spec: DetectorSpec) -> tuple[FloatArray, FloatArray
         ys, xs = np.mgrid[: h // stride, : w // stride]
         cells.append(np.stack([xs.ravel(), ys.ravel()], axis=1))
         strides.append(np.full((xs.size, 1), stride))
-    cell, stride_px = np.concatenate(cells).astype(np.float32), np.concatenate(strides).astype(np.float32)
+    cell, stride_px = (
+        np.concatenate(cells).astype(np.float32),
+        np.concatenate(strides).astype(np.float32),
+    )
     if out.ndim != 3 or out.shape[1:] != (len(cell), 5 + len(spec.classes)):
         raise _misfit(spec, f"[n, {len(cell)}, {5 + len(spec.classes)}]", outputs)
     # exp() of a hostile or broken model's value must not overflow to inf
@@ -265,6 +290,6 @@ def _only(outputs: Outputs, spec: DetectorSpec) -> NDArray[Any]:
 def _misfit(spec: DetectorSpec, expected: str, outputs: Outputs) -> DetectorError:
     got = ", ".join(str(list(out.shape)) for out in outputs)
     return DetectorError(
-        f"the layout '{spec.layout}' with {len(spec.classes)} classes expects {expected}, but the model "
-        f"gives {got}: correct 'layout' or 'classes' in the model's manifest"
+        f"the layout '{spec.layout}' with {len(spec.classes)} classes expects {expected}, but "
+        f"the model gives {got}: correct 'layout' or 'classes' in the model's manifest"
     )

@@ -30,7 +30,7 @@ CLASS_COLOURS: Mapping[str, Colour] = {
     "car": (150, 205, 60),
     "motorcycle": (48, 170, 240),
     "bus": (190, 140, 225),
-    "truck": (225, 150, 70),
+    "truck": (245, 130, 100),
 }
 OTHER_COLOUR: Colour = (205, 205, 205)
 ALERT: Colour = (52, 62, 226)
@@ -242,7 +242,7 @@ class _Canvas:
         ends = line.points * self.scale
         forward = _forward(*ends)
         # The head on the line's middle points where forward is.
-        tip = ends.mean(axis=0) + forward * size * 0.55
+        tip = ends.mean(axis=0) + forward * size * 0.85
         self._head(tip + forward * self.stroke * 2, forward, size * 0.6 + self.stroke * 2, INK)
         self._head(tip, forward, size * 0.6, colour)
         rows = [
@@ -262,7 +262,7 @@ class _Canvas:
             for dx in (away, -away - wide)
         ]
         rect, _ = self._place(spots)
-        ground, alpha = (ALERT, 0.9) if colour == ALERT else (INK, 0.74)
+        ground, alpha = (ALERT, 0.9) if colour == ALERT else (INK, 0.8)
         self._panel(rect, ground, alpha, size * 0.45)
         left, y = rect[0] + pad, rect[1] + pad * 0.35 + step / 2
         self._text(title, left, y, size, WHITE, BOLD)

@@ -13,24 +13,24 @@ Floats = NDArray[np.floating[Any]]
 
 
 def intersections(a: Floats, b: Floats) -> Floats:
-    """Area of overlap, px², of every box of ``a`` (n, 4) xyxy with every box of ``b`` (m, 4): (n, m)."""
+    """Overlap (n, m), px², of every box of ``a`` (n, 4) xyxy with every box of ``b`` (m, 4)."""
     left_top = np.maximum(a[:, None, :2], b[None, :, :2])
     right_bottom = np.minimum(a[:, None, 2:], b[None, :, 2:])
     sides = np.maximum(right_bottom - left_top, 0)
-    return sides[..., 0] * sides[..., 1]
+    return np.asarray(sides[..., 0] * sides[..., 1])
 
 
 def areas(boxes: Floats) -> Floats:
     """Areas, px², of boxes (n, 4) xyxy; 0 where a box is inside out."""
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    return sides[:, 0] * sides[:, 1]
+    return np.asarray(sides[:, 0] * sides[:, 1])
 
 
 def iou(a: Floats, b: Floats) -> Floats:
     """Intersection over union of boxes ``a`` (n, 4) and ``b`` (m, 4) xyxy: (n, m) in 0..1."""
     common = intersections(a, b)
     union = areas(a)[:, None] + areas(b)[None, :] - common
-    return common / np.maximum(union, 1e-9)
+    return np.asarray(common / np.maximum(union, 1e-9))
 
 
 def feet(boxes: Floats) -> Floats:

@@ -57,7 +57,12 @@ class BoxFilter:
         self._place += self._speed * seconds
         # a box must not shrink through zero while nobody sees it
         self._place[:, 2:] = np.maximum(self._place[:, 2:], 1)
-        self._pp += 2 * seconds * self._pv + seconds**2 * self._vv + drift * seconds + swerve * seconds**3 / 3
+        self._pp += (
+            2 * seconds * self._pv
+            + seconds**2 * self._vv
+            + drift * seconds
+            + swerve * seconds**3 / 3
+        )
         self._pv += seconds * self._vv + swerve * seconds**2 / 2
         self._vv += swerve * seconds
 
@@ -76,7 +81,9 @@ class BoxFilter:
     def boxes(self) -> FloatArray:
         """Boxes (n, 4) xyxy of all rows."""
         half = self._place[:, 2:] / 2
-        return np.concatenate([self._place[:, :2] - half, self._place[:, :2] + half], axis=1).astype(np.float32)
+        return np.concatenate(
+            [self._place[:, :2] - half, self._place[:, :2] + half], axis=1
+        ).astype(np.float32)
 
     def sane(self) -> BoolArray:
         """Rows (n,) whose values are finite."""

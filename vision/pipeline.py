@@ -61,5 +61,7 @@ class Pipeline:
         return Step(
             tracked=tracked,
             crossings=tuple(self._counter.update(tracked)),
-            events=tuple(event for rule in self._rules for event in rule.update(tracked, self.scene)),
+            events=tuple(
+                event for rule in self._rules for event in rule.update(tracked, self.scene)
+            ),
         )

@@ -78,9 +78,8 @@ class Scene:
         (w, h), (fw, fh) = self.frame_size, frame_size
         if not self.stretch and abs((w * fh) / (h * fw) - 1) > SHAPE_TOLERANCE:
             raise SceneError(
-                f"the scene is drawn on a picture of {w}x{h}, but the frames are {fw}x{fh}, which is "
-                "another shape: draw it on this camera's picture, or set 'stretch: true' if the "
+                f"the scene is drawn on a picture of {w}x{h}, but the frames are {fw}x{fh}, which "
+                "is another shape: draw it on this camera's picture, or set 'stretch: true' if the "
                 "stream is anamorphic"
             )
         return w / fw, h / fh
-

@@ -16,10 +16,9 @@ from itertools import combinations
 import numpy as np
 import shapely
 
+from vision.counting import HYSTERESIS
 from vision.scene import Line, RuleConfig, Scene, Zone
 
-HYSTERESIS = 0.06
-"""Distance from a line, in square roots of the box area, from which a side counts as reached."""
 WIDTH_PER_HEIGHT = 0.4
 """A standing person's box, the narrowest that is counted."""
 FAR_HEIGHT = 0.05

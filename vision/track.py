@@ -66,7 +66,9 @@ class _Path:
 
     def add(self, x: float, y: float, seconds: float) -> None:
         if self._end == len(self._points):
-            kept = self._points[max(self._start, self._end - self._limit + self._limit // 4) : self._end]
+            kept = self._points[
+                max(self._start, self._end - self._limit + self._limit // 4) : self._end
+            ]
             grown = np.empty((max(32, len(kept) * 2), 3), np.float32)
             grown[: len(kept)] = kept
             self._points, self._start, self._end = grown, 0, len(kept)
@@ -84,7 +86,9 @@ class Tracker:
     Coordinates are the scene's pixels, times capture seconds that never run backwards.
     """
 
-    def __init__(self, settings: TrackerSettings, classes: Sequence[str], class_group: IntArray) -> None:
+    def __init__(
+        self, settings: TrackerSettings, classes: Sequence[str], class_group: IntArray
+    ) -> None:
         self.settings = settings
         self.classes = tuple(classes)
         self._class_group = class_group
@@ -96,12 +100,13 @@ class Tracker:
         self._hits = np.zeros(0, np.int32)
         self._first = np.zeros(0)
         self._last = np.zeros(0)
-        self._score = np.zeros(0, np.float32)
         self._votes = np.zeros((0, len(self.classes)), np.float32)
         self._anchor = np.zeros((0, 3))
         self._paths: list[_Path] = []
 
-    def update(self, found: Detections, ts: float) -> tuple[IntArray, tuple[Track, ...], tuple[int, ...]]:
+    def update(
+        self, found: Detections, ts: float
+    ) -> tuple[IntArray, tuple[Track, ...], tuple[int, ...]]:
         """Take one frame's detections: the track id of each (n,), -1 where there is none, the
         live confirmed tracks, and the ids that ended. Raises ValueError when time runs back."""
         if self._ts is not None and ts < self._ts:
@@ -138,7 +143,9 @@ class Tracker:
         moving = confirmed & (away <= s.lost_s)
         free_row = np.ones(len(self._id), np.bool_)
 
-        def match(boxes: BoolArray, rows: BoolArray, table: NDArray[np.floating], floor: float) -> None:
+        def match(
+            boxes: BoolArray, rows: BoolArray, table: NDArray[np.floating], floor: float
+        ) -> None:
             d = np.flatnonzero(boxes & (row_of < 0))
             t = np.flatnonzero(rows & free_row)
             for i, j in _assign(table[np.ix_(d, t)], floor):
@@ -160,7 +167,6 @@ class Tracker:
         self._filter.update(rows, found.xyxy)
         self._hits[rows] += 1
         self._last[rows] = ts
-        self._score[rows] = found.score
         self._votes[rows, found.class_id] += found.score
         self._trace(rows, ts)
 
@@ -169,7 +175,10 @@ class Tracker:
         boxes = self._filter.boxes()[rows]
         x, y = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]
         side = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
-        far = np.hypot(x - self._anchor[rows, 0], y - self._anchor[rows, 1]) > self.settings.still_share * side
+        far = (
+            np.hypot(x - self._anchor[rows, 0], y - self._anchor[rows, 1])
+            > self.settings.still_share * side
+        )
         moved = rows[far]
         self._anchor[moved] = np.stack([x[far], y[far], np.full(len(moved), ts)], axis=1)
         for row, px, py in zip(rows.tolist(), x.tolist(), y.tolist(), strict=True):
@@ -194,7 +203,6 @@ class Tracker:
         self._hits = np.append(self._hits, np.ones(n, np.int32))
         self._first = np.append(self._first, np.full(n, ts))
         self._last = np.append(self._last, np.full(n, ts))
-        self._score = np.append(self._score, born.score)
         votes = np.zeros((n, len(self.classes)), np.float32)
         votes[np.arange(n), born.class_id] = born.score
         self._votes = np.concatenate([self._votes, votes])
@@ -226,7 +234,7 @@ class Tracker:
         moved_to = np.where(keep, np.cumsum(keep) - 1, -1)
         row_of = np.where(row_of >= 0, moved_to[row_of], -1)
         self._filter.keep(keep)
-        for name in ("_id", "_group", "_hits", "_first", "_last", "_score", "_votes", "_anchor"):
+        for name in ("_id", "_group", "_hits", "_first", "_last", "_votes", "_anchor"):
             setattr(self, name, getattr(self, name)[keep])
         self._paths = [path for path, stays in zip(self._paths, keep, strict=True) if stays]
         return ended, row_of
@@ -234,14 +242,15 @@ class Tracker:
     def _tracks(self) -> tuple[Track, ...]:
         boxes = self._filter.boxes()
         best = self._votes.argmax(axis=1) if len(self._votes) else np.zeros(0, np.intp)
-        share = self._votes.max(axis=1, initial=0) / np.maximum(self._votes.sum(axis=1), 1e-9)
+        total = self._votes.sum(axis=1)
+        share = self._votes.max(axis=1, initial=0) / np.maximum(total, 1e-9)
         rows = np.flatnonzero(self._id >= 0)
         return tuple(
             Track(
                 id=int(self._id[row]),
                 class_name=self.classes[best[row]],
                 class_share=float(share[row]),
-                score=float(self._score[row]),
+                score=float(total[row] / self._hits[row]),
                 first_ts=float(self._first[row]),
                 last_ts=float(self._last[row]),
                 box=boxes[row],

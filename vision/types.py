@@ -20,7 +20,7 @@ FloatArray: TypeAlias = NDArray[np.float32]
 IntArray: TypeAlias = NDArray[np.int32]
 BoolArray: TypeAlias = NDArray[np.bool_]
 Image: TypeAlias = NDArray[np.uint8]
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +41,9 @@ class Frame:
         if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
             raise ValueError(f"a frame's image is (h, w, 3) uint8, not {shape} {dtype}")
         if not math.isfinite(self.ts) or self.index < 0:
-            raise ValueError(f"a frame needs a finite ts and an index from 0, not {self.ts}, {self.index}")
+            raise ValueError(
+                f"a frame needs a finite ts and an index from 0, not {self.ts}, {self.index}"
+            )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,9 +68,9 @@ class Detections:
         shapes = (self.xyxy.shape, self.score.shape, self.class_id.shape)
         if shapes != ((n, 4), (n,), (n,)):
             raise ValueError(f"detections are xyxy (n, 4), score (n,), class_id (n,), not {shapes}")
-        types = (self.xyxy.dtype, self.score.dtype, self.class_id.dtype)
-        if types != (np.float32, np.float32, np.int32):
-            raise ValueError(f"detections are float32, float32, int32, not {types}")
+        types = [str(array.dtype) for array in (self.xyxy, self.score, self.class_id)]
+        if types != ["float32", "float32", "int32"]:
+            raise ValueError(f"detections are float32, float32, int32, not {', '.join(types)}")
         if not (np.isfinite(self.xyxy).all() and np.isfinite(self.score).all()):
             raise ValueError("detections hold a value that is not finite")
 
@@ -91,7 +93,7 @@ class Track:
     """One object over time, as known at one step.
 
     ``class_name`` is decided by a vote along the track, ``class_share`` is the winner's part of
-    it (0..1). ``box`` (4,) float32 xyxy px is the latest filtered box. ``path`` (k, 3) float32 is
+    it (0..1), ``score`` the mean of its boxes' scores. ``box`` (4,) float32 xyxy px is the latest filtered box. ``path`` (k, 3) float32 is
     the ground-contact point (bottom centre) x, y in px and the seconds since ``first_ts`` at each
     time the object was seen; it is bounded: the oldest points go first. ``last_ts`` is when it was
     last seen, so a track with ``last_ts`` before the step's ``ts`` is out of sight.
@@ -108,9 +110,13 @@ class Track:
 
     def __post_init__(self) -> None:
         if self.id < 0:
-            raise ValueError(f"a track's id is 0 or more, not {self.id}: unconfirmed boxes are no tracks")
+            raise ValueError(
+                f"a track's id is 0 or more, not {self.id}: unconfirmed boxes are no tracks"
+            )
         if self.box.shape != (4,) or self.path.ndim != 2 or self.path.shape[1:] != (3,):
-            raise ValueError(f"a track has box (4,) and path (k, 3), not {self.box.shape}, {self.path.shape}")
+            raise ValueError(
+                f"a track has box (4,) and path (k, 3), not {self.box.shape}, {self.path.shape}"
+            )
         if len(self.path) == 0 or self.last_ts < self.first_ts:
             raise ValueError("a track has at least one point and does not end before it starts")
 

@@ -31,7 +31,7 @@ class Rule(ABC):
     def __init__(self, config: RuleConfig) -> None:
         self.config = config
 
-    @classmethod  # noqa: B027 - most kinds have nothing to check
+    @classmethod
     def check(cls, config: RuleConfig, scene: Scene) -> None:
         """Raise ValueError where the settings do not fit the scene (an unknown direction, say)."""
 
@@ -51,7 +51,9 @@ class Rule(ABC):
     ) -> Event:
         """An event raised in this step about ``track``, with its deterministic id and, in
         ``details``, who it is and where it stands."""
-        key = f"{tracked.camera_id}|{self.config.name}|{self.config.place}|{start_ts:.3f}|{track.id}"
+        key = (
+            f"{tracked.camera_id}|{self.config.name}|{self.config.place}|{start_ts:.3f}|{track.id}"
+        )
         x, y = track.foot
         who: dict[str, JsonValue] = {
             "class": track.class_name,
@@ -154,7 +156,9 @@ class TrackRule(Rule, Generic[W]):
 def _ended(event: Event, held_ts: float | None) -> Event:
     """``event`` with its end, never before it was raised."""
     end_ts = max(event.start_ts, event.start_ts if held_ts is None else held_ts)
-    return replace(event, end_ts=end_ts, details={**event.details, "held_s": round(end_ts - event.start_ts, 2)})
+    return replace(
+        event, end_ts=end_ts, details={**event.details, "held_s": round(end_ts - event.start_ts, 2)}
+    )
 
 
 def at_least(settings: object, **floors: float) -> None:

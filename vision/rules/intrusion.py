@@ -14,23 +14,33 @@ from vision.types import Event, FloatArray, Track, Tracked
 @dataclass(frozen=True, slots=True)
 class Settings:
     min_dwell_s: float = field(
-        default=0.5, metadata={"help": "Seconds inside before the rule fires; brushing the edge is no intrusion."}
+        default=0.5,
+        metadata={
+            "help": "Seconds inside before the rule fires; brushing the edge is no intrusion."
+        },
     )
     release_s: float = field(
         default=1.0, metadata={"help": "Seconds seen outside before the intrusion is over."}
     )
     membership: Literal["ground", "box"] = field(
         default="ground",
-        metadata={"help": "Inside by the ground-contact point, or by the part of the box in the zone."},
+        metadata={
+            "help": "Inside by the ground-contact point, or by the part of the box in the zone."
+        },
     )
     box_overlap_share: float = field(
-        default=0.3, metadata={"help": "With membership 'box': the part of the box (0..1) that counts as inside."}
+        default=0.3,
+        metadata={
+            "help": "With membership 'box': the part of the box (0..1) that counts as inside."
+        },
     )
 
     def __post_init__(self) -> None:
         at_least(self, min_dwell_s=0, release_s=0, box_overlap_share=0)
         if not 0 < self.box_overlap_share <= 1:
-            raise ValueError(f"box_overlap_share is {self.box_overlap_share}, but must be over 0 and up to 1")
+            raise ValueError(
+                f"box_overlap_share is {self.box_overlap_share}, but must be over 0 and up to 1"
+            )
 
 
 class Intrusion(TrackRule[Watch]):
@@ -42,7 +52,7 @@ class Intrusion(TrackRule[Watch]):
     def watch(self) -> Watch:
         return Watch()
 
-    def holds(self, track: Track, point: FloatArray, watch: Watch, scene: Scene) -> bool:
+    def holds(self, track: Track, point: FloatArray, _watch: Watch, scene: Scene) -> bool:
         settings: Settings = self.config.settings
         polygon = scene.zone(self.config.place).polygon
         if settings.membership == "ground":

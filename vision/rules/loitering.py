@@ -19,7 +19,9 @@ STRAY_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    dwell_s: float = field(default=60.0, metadata={"help": "Seconds of stay before the rule fires."})
+    dwell_s: float = field(
+        default=60.0, metadata={"help": "Seconds of stay before the rule fires."}
+    )
     radius_px: float | None = field(
         default=None,
         metadata={
@@ -28,9 +30,12 @@ class Settings:
         },
     )
     radius_heights: float = field(
-        default=0.5, metadata={"help": "The same in heights of the object's box, where radius_px is left out."}
+        default=0.5,
+        metadata={"help": "The same in heights of the object's box, where radius_px is left out."},
     )
-    release_s: float = field(default=2.0, metadata={"help": "Seconds seen elsewhere before the stay is over."})
+    release_s: float = field(
+        default=2.0, metadata={"help": "Seconds seen elsewhere before the stay is over."}
+    )
 
     def __post_init__(self) -> None:
         at_least(self, dwell_s=0, radius_px=1, radius_heights=0.05, release_s=0)
@@ -57,7 +62,11 @@ class Loitering(TrackRule[_Stay]):
         if not contains(scene.zone(self.config.place).polygon, point[None, :2])[0]:
             return False
         height = float(track.box[3] - track.box[1])
-        watch.radius = settings.radius_px if settings.radius_px is not None else settings.radius_heights * height
+        watch.radius = (
+            settings.radius_px
+            if settings.radius_px is not None
+            else settings.radius_heights * height
+        )
         if watch.since_ts is None:
             watch.points = watch.points[:0]
         if watch.event is None:
@@ -94,8 +103,8 @@ class Loitering(TrackRule[_Stay]):
             track,
             start_ts=start_ts,
             details={
-                "why": f"{track.class_name} stayed within {watch.radius:.0f} px in '{self.config.place}' "
-                f"for {stayed_s:.1f} s",
+                "why": f"{track.class_name} stayed within {watch.radius:.0f} px in "
+                f"'{self.config.place}' for {stayed_s:.1f} s",
                 "stayed_s": round(stayed_s, 2),
                 "dwell_s": settings.dwell_s,
                 "radius_px": round(watch.radius, 1),

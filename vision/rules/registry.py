@@ -25,9 +25,13 @@ def kinds() -> MappingProxyType[str, type[Rule]]:
         rules = [
             value
             for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, Rule) and value.__module__ == module.__name__
+            if isinstance(value, type)
+            and issubclass(value, Rule)
+            and value.__module__ == module.__name__
         ]
         if len(rules) != 1 or rules[0].kind != info.name:
-            raise ImportError(f"{module.__name__} must define exactly one Rule, of kind '{info.name}'")
+            raise ImportError(
+                f"{module.__name__} must define exactly one Rule, of kind '{info.name}'"
+            )
         found[info.name] = rules[0]
     return MappingProxyType(found)

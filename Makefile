@@ -1,0 +1,72 @@
+# Needs python3 with venv, git and make; everything else comes from requirements.lock.
+PYTHON ?= python3
+UV ?= uv
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+LOCKED := $(VENV)/.locked
+STAMP := $(VENV)/.installed
+CODE := vision streams models api tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check format test test-long acceptance lock clean
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-11s %s\n", $$1, $$2 }'
+
+setup: $(STAMP) ## .venv with the locked tools and the project (quick when nothing changed)
+
+$(LOCKED): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "this needs Python 3.11 or newer: make setup PYTHON=python3.12")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install --require-hashes --no-deps -r requirements.lock
+	touch $@
+
+$(STAMP): $(LOCKED) pyproject.toml
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+check: $(STAMP) ## lint, format, types, import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(STAMP) ## rewrite the code as `make check` wants it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Each file's tests stay on one worker, so that what a module sets up is set up once.
+test: check ## check, then every test but the long ones
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+test-long: $(STAMP) ## the tests marked long
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m long
+
+acceptance: $(STAMP) ## run the product as its users do, and judge what it says
+	$(BIN)/python -m tests.acceptance
+
+# opencv-python is left out by [tool.uv] in pyproject.toml; one version of everything serves all
+# Pythons; no index address is written.
+LOCK := pip compile pyproject.toml --extra build --extra test --extra bench --group measure \
+	--universal --python-version 3.11 --fork-strategy fewest --generate-hashes
+
+lock: ## make requirements.lock anew (needs uv); UPGRADE=1 takes newer versions
+	{ echo '# Every package of `make setup`, for Linux, macOS and Windows, from Python 3.11 on, with hashes.'; \
+	  echo '# Made by `make lock`:'; \
+	  echo '#   uv $(LOCK)'; \
+	  echo '# Install with: pip install --require-hashes --no-deps -r requirements.lock'; \
+	  echo '# --no-deps matters: trackeval and trackers ask for opencv-python, which is left out on purpose'; \
+	  echo '# so that opencv-python-headless alone provides cv2.'; \
+	} > requirements.head
+	$(UV) $(LOCK) --quiet --no-header $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+	cat requirements.head requirements.lock > requirements.new
+	mv requirements.new requirements.lock
+	rm requirements.head
+
+clean: ## remove what make made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find $(CODE) samples -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,87 @@
+"""The command line: the composition root, where packages meet and errors become exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version as installed_version
+from typing import Annotated
+
+import structlog
+import typer
+
+from api.cli import analyse, models, samples, scene
+from models.errors import ModelError
+from vision.errors import MatakotaError
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="matakota",
+    help="The eye of the city: incidents and traffic counts from cameras and clips.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("analyse")(analyse.analyse)
+app.add_typer(scene.app, name="scene")
+app.add_typer(models.app, name="models")
+app.add_typer(samples.app, name="samples")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"matakota {installed_version('matakota')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    log_level: Annotated[
+        str, typer.Option(help="How much to log: debug, info, warning or error.")
+    ] = "info",
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    level = logging.getLevelNamesMapping().get(log_level.upper())
+    if level is None:
+        raise MatakotaError(
+            f"--log-level {log_level} is unknown: use debug, info, warning or error"
+        )
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+    )
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code: 0 done, 1 it ran and the answer is no, 2 bad
+    input, said in one line on standard error."""
+    try:
+        app(args=list(arguments), standalone_mode=True)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    except (MatakotaError, ModelError) as error:
+        print(f"matakota: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # whoever read our output has enough; keep the interpreter from flushing into the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def main() -> None:
+    """The ``matakota`` command."""
+    sys.exit(run(sys.argv[1:]))

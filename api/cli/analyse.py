@@ -1,0 +1,194 @@
+"""``matakota analyse``: one clip, one scene; crossings, events and counts out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from models.zoo import cache_folder, resolve
+from streams.analysis import Summary, json_line
+from streams.analysis import analyse as analyse_clip
+from streams.detector import build_detector, tracker_settings
+from streams.expectations import load_expectations
+from streams.files import ClipSource
+from streams.output import AtomicText
+from streams.scenefile import load_scene
+from streams.video import VideoWriter
+from vision.draw import draw
+from vision.errors import MatakotaError
+from vision.pipeline import Pipeline, Step
+from vision.scene import Scene
+from vision.scene_check import check_scene
+from vision.types import Event, Frame
+
+DEFAULT_MODEL = "nanodet_g"
+MAX_FPS = 1000
+
+log = structlog.get_logger()
+
+
+def analyse(
+    clip: Annotated[Path, typer.Argument(help="The recorded video.", metavar="CLIP")],
+    scene: Annotated[Path, typer.Option(help="Lines, zones and rules, YAML.")],
+    model: Annotated[
+        str, typer.Option(help="A name from 'matakota models list', or an ONNX file.")
+    ] = DEFAULT_MODEL,
+    fps: Annotated[
+        str | None, typer.Option(help="Frames to analyse per second of the clip; all by default.")
+    ] = None,
+    source_fps: Annotated[
+        str | None, typer.Option(help="The clip's true frame rate, where its header is wrong.")
+    ] = None,
+    start: Annotated[
+        str, typer.Option(help="When the clip was recorded, ISO 8601, with its offset from UTC.")
+    ] = "1970-01-01T00:00:00Z",
+    out: Annotated[
+        Path | None, typer.Option(help="Where the JSON lines go; standard output by default.")
+    ] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="Where to write the annotated video (.mp4, .mkv).")
+    ] = None,
+    expect: Annotated[
+        Path | None, typer.Option(help="What the clip must show, YAML; exit code 1 if it does not.")
+    ] = None,
+) -> None:
+    """Analyse a clip faster than real time: crossings, events and counts as JSON lines."""
+    start_ts = _start(start)
+    wanted_fps = _rate("--fps", fps)
+    source = ClipSource(
+        clip,
+        camera_id=clip.stem,
+        source_fps=_rate("--source-fps", source_fps),
+        fps=wanted_fps,
+        start_ts=start_ts,
+    )
+    size = (source.info.width, source.info.height)
+    drawn = load_scene(scene, default_frame_size=size)
+    drawn.scale_from(size)
+    for warning in check_scene(drawn):
+        log.warning(warning, scene=str(scene))
+    expected = load_expectations(expect, drawn) if expect is not None else None
+    verified = resolve(model, cache=cache_folder(os.environ))
+    detector = build_detector(verified, frame_size=size, classes=drawn.classes)
+    pipeline = Pipeline(drawn, detector, tracker_settings(verified.entry))
+
+    with ExitStack() as stack:
+        lines = stack.enter_context(AtomicText(out))
+        film = None
+        if video is not None:
+            rate = min(wanted_fps or source.info.rate, source.info.rate)
+            writer = stack.enter_context(VideoWriter(video, size=size, rate=rate))
+            film = _Film(writer, drawn, pipeline, start_ts)
+        progress = stack.enter_context(_progress())
+        task = progress.add_task(clip.name, total=source.info.frames)
+
+        def seen(frame: Frame, step: Step, events: Sequence[Event]) -> None:
+            progress.update(task, completed=frame.index + 1)
+            if film is not None:
+                film.add(frame, step, events)
+
+        summary = analyse_clip(
+            source,
+            pipeline,
+            start_ts=start_ts,
+            write=lambda record: lines.write(json_line(record)),
+            seen=seen,
+        )
+        progress.update(task, completed=source.info.frames)
+        progress.stop()
+        if film is not None:
+            film.writer.commit()
+        lines.commit()
+    log.info(
+        "done", clip=str(clip), frames=summary.frames, analysed=summary.analysed, **_totals(summary)
+    )
+    if expected is not None:
+        differences = expected.differences(summary, start_ts)
+        for difference in differences:
+            typer.echo(f"{expect}: {difference}", err=True)
+        if differences:
+            raise typer.Exit(1)
+        log.info("as expected", expect=str(expect))
+
+
+class _Film:
+    """The annotated video of one analysis."""
+
+    def __init__(
+        self, writer: VideoWriter, scene: Scene, pipeline: Pipeline, start_ts: float
+    ) -> None:
+        self.writer = writer
+        self._scene = scene
+        self._pipeline = pipeline
+        self._start_ts = start_ts
+
+    def add(self, frame: Frame, step: Step, events: Sequence[Event]) -> None:
+        totals = {
+            line: {direction: sum(classes.values()) for direction, classes in by.items()}
+            for line, by in self._pipeline.counts.items()
+        }
+        clock = datetime.fromtimestamp(frame.ts, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        picture = draw(
+            frame.image, step.tracked, self._scene, counts=totals, events=events, clock=clock
+        )
+        self.writer.write(picture, frame.ts - self._start_ts)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def _totals(summary: Summary) -> dict[str, object]:
+    counted = {
+        f"{line} {direction}": sum(classes.values())
+        for line, by in summary.counts.items()
+        for direction, classes in by.items()
+    }
+    return {"events": len(summary.events), "counts": counted}
+
+
+def _rate(option: str, text: str | None) -> Fraction | None:
+    """A frame rate such as 12, 29.97 or 30000/1001."""
+    if text is None:
+        return None
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= MAX_FPS:
+        raise MatakotaError(
+            f"{option} {text} is no frame rate: write frames a second above 0 and up to {MAX_FPS}, "
+            "such as 12 or 29.97"
+        )
+    return rate
+
+
+def _start(text: str) -> float:
+    try:
+        start = datetime.fromisoformat(text)
+    except ValueError:
+        raise MatakotaError(
+            f"--start {text} is no time: write ISO 8601 with its offset, such as "
+            "2026-01-31T07:00+08:00"
+        ) from None
+    if start.tzinfo is None:
+        log.warning("--start names no offset from UTC, so it is read as UTC", start=text)
+        start = start.replace(tzinfo=UTC)
+    return start.timestamp()

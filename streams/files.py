@@ -1,0 +1,398 @@
+"""Recorded clips as a source: a check before the first frame, then frames by media time.
+
+FFmpeg is only ever given an open file and a short list of container formats: it chooses its
+reader by content and by name, and playlists or ``concat:`` names would make it open other
+addresses.
+"""
+
+from __future__ import annotations
+
+import math
+import stat
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from vision.errors import ClipError
+from vision.types import Frame, Image
+
+FORMATS = "mov,mp4,avi,matroska,webm,mpegts,mpeg,h264,hevc,flv,asf"
+"""FFmpeg's names of the containers that are read; none of them refers to other files."""
+FORMATS_TEXT = "MP4, MOV, AVI, MKV, WebM, TS, MPG, FLV, WMV, or raw H.264 or H.265"
+AGAIN = "copy or download the clip again"
+
+PICK_TOLERANCE_S = Fraction(1, 1000)
+"""Containers round times to their own clock, at worst to a millisecond (Matroska, FLV)."""
+JUMP_S = 1
+"""A step back in time of more than this is a new clock (joined recordings), not disorder."""
+HEADER_SLACK_FRAMES = 2
+"""Writers disagree whether the stated duration includes the last frame's own."""
+BUFFER_BYTES = 1 << 18
+TS_SYNC, TS_UNIT_BYTES = 0x47, 188
+EBML, MATROSKA_SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+
+
+@dataclass(frozen=True, slots=True)
+class ClipInfo:
+    """What a clip holds: size in pixels as shown (rotation applied), number of coded frames,
+    frames per second, length in seconds, and FFmpeg's name of the codec."""
+
+    width: int
+    height: int
+    frames: int
+    rate: Fraction
+    duration_s: float
+    codec: str
+
+
+class ClipSource:
+    """The frames of one recorded clip of camera ``camera_id``.
+
+    Building it reads the whole file once without decoding (about the speed of the disk) and
+    raises ClipError for a clip that is missing, no video, empty or truncated. ``source_fps``
+    replaces the times in the file by ``index / source_fps``; ``fps`` picks at most that many
+    frames a second of media time; ``start_ts`` is the capture time of the first frame (UTC
+    seconds). Raises ValueError where a rate is not above 0.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        camera_id: str,
+        source_fps: Fraction | None = None,
+        fps: Fraction | None = None,
+        start_ts: float = 0.0,
+        threads: int = 1,
+    ) -> None:
+        if any(rate is not None and rate <= 0 for rate in (source_fps, fps)):
+            raise ValueError(f"frame rates are above 0, not {source_fps} and {fps}")
+        self._path = path
+        self._camera_id = camera_id
+        self._source_fps = source_fps
+        self._start_ts = start_ts
+        self._threads = threads
+        self._decoded = 0
+        self._running: Generator[Frame, None, None] | None = None
+        self.info = inspect_clip(path, source_fps)
+        self._fps = None if fps is None or fps >= self.info.rate else fps
+
+    @property
+    def camera_id(self) -> str:
+        """The camera whose frames these are."""
+        return self._camera_id
+
+    @property
+    def decoded(self) -> int:
+        """Frames decoded so far, picked or not, by the latest ``frames()``."""
+        return self._decoded
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._running is not None:
+            self._running.close()
+
+    def frames(self) -> Iterator[Frame]:
+        """The picked frames from the beginning, in order of presentation.
+
+        ``index`` counts all decoded frames, so that it does not depend on ``fps``. Raises
+        ClipError where the clip cannot be decoded or changes its size.
+        """
+        self._running = self._read()
+        return self._running
+
+    def _read(self) -> Generator[Frame, None, None]:
+        self._decoded = 0
+        clock = _MediaClock(self.info.rate, by_index=self._source_fps is not None)
+        due = _Picker(self._fps, Fraction(0) if self._source_fps else PICK_TOLERANCE_S)
+        # One converter for the clip: building FFmpeg's scaler anew costs 1.5 ms a frame.
+        converter = VideoReformatter()
+        width, height = self.info.width, self.info.height
+        with _opened(self._path) as (_, container):
+            stream = _video_stream(self._path, container)
+            stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = self._threads
+            for picture in self._pictures(container, stream, clock):
+                t = clock.next(picture)
+                w, h = _shown_size(picture)
+                if (w, h) != (width, height):
+                    raise ClipError(
+                        f"{self._path} changes its picture from {width}x{height} to {w}x{h} at "
+                        f"{float(t):.1f} s: cut it there and use the parts as separate clips"
+                    )
+                index = self._decoded
+                self._decoded += 1
+                if due.pick(t):
+                    image = _bgr(converter, picture)
+                    yield Frame(self._camera_id, index, self._start_ts + float(t), image)
+
+    def _pictures(
+        self, container: InputContainer, stream: VideoStream, clock: _MediaClock
+    ) -> Iterator[VideoFrame]:
+        """Decoded pictures; ClipError where one is damaged or too many are missing."""
+        expected = decoded = 0
+        started = False
+        try:
+            for packet in container.demux(stream):
+                if _is_gap(packet):
+                    continue
+                started = started or packet.is_keyframe
+                expected += started and packet.size > 0 and not packet.is_discard
+                for picture in packet.decode():
+                    if picture.is_corrupt and decoded:
+                        raise self._broken(clock, "the picture is damaged")
+                    # A recording may begin between key frames: what comes before one is grey.
+                    if not picture.is_corrupt:
+                        decoded += 1
+                        yield picture
+        except (FFmpegError, OSError) as error:
+            raise self._broken(clock, error.strerror or "it cannot be decoded") from error
+        # Some codecs hide helper frames among the coded ones (VP8, packed MPEG-4).
+        if expected - decoded > max(3, expected // 10):
+            raise self._broken(clock, f"only {decoded} of {expected} frames could be decoded")
+
+    def _broken(self, clock: _MediaClock, why: str) -> ClipError:
+        return ClipError(f"{self._path} breaks at {clock.upcoming_s:.1f} s ({why}): {AGAIN}")
+
+
+def inspect_clip(path: Path, source_fps: Fraction | None = None) -> ClipInfo:
+    """Read a clip to its end, decoding only its first picture, and say what it holds.
+
+    ``source_fps`` replaces the stated rate. Raises ClipError for a clip that cannot be used.
+    """
+    scan = _Scan()
+    with _opened(path) as (file, container):
+        stream = _video_stream(path, container)
+        stated = _stated_frames(container, stream)
+        # Raw streams have no clock: FFmpeg's average is then its own default of 25.
+        raw = container.format.name in ("h264", "hevc")
+        rate = source_fps or (not raw and stream.average_rate) or stream.guessed_rate
+        codec = stream.codec_context.codec.canonical_name
+        try:
+            for packet in container.demux():
+                scan.add(packet, stream)
+        except (FFmpegError, OSError) as error:
+            raise _truncated(path, f"reading stops after {scan.packets} frames") from error
+        if not rate:
+            raise ClipError(f"{path} states no frame rate: give it with --source-fps")
+        if scan.packets + scan.gaps < stated:
+            raise _truncated(path, f"{scan.packets} of its {stated} frames are there")
+        if scan.last_corrupt:
+            raise _truncated(path, f"frame {scan.packets - 1} is cut off")
+        if (missing := _missing_bytes(container.format.name, file)) > 0:
+            raise _truncated(path, f"bytes missing at its end: {missing}")
+        # Elsewhere the length is FFmpeg's estimate, or said already by the number of frames.
+        states = container.format.name in ("matroska,webm", "flv", "asf")
+        end_s = Fraction(container.duration or 0, av.time_base) if states else Fraction(0)
+        if scan.packets and end_s > scan.end_s + HEADER_SLACK_FRAMES / rate:
+            raise _truncated(path, f"it ends at {float(scan.end_s):.1f} of {float(end_s):.1f} s")
+    if scan.packets == 0:
+        raise ClipError(f"{path} holds no frame: {AGAIN}")
+    if scan.first is None:
+        why = scan.error or "no key frame"
+        raise ClipError(f"{path}: its {codec} video cannot be decoded ({why}): convert it to H.264")
+    width, height = _shown_size(scan.first)
+    duration = scan.shown / rate if source_fps or not scan.span_s else scan.span_s
+    return ClipInfo(width, height, scan.shown, rate, float(duration), codec)
+
+
+class _Scan:
+    """What reading a clip to its end found: coded frames (``packets``), entries of dropped ones
+    (``gaps``), coded frames to be shown, the end of all streams, the first picture."""
+
+    def __init__(self) -> None:
+        self.packets = self.gaps = self.shown = 0
+        self.last_corrupt = False
+        self.end_s = self.span_s = Fraction(0)
+        self.first: VideoFrame | None = None
+        self.error = ""
+        self._first_s: Fraction | None = None
+
+    def add(self, packet: Packet[Stream], stream: VideoStream) -> None:
+        start = None if packet.pts is None else packet.pts * packet.time_base
+        end = (start or 0) + (packet.duration or 0) * packet.time_base
+        self.end_s = max(self.end_s, end)
+        if packet.stream_index != stream.index:
+            return
+        if _is_gap(packet):
+            self.gaps += 1
+            return
+        if self.first is None and not self.error:
+            try:
+                self.first = next((p for p in stream.decode(packet) if not p.is_corrupt), None)
+            except FFmpegError as error:
+                self.error = error.strerror or "unknown error"
+        if packet.size == 0:
+            return
+        self.packets += 1
+        self.shown += not packet.is_discard
+        self.last_corrupt = packet.is_corrupt
+        if start is not None and not packet.is_discard:
+            self._first_s = start if self._first_s is None else min(self._first_s, start)
+            self.span_s = max(self.span_s, end - self._first_s)
+
+
+class _MediaClock:
+    """Seconds since the first picture, never backwards: by index, or by presentation time."""
+
+    def __init__(self, rate: Fraction, *, by_index: bool) -> None:
+        self._step = 1 / rate
+        self._by_index = by_index
+        self._count = 0
+        self._origin: Fraction | None = None
+        self._last = Fraction(0)
+
+    @property
+    def upcoming_s(self) -> float:
+        """About when the next picture is due, seconds."""
+        return float(self._last + self._step) if self._count else 0.0
+
+    def next(self, picture: VideoFrame) -> Fraction:
+        """The media time of the picture that comes next, seconds."""
+        due = self._last + self._step if self._count else Fraction(0)
+        if self._by_index or picture.pts is None or picture.time_base is None:
+            t = due
+        else:
+            stamp = picture.pts * picture.time_base
+            if self._origin is None or stamp - self._origin < self._last - JUMP_S:
+                self._origin = stamp - due
+            t = max(stamp - self._origin, self._last)
+        self._count += 1
+        self._last = t
+        return t
+
+
+class _Picker:
+    """Picks the first picture at or after every k / fps, k = 0, 1, 2 …; all without a rate."""
+
+    def __init__(self, fps: Fraction | None, tolerance: Fraction) -> None:
+        self._fps = fps
+        self._tolerance = tolerance
+        self._due = 0
+
+    def pick(self, t: Fraction) -> bool:
+        """Whether the picture at media time ``t`` (seconds, rising) is picked."""
+        if self._fps is None:
+            return True
+        slot = math.floor((t + self._tolerance) * self._fps)
+        if slot < self._due:
+            return False
+        self._due = slot + 1
+        return True
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, InputContainer]]:
+    """The file and FFmpeg's reader on it; both are closed at the end."""
+    with _open_file(path) as file:
+        head = file.read(16)
+        file.seek(0)
+        try:
+            container = av.open(
+                file,
+                "r",
+                container_options={"format_whitelist": FORMATS, "protocol_whitelist": ""},
+                # Titles in other encodings are common and of no interest.
+                metadata_errors="replace",
+                buffer_size=BUFFER_BYTES,
+            )
+        except (FFmpegError, OSError) as error:
+            if head[4:8] in (b"ftyp", b"moov", b"mdat") or head[8:11] == b"AVI" or head[:4] == EBML:
+                raise _truncated(path, "its index or its first frames are missing") from error
+            hint = f"give a clip as {FORMATS_TEXT}"
+            raise ClipError(f"{path} is no video that can be read here: {hint}") from error
+        with container:
+            yield file, container
+
+
+def _open_file(path: Path) -> BinaryIO:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ClipError(f"{path} is a folder: name one clip inside it")
+        if not stat.S_ISREG(status.st_mode):
+            raise ClipError(f"{path} is no regular file: save the video to a file and name that")
+        if status.st_size == 0:
+            raise ClipError(f"{path} is empty (0 bytes): {AGAIN}")
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise ClipError(f"there is no clip {path}: check the path") from error
+    except (OSError, ValueError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise ClipError(f"{path} cannot be read ({why}): check the path and its rights") from error
+
+
+def _video_stream(path: Path, container: InputContainer) -> VideoStream:
+    """The first video stream that is not the cover picture of a song."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    raise ClipError(f"{path} holds no video stream: give a clip that has pictures")
+
+
+def _stated_frames(container: InputContainer, stream: VideoStream) -> int:
+    """How many coded frames the header promises, 0 where it does not say."""
+    # A trimmed MP4 keeps the frames outside the trim but never hands them out: its index knows.
+    if "mp4" in container.format.name and len(stream.index_entries):
+        return min(stream.frames, len(stream.index_entries))
+    return stream.frames
+
+
+def _missing_bytes(format_name: str, file: BinaryIO) -> int:
+    """How many bytes a file lacks of its stated length, or of its last whole unit; 0 or less
+    where it lacks none or does not say (all but Matroska, WebM and transport streams)."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    head = file.read(4096)
+    if format_name == "mpegts" and head[0] == TS_SYNC:
+        return -size % TS_UNIT_BYTES
+    at = head.find(MATROSKA_SEGMENT) + len(MATROSKA_SEGMENT)
+    if "matroska" not in format_name or MATROSKA_SEGMENT not in head[:-9] or head[at] == 0:
+        return 0
+    # RFC 8794: the leading zero bits of a length give its own length; all ones mean "not known".
+    count = 9 - head[at].bit_length()
+    mask = (1 << 7 * count) - 1
+    stated = int.from_bytes(head[at : at + count], "big") & mask
+    return 0 if stated == mask else at + count + stated - size
+
+
+def _is_gap(packet: Packet[Any]) -> bool:
+    """Whether a packet says that a frame was dropped (AVI): a decoder takes it for the end."""
+    return packet.size == 0 and packet.dts is not None
+
+
+def _shown_size(picture: VideoFrame) -> tuple[int, int]:
+    w, h = picture.width, picture.height
+    return (h, w) if picture.rotation % 180 == 90 else (w, h)
+
+
+def _bgr(converter: VideoReformatter, picture: VideoFrame) -> Image:
+    """(h, w, 3) uint8 BGR, upright: phones store how they were held as a quarter turn."""
+    image = converter.reformat(picture, format="bgr24", threads=1).to_ndarray()
+    turns = picture.rotation // 90 if picture.rotation % 90 == 0 else 0
+    return np.ascontiguousarray(np.rot90(image, turns)).astype(np.uint8, copy=False)
+
+
+def _truncated(path: Path, what: str) -> ClipError:
+    return ClipError(f"{path} is truncated or damaged ({what}): {AGAIN}")

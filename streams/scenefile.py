@@ -1,0 +1,277 @@
+"""Reads what an administrator drew on one camera from a YAML file (``docs/scenes.md``).
+
+Sections are checked in the order in which they need each other: picture, classes, lines, zones,
+rules. The first problem is raised, as one sentence with file, line and field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from streams.rulesettings import RULE_FIELDS, read_setting, setting_types
+from streams.sceneschema import (
+    LINE_FIELDS,
+    MAX_FRAME_PX,
+    MIN_FRAME_PX,
+    SCENE_FIELDS,
+    ZONE_FIELDS,
+    scene_schema,
+)
+from streams.yamlfile import Item, did_you_mean, listed, quoted, read_yaml
+from vision.errors import SceneError
+from vision.rules import registry
+from vision.rules.base import Rule
+from vision.scene import Line, RuleConfig, Scene, Zone
+
+__all__ = ["load_scene", "scene_schema"]
+
+MAX_ENTRIES = 500
+"""Lines, zones or rules of one scene: far more than anyone draws, few enough for every frame."""
+MIN_AREA_PX2 = 1.0
+"""A polygon whose convex hull covers less than one pixel is a line or a point."""
+
+_Named = TypeVar("_Named", Line, Zone, RuleConfig)
+
+
+def load_scene(
+    path: Path,
+    *,
+    default_frame_size: tuple[int, int] | None = None,
+    kinds: Mapping[str, type[Rule]] | None = None,
+) -> Scene:
+    """The scene in a YAML file, checked.
+
+    ``default_frame_size`` (w, h) px is the picture of a file that names none, such as the clip's
+    own; ``kinds`` are the incident kinds, those of ``vision.rules`` unless given. Raises
+    SceneError: one line with file, line, field and the next step.
+    """
+    top = read_yaml(path, SceneError)
+    fields = top.mapping()
+    top.refuse_unknown(fields, SCENE_FIELDS)
+    size = _frame_size(top, fields, default_frame_size)
+    stretch = fields["stretch"].flag() if "stretch" in fields else False
+    classes = _classes(fields["classes"]) if "classes" in fields else ()
+    lines = _unique("line", (_line(item, size) for item in _items(fields, "lines")))
+    zones = _unique("zone", (_zone(item, size) for item in _items(fields, "zones")))
+    drawn = Scene(size, classes, lines, zones, stretch=stretch)
+    known = registry.kinds() if kinds is None else kinds
+    items = _items(fields, "rules")
+    rules = _unique("rule", (_rule(item, drawn, known) for item in items))
+    scene = Scene(size, classes, lines, zones, rules, stretch)
+    for item, rule in zip(items, rules, strict=True):
+        try:
+            known[rule.kind].check(rule, scene)
+        except ValueError as problem:
+            _fail_rule(item, rule.name, problem)
+    return scene
+
+
+def _items(fields: Mapping[str, Item], section: str) -> list[Item]:
+    items = fields[section].items() if section in fields else []
+    if len(items) > MAX_ENTRIES:
+        items[MAX_ENTRIES].fail(f"a scene has at most {MAX_ENTRIES} {section}; remove the others")
+    return items
+
+
+def _unique(what: str, named: Iterable[tuple[Item, _Named]]) -> tuple[_Named, ...]:
+    """The values, in file order; fails for a name that was there before."""
+    lines: dict[str, int] = {}
+    found: list[_Named] = []
+    for item, value in named:
+        if value.name in lines:
+            item.fail(
+                f"a {what} named {quoted(value.name)} is in line {lines[value.name]} already; "
+                "give this one another 'name'"
+            )
+        lines[value.name] = item.line
+        found.append(value)
+    return tuple(found)
+
+
+def _frame_size(
+    top: Item, fields: Mapping[str, Item], default: tuple[int, int] | None
+) -> tuple[int, int]:
+    if "frame_size" not in fields and default is not None:
+        return default
+    item = top.required(fields, "frame_size", "[width, height]")
+    values = item.items()
+    if len(values) != 2:
+        item.fail(f"found {len(values)} values; write [width, height] in pixels")
+    w, h = (value.integer() for value in values)
+    if not all(MIN_FRAME_PX <= value <= MAX_FRAME_PX for value in (w, h)):
+        item.fail(
+            f"{w}x{h} is no picture's size; width and height run from {MIN_FRAME_PX} to "
+            f"{MAX_FRAME_PX} pixels"
+        )
+    return w, h
+
+
+def _classes(item: Item) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for entry in item.items():
+        if (name := entry.text()) in found:
+            entry.fail(f"class {quoted(name)} is listed twice; remove one of them")
+        found[name] = None
+    if not found:
+        item.fail("the list is empty; name a class or leave the field out")
+    return tuple(found)
+
+
+def _name(item: Item, fields: Mapping[str, Item]) -> str:
+    return item.required(fields, "name", "gate").text()
+
+
+def _line(item: Item, size: tuple[int, int]) -> tuple[Item, Line]:
+    fields = item.mapping()
+    item.refuse_unknown(fields, LINE_FIELDS)
+    name = _name(item, fields)
+    drawn = item.required(fields, "points", "[[x, y], [x, y]]")
+    points = _points(drawn, size)
+    if len(points) != 2:
+        drawn.fail(f"a line has two points, found {len(points)}; draw one line for each stretch")
+    if (points[0] == points[1]).all():
+        drawn.fail(f"both points are {_shown(points[0])}; move one of them")
+    forward, backward = (
+        fields[direction].text() if direction in fields else direction
+        for direction in ("forward", "backward")
+    )
+    if forward == backward:
+        fields.get("backward", fields.get("forward", item)).fail(
+            f"both directions are called {quoted(forward)}; give them different names"
+        )
+    return item, Line(name, points, forward, backward)
+
+
+def _zone(item: Item, size: tuple[int, int]) -> tuple[Item, Zone]:
+    fields = item.mapping()
+    item.refuse_unknown(fields, ZONE_FIELDS)
+    name = _name(item, fields)
+    drawn = item.required(fields, "polygon", "[[x, y], [x, y], [x, y]]")
+    points = _points(drawn, size)
+    if len(points) > 1 and (points[0] == points[-1]).all():
+        points = points[:-1]  # other tools close a polygon by repeating its first point
+    if len(points) < 3:
+        drawn.fail(f"a polygon has three points or more, found {len(points)}; add its corners")
+    for i, (before, point) in enumerate(pairwise(points), start=1):
+        if (before == point).all():
+            drawn.fail(f"points {i} and {i + 1} are both {_shown(point)}; remove one of them")
+    if shapely.MultiPoint(points).convex_hull.area < MIN_AREA_PX2:
+        drawn.fail("the polygon has no area, its points lie on one line; move one of them aside")
+    if not (polygon := shapely.Polygon(points)).is_valid:
+        drawn.fail(
+            f"the outline touches or crosses itself{_crossing(polygon)}; give its corners in the "
+            "order of a walk around the zone"
+        )
+    return item, Zone(name, points)
+
+
+def _crossing(polygon: shapely.Polygon) -> str:
+    """Where a polygon crosses itself, from shapely's ``Self-intersection[x y]``."""
+    place = re.search(r"\[(\S+) (\S+)\]", shapely.is_valid_reason(polygon))
+    return f" at ({float(place[1]):.4g}, {float(place[2]):.4g})" if place else ""
+
+
+def _points(item: Item, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Points (k, 2) px; fails for one outside of the picture."""
+    w, h = size
+    found: list[tuple[float, float]] = []
+    for entry in item.items():
+        pair = entry.items()
+        if len(pair) != 2:
+            entry.fail(f"a point is two numbers, found {len(pair)}; write [x, y]")
+        x, y = (value.number() for value in pair)
+        if not (0 <= x <= w and 0 <= y <= h):
+            item.fail(
+                f"{_shown((x, y))} lies outside the picture of {w}x{h}; coordinates run from 0 to "
+                f"{w} and 0 to {h}",
+                line=entry.line,
+            )
+        found.append((x, y))
+    return np.array(found, np.float64).reshape(-1, 2)
+
+
+def _shown(point: Iterable[float]) -> str:
+    x, y = point
+    return f"({x:.10g}, {y:.10g})"
+
+
+def _rule(item: Item, scene: Scene, kinds: Mapping[str, type[Rule]]) -> tuple[Item, RuleConfig]:
+    fields = item.mapping()
+    if "kind" not in fields:
+        every = {name for kind in kinds.values() for name in setting_types(kind)}
+        item.refuse_unknown(fields, (*RULE_FIELDS, *sorted(every)))
+    kind_item = item.required(fields, "kind", next(iter(kinds), "<kind>"))
+    kind_name = kind_item.text()
+    if kind_name not in kinds:
+        hint = did_you_mean(kind_name, kinds) or "; write one of these"
+        kind_item.fail(f"unknown kind {quoted(kind_name)} (kinds are {listed(kinds)}){hint}")
+    kind = kinds[kind_name]
+    types = setting_types(kind)
+    item.refuse_unknown(fields, (*RULE_FIELDS, *types))
+    place = _place(item, fields, kind, scene)
+    name = fields["name"].text() if "name" in fields else f"{kind_name}@{place}"
+    classes = _rule_classes(fields, kind, scene)
+    values = {key: read_setting(types[key], fields[key]) for key in types if key in fields}
+    try:
+        settings = kind.Settings(**values)
+    except ValueError as problem:
+        _fail_rule(item, name, problem)
+    return item, RuleConfig(name, kind_name, place, classes, settings)
+
+
+def _place(item: Item, fields: Mapping[str, Item], kind: type[Rule], scene: Scene) -> str:
+    """The zone or line that a rule watches; fails where its kind needs the other, or none is
+    drawn under that name."""
+    wanted, other = kind.place, "line" if kind.place == "zone" else "zone"
+    drawn = [place.name for place in (scene.zones if wanted == "zone" else scene.lines)]
+    example = f"'{wanted}: {drawn[0] if drawn else 'name'}'"
+    if other in fields:
+        extra = " as well" if wanted in fields else ""
+        verb = "remove this field" if extra else f"write {example} instead"
+        fields[other].fail(
+            f"kind '{kind.kind}' watches a {wanted}, but a {other} is given{extra}; {verb}",
+            line=fields[other].key_line,
+        )
+    if wanted not in fields:
+        item.fail(f"kind '{kind.kind}' watches a {wanted}, but none is given; add {example}")
+    name = fields[wanted].text()
+    if name not in drawn:
+        hint = did_you_mean(name, drawn) or f"; draw it under '{wanted}s'"
+        others = f" ({wanted}s are {listed(drawn)})" if drawn else ""
+        fields[wanted].fail(f"there is no {wanted} {quoted(name)}{others}{hint}")
+    return name
+
+
+def _rule_classes(fields: Mapping[str, Item], kind: type[Rule], scene: Scene) -> tuple[str, ...]:
+    """The classes that a rule looks at: its own, or its kind's that the scene uses."""
+    if "classes" not in fields:
+        if not (kind.classes and scene.classes):
+            return kind.classes or scene.classes
+        return tuple(name for name in kind.classes if name in scene.classes)
+    classes = _classes(fields["classes"])
+    for name, entry in zip(classes, fields["classes"].items(), strict=True):
+        if scene.classes and name not in scene.classes:
+            entry.fail(
+                f"class {quoted(name)} is not among the scene's classes ({listed(scene.classes)}); "
+                "add it there or remove it here"
+            )
+    return classes
+
+
+def _fail_rule(item: Item, name: str, problem: ValueError) -> NoReturn:
+    """Blame the setting that the message names, otherwise the rule."""
+    text = str(problem)
+    settings = {key: value for key, value in item.mapping().items() if key not in RULE_FIELDS}
+    blamed = next(
+        (value for key, value in settings.items() if re.search(rf"\b{re.escape(key)}\b", text)),
+        item,
+    )
+    blamed.fail(f"rule {quoted(name)}: {text}")

@@ -1,0 +1,147 @@
+"""The JSON Schema (2020-12) of scene files, for editors; ``scenefile`` is the stricter judge.
+
+A schema knows neither the picture's size nor the names drawn in a file, so points beyond the
+picture's right and bottom edges and unknown places are found only when the file is loaded.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping
+
+from streams.rulesettings import settings_schema
+from streams.yamlfile import MAX_TEXT_CHARS
+from vision.rules import registry
+from vision.rules.base import Rule
+from vision.types import JsonValue
+
+MIN_FRAME_PX = 16
+MAX_FRAME_PX = 16384
+
+SCENE_FIELDS = ("frame_size", "stretch", "classes", "lines", "zones", "rules")
+LINE_FIELDS = ("name", "points", "forward", "backward")
+ZONE_FIELDS = ("name", "polygon")
+
+Schema = dict[str, JsonValue]
+
+
+def scene_schema(kinds: Mapping[str, type[Rule]] | None = None) -> Schema:
+    """JSON Schema of a scene file; ``kinds`` are those of ``vision.rules`` unless given. Each
+    kind is one branch of ``rules``, with the settings of its ``Settings`` dataclass."""
+    known = registry.kinds() if kinds is None else kinds
+    branches: list[JsonValue] = [_rule(kind) for kind in known.values()]
+    schema: Schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Matakota scene",
+        "description": "What an administrator drew on one camera: lines, zones and rules.",
+        **_object(
+            frame_size=_FRAME_SIZE,
+            stretch=_STRETCH,
+            classes=_ref("classes", "The detector's classes that the scene uses; all if left out."),
+            lines=_list(_LINE, "Counting lines; each counts in both directions."),
+            zones=_list(_ZONE, "Polygons that rules watch."),
+            rules=_list({"oneOf": branches}, "What raises an alert."),
+        ),
+        "$defs": {"text": _TEXT, "point": _POINT, "classes": _CLASSES},
+    }
+    return copy.deepcopy(schema)
+
+
+def _rule(kind: type[Rule]) -> Schema:
+    """The branch of one kind: its constant name, its place, its classes, its settings."""
+    text = kind.__doc__ or getattr(inspect.getmodule(kind), "__doc__", None) or "An incident kind."
+    about = " ".join(text.split("\n\n")[0].split())
+    classes = _ref("classes", "What the rule looks at; its kind's classes if left out.")
+    if kind.classes:
+        classes["default"] = list(kind.classes)
+    fields: dict[str, JsonValue] = {
+        "kind": {"const": kind.kind, "description": about},
+        "name": _ref("text", f"Unique among the rules; {kind.kind}@<{kind.place}> if left out."),
+        kind.place: _ref("text", f"Name of the {kind.place} that the rule watches."),
+        "classes": classes,
+        **settings_schema(kind),
+    }
+    return {"title": kind.kind, **_object("kind", kind.place, **fields)}
+
+
+def _object(*required: str, **properties: JsonValue) -> Schema:
+    needs: Schema = {"required": list(required)} if required else {}
+    return {"type": "object", "properties": properties, **needs, "additionalProperties": False}
+
+
+def _list(items: Schema, description: str) -> Schema:
+    return {"type": "array", "description": description, "items": items}
+
+
+def _ref(name: str, description: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}", "description": description}
+
+
+def _direction(name: str, description: str) -> Schema:
+    return {**_ref("text", description), "default": name}
+
+
+_TEXT: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_TEXT_CHARS,
+    "pattern": r"^\S(.*\S)?$",
+}
+_POINT: Schema = {
+    "type": "array",
+    "description": "[x, y] in pixels of the picture, from its top left corner right and down.",
+    "items": {"type": "number", "minimum": 0},
+    "minItems": 2,
+    "maxItems": 2,
+}
+_CLASSES: Schema = {
+    "type": "array",
+    "items": {"$ref": "#/$defs/text"},
+    "minItems": 1,
+    "uniqueItems": True,
+}
+_FRAME_SIZE: JsonValue = {
+    "type": "array",
+    "description": (
+        "[width, height] in pixels of the picture in which the coordinates are drawn; streams of "
+        "the same shape are scaled to it. May be left out only where a clip gives its own size."
+    ),
+    "items": {"type": "integer", "minimum": MIN_FRAME_PX, "maximum": MAX_FRAME_PX},
+    "minItems": 2,
+    "maxItems": 2,
+}
+_STRETCH: JsonValue = {
+    "type": "boolean",
+    "description": "Streams of another shape show the same view (an anamorphic sub-stream).",
+    "default": False,
+}
+_POINT_REF: JsonValue = {"$ref": "#/$defs/point"}
+_LINE = _object(
+    "name",
+    "points",
+    name=_ref("text", "Unique among the lines."),
+    points={
+        "type": "array",
+        "description": (
+            "The two ends, [[x, y], [x, y]] in pixels. Walk from the first to the second: forward "
+            "goes from your left to your right."
+        ),
+        "items": _POINT_REF,
+        "minItems": 2,
+        "maxItems": 2,
+    },
+    forward=_direction("forward", "Your name of the direction from left to right."),
+    backward=_direction("backward", "Your name of the direction from right to left."),
+)
+_ZONE = _object(
+    "name",
+    "polygon",
+    name=_ref("text", "Unique among the zones."),
+    polygon={
+        "type": "array",
+        "description": "The corners in order, [x, y] in pixels; the polygon closes itself.",
+        "items": _POINT_REF,
+        "minItems": 3,
+    },
+)
