@@ -93,10 +93,11 @@ class Track:
     """One object over time, as known at one step.
 
     ``class_name`` is decided by a vote along the track, ``class_share`` is the winner's part of
-    it (0..1), ``score`` the mean of its boxes' scores. ``box`` (4,) float32 xyxy px is the latest filtered box. ``path`` (k, 3) float32 is
-    the ground-contact point (bottom centre) x, y in px and the seconds since ``first_ts`` at each
-    time the object was seen; it is bounded: the oldest points go first. ``last_ts`` is when it was
-    last seen, so a track with ``last_ts`` before the step's ``ts`` is out of sight.
+    it (0..1), ``score`` the mean of its boxes' scores. ``box`` (4,) float32 xyxy px is the latest
+    filtered box. ``path`` (k, 3) float32 is the ground-contact point (bottom centre) x, y in px
+    and the seconds since ``first_ts`` at each time the object was seen; it is bounded: the oldest
+    points go first. ``last_ts`` is when it was last seen, so a track with ``last_ts`` before the
+    step's ``ts`` is out of sight.
     """
 
     id: int
