@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 CODE := vision streams models api tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-long acceptance lock clean
+.PHONY: help setup check format test test-long acceptance images lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -48,6 +48,9 @@ test-long: $(STAMP) ## the tests marked long
 
 acceptance: $(STAMP) ## run the product as its users do, and judge what it says
 	$(BIN)/python -m tests.acceptance
+
+images: $(STAMP) ## make the pictures of the documentation anew
+	$(BIN)/python -m docs.images.render
 
 # opencv-python is left out by [tool.uv] in pyproject.toml; one version of everything serves all
 # Pythons; no index address is written.

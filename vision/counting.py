@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vision.geometry import along, side_distance
 from vision.scene import Line
@@ -29,11 +30,11 @@ feet at the edge are cut off or estimated outside the picture."""
 class _Passage:
     """How far one track has been followed at one line."""
 
-    __slots__ = ("clear_at", "counted", "side")
+    __slots__ = ("clear", "counted", "side")
 
     def __init__(self) -> None:
         self.side = 0
-        self.clear_at = -1.0
+        self.clear: NDArray[np.float64] | None = None
         self.counted = False
 
 
@@ -64,9 +65,13 @@ class LineCounter:
         path = track.path
         if passage is None:
             passage = self._passages[track.id] = _Passage()
-        # from the last clear place on: a new track's whole path, an old one's last few points
-        start = int(np.searchsorted(path[:, 2], passage.clear_at)) if passage.clear_at >= 0 else 0
-        points = path[start:].astype(np.float64)
+        if passage.clear is None:
+            points = path.astype(np.float64)
+        else:
+            # from the last clear place on, which is kept here: the path is bounded, and who waits
+            # on the line for long leaves it behind
+            start = int(np.searchsorted(path[:, 2], passage.clear[2], side="right"))
+            points = np.concatenate([passage.clear[None], path[start:].astype(np.float64)])
         distance = side_distance(points[:, :2], self.line.points)
         mean_side = float(np.sqrt(np.prod(track.box[2:] - track.box[:2])))
         found = []
@@ -92,7 +97,7 @@ class LineCounter:
                             y=y,
                         )
                     )
-            passage.side, passage.clear_at, since = side, float(points[i, 2]), int(i)
+            passage.side, passage.clear, since = side, points[i].copy(), int(i)
         return found
 
     def _crossing(
@@ -101,8 +106,8 @@ class LineCounter:
         """Where and when the path (k, 3) last changed to ``side``; None when that was beyond the
         line's ends."""
         step = int(np.flatnonzero(distance * side <= 0)[-1])
-        before, after = distance[step], distance[step + 1]
-        place = points[step] + (points[step + 1] - points[step]) * (before / (before - after))
+        share = distance[step] / (distance[step] - distance[step + 1])
+        place = points[step] + (points[step + 1] - points[step]) * share
         if not self._from <= along(place[None, :2], self.line.points)[0] <= self._to:
             return None
         return float(place[0]), float(place[1]), float(place[2])

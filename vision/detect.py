@@ -117,7 +117,7 @@ class Detector:
 
     ``classes`` are the names behind ``Detections.class_id``: the wanted ones and those that
     compete with them in a group, so that a lorry is not counted as a car where only cars are
-    wanted. Raises DetectorError for a wanted class that the model does not know.
+    ``wanted``. Raises DetectorError for a wanted class that the model does not know.
     """
 
     def __init__(self, spec: DetectorSpec, session: Session, wanted: Sequence[str]) -> None:
@@ -132,6 +132,7 @@ class Detector:
             [i for i, name in enumerate(spec.classes) if name in rivals or name in wanted], np.intp
         )
         self.classes = tuple(spec.classes[i] for i in self._columns)
+        self.wanted = tuple(wanted)
         self.spec = spec
         self._session = session
         groups = [set(group.classes) for group in spec.groups]

@@ -33,6 +33,15 @@ def iou(a: Floats, b: Floats) -> Floats:
     return np.asarray(common / np.maximum(union, 1e-9))
 
 
+def distances(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """Between every box of ``a`` (n, 4) and ``b`` (m, 4): the distance of their centres in mean
+    sides of ``b`` (n, m), and the ratio of their mean sides (n, m)."""
+    centres_a, centres_b = (a[:, :2] + a[:, 2:]) / 2, (b[:, :2] + b[:, 2:]) / 2
+    side_a, side_b = np.sqrt(areas(a)), np.maximum(np.sqrt(areas(b)), 1e-6)
+    apart = centres_a[:, None] - centres_b[None]
+    return np.hypot(apart[..., 0], apart[..., 1]) / side_b, side_a[:, None] / side_b
+
+
 def feet(boxes: Floats) -> Floats:
     """Ground-contact points (n, 2): the middle of each box's bottom edge, px."""
     return np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)

@@ -33,7 +33,7 @@ class Pipeline:
         self._tracker = Tracker(tracker, detector.classes, detector.group_of)
         self._counter = Counter(scene.lines, scene.frame_size)
         self._rules = [kinds()[config.kind](config) for config in scene.rules]
-        self._wanted = scene.classes or detector.classes
+        self._wanted = scene.classes or detector.wanted
 
     @property
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from vision.geometry import iou
+from vision.geometry import distances, feet, iou
 from vision.kalman import BoxFilter
 from vision.types import BoolArray, Detections, FloatArray, IntArray, Track
 
@@ -51,6 +51,11 @@ class TrackerSettings:
     """Part of its sides by which a box grows on each side in the last attempt to match
     (Yang et al. 2023, C-BIoU)."""
     iou_buffered: float = 0.25
+    leap_sides_per_s: float = 15.0
+    """How fast a beginning may move before its speed is known, in mean sides a second: a
+    motorcycle at 60 km/h does about 10."""
+    leap_size: float = 0.6
+    """And how alike its two boxes must be: least ratio of their mean sides."""
     duplicate_iou: float = 0.7
     """A box that overlaps a box of a matched track by more is no birth."""
     max_path: int = 1024
@@ -160,8 +165,29 @@ class Tracker:
             wide = np.where(same, iou(_grown(found.xyxy, s.buffer), _grown(predicted, s.buffer)), 0)
             match(strong, moving, wide, s.iou_buffered)
             match(strong, ~confirmed, wide, s.iou_buffered)
+            self._leap(found, ts, same, row_of, free_row)
         match(strong | weak, confirmed & (away > s.lost_s), overlap, s.iou_place)
         return row_of
+
+    def _leap(
+        self, found: Detections, ts: float, same: BoolArray, row_of: Rows, free_row: BoolArray
+    ) -> None:
+        """Match second boxes of beginnings that moved by more than their size, in ``row_of``
+        and ``free_row``: their speed is unknown, so only a pair without any rival is taken."""
+        s = self.settings
+        d = np.flatnonzero((found.score >= s.match) & (row_of < 0))
+        t = np.flatnonzero(free_row & (self._hits == 1) & (self._last < ts))
+        if not len(d) or not len(t):
+            return
+        boxes, starts = found.xyxy[d], self._filter.boxes()[t]
+        far, ratio = distances(boxes, starts)
+        seconds = (ts - self._last[t])[None, :]
+        near = same[np.ix_(d, t)] & (far <= s.leap_sides_per_s * seconds)
+        near &= (ratio > s.leap_size) & (ratio < 1 / s.leap_size)
+        alone = near & (near.sum(axis=0) == 1)[None, :] & (near.sum(axis=1) == 1)[:, None]
+        for i, j in zip(*np.nonzero(alone), strict=True):
+            row_of[d[i]] = t[j]
+            free_row[t[j]] = False
 
     def _absorb(self, rows: Rows, found: Detections, ts: float) -> None:
         self._filter.update(rows, found.xyxy)
@@ -173,7 +199,7 @@ class Tracker:
     def _trace(self, rows: Rows, ts: float) -> None:
         """Extend the paths of ``rows`` and see whether they still stand where they stood."""
         boxes = self._filter.boxes()[rows]
-        x, y = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]
+        x, y = feet(boxes).T
         side = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
         far = (
             np.hypot(x - self._anchor[rows, 0], y - self._anchor[rows, 1])

@@ -29,7 +29,7 @@ from vision.errors import MatakotaError
 from vision.pipeline import Pipeline, Step
 from vision.scene import Scene
 from vision.scene_check import check_scene
-from vision.types import Event, Frame
+from vision.types import Event, Frame, Image
 
 DEFAULT_MODEL = "nanodet_g"
 MAX_FPS = 1000
@@ -84,18 +84,17 @@ def analyse(
 
     with ExitStack() as stack:
         lines = stack.enter_context(AtomicText(out))
-        film = None
+        artist, film = Artist(drawn, pipeline), None
         if video is not None:
             rate = min(wanted_fps or source.info.rate, source.info.rate)
-            writer = stack.enter_context(VideoWriter(video, size=size, rate=rate))
-            film = _Film(writer, drawn, pipeline, start_ts)
+            film = stack.enter_context(VideoWriter(video, size=size, rate=rate))
         progress = stack.enter_context(_progress())
         task = progress.add_task(clip.name, total=source.info.frames)
 
         def seen(frame: Frame, step: Step, events: Sequence[Event]) -> None:
             progress.update(task, completed=frame.index + 1)
             if film is not None:
-                film.add(frame, step, events)
+                film.write(artist.picture(frame, step, events), frame.ts - start_ts)
 
         summary = analyse_clip(
             source,
@@ -107,7 +106,7 @@ def analyse(
         progress.update(task, completed=source.info.frames)
         progress.stop()
         if film is not None:
-            film.writer.commit()
+            film.commit()
         lines.commit()
     log.info(
         "done", clip=str(clip), frames=summary.frames, analysed=summary.analysed, **_totals(summary)
@@ -121,27 +120,22 @@ def analyse(
         log.info("as expected", expect=str(expect))
 
 
-class _Film:
-    """The annotated video of one analysis."""
+class Artist:
+    """Draws what ``analyse --video`` shows of each frame."""
 
-    def __init__(
-        self, writer: VideoWriter, scene: Scene, pipeline: Pipeline, start_ts: float
-    ) -> None:
-        self.writer = writer
+    def __init__(self, scene: Scene, pipeline: Pipeline) -> None:
         self._scene = scene
         self._pipeline = pipeline
-        self._start_ts = start_ts
 
-    def add(self, frame: Frame, step: Step, events: Sequence[Event]) -> None:
+    def picture(self, frame: Frame, step: Step, events: Sequence[Event]) -> Image:
         totals = {
             line: {direction: sum(classes.values()) for direction, classes in by.items()}
             for line, by in self._pipeline.counts.items()
         }
         clock = datetime.fromtimestamp(frame.ts, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        picture = draw(
+        return draw(
             frame.image, step.tracked, self._scene, counts=totals, events=events, clock=clock
         )
-        self.writer.write(picture, frame.ts - self._start_ts)
 
 
 def _progress() -> Progress:

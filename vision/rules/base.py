@@ -13,6 +13,10 @@ import numpy as np
 from vision.scene import RuleConfig, Scene
 from vision.types import Event, FloatArray, JsonValue, Track, Tracked
 
+SAME_S = 1e-3
+"""Times that differ by less are the same: a path's seconds are float32, and a dwell of 1 s at 10
+frames a second must not take 11 of them for a rounding."""
+
 
 class Rule(ABC):
     """One incident kind watching one place of one camera.
@@ -51,8 +55,15 @@ class Rule(ABC):
     ) -> Event:
         """An event raised in this step about ``track``, with its deterministic id and, in
         ``details``, who it is and where it stands."""
-        key = (
-            f"{tracked.camera_id}|{self.config.name}|{self.config.place}|{start_ts:.3f}|{track.id}"
+        # names are free text: a separator that they cannot hold keeps different keys different
+        key = "\0".join(
+            (
+                tracked.camera_id,
+                self.config.name,
+                self.config.place,
+                f"{start_ts:.3f}",
+                f"{track.id}",
+            )
         )
         x, y = track.foot
         who: dict[str, JsonValue] = {
@@ -142,7 +153,7 @@ class TrackRule(Rule, Generic[W]):
                 watch.held_ts, watch.away_ts = ts, None
                 continue
             watch.away_ts = ts if watch.away_ts is None else watch.away_ts
-            if ts - watch.away_ts >= self.config.settings.release_s:
+            if ts - watch.away_ts >= self.config.settings.release_s - SAME_S:
                 if watch.event is not None:
                     found.append(_ended(watch.event, watch.held_ts))
                 watch.event = watch.since_ts = None
@@ -154,7 +165,7 @@ class TrackRule(Rule, Generic[W]):
 
 
 def _ended(event: Event, held_ts: float | None) -> Event:
-    """``event`` with its end, never before it was raised."""
+    """``event`` with its end, never before its start."""
     end_ts = max(event.start_ts, event.start_ts if held_ts is None else held_ts)
     return replace(
         event, end_ts=end_ts, details={**event.details, "held_s": round(end_ts - event.start_ts, 2)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from vision.geometry import box_shares, contains
-from vision.rules.base import TrackRule, Watch, at_least
+from vision.rules.base import SAME_S, TrackRule, Watch, at_least
 from vision.scene import Scene
 from vision.types import Event, FloatArray, Track, Tracked
 
@@ -65,7 +65,7 @@ class Intrusion(TrackRule[Watch]):
         settings: Settings = self.config.settings
         since_ts = tracked.ts if watch.since_ts is None else watch.since_ts
         inside_s = tracked.ts - since_ts
-        if inside_s < settings.min_dwell_s:
+        if inside_s < settings.min_dwell_s - SAME_S:
             return None
         return self.event(
             tracked,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vision.geometry import contains
-from vision.rules.base import TrackRule, Watch, at_least
+from vision.rules.base import SAME_S, TrackRule, Watch, at_least
 from vision.scene import Scene
 from vision.types import Event, FloatArray, Track, Tracked
 
@@ -79,10 +79,10 @@ class Loitering(TrackRule[_Stay]):
         settings: Settings = self.config.settings
         spacing = settings.dwell_s / SAMPLES
         kept = watch.points
-        if len(kept) < 2 or point[2] - kept[-2, 2] >= spacing:
+        if len(kept) < 2 or kept[-1, 2] - kept[-2, 2] >= spacing - SAME_S:
             kept = np.concatenate([kept, point[None].astype(np.float64)])
         else:
-            # closer than the spacing: the newest point stands for both
+            # closer than the spacing to the one before: the newest point takes its place
             kept = np.concatenate([kept[:-1], point[None].astype(np.float64)])
         while len(kept) > 1:
             far = np.hypot(*(kept[:, :2] - kept[:, :2].mean(axis=0)).T) > watch.radius
@@ -95,7 +95,7 @@ class Loitering(TrackRule[_Stay]):
         settings: Settings = self.config.settings
         start_ts = track.first_ts + watch.start_s
         stayed_s = tracked.ts - start_ts
-        if stayed_s < settings.dwell_s:
+        if stayed_s < settings.dwell_s - SAME_S:
             return None
         mean = watch.points[:, :2].mean(axis=0)
         return self.event(
