@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from models.errors import BadModel
 from models.manifest import SIZE_STEP, ModelEntry
 from models.zoo import VerifiedModel
+
+# Since 1.29 onnxruntime reports what it runs to its makers, and writes a device id into the
+# user's cache, unless this is set before it is imported.
+os.putenv("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 CPU = "CPUExecutionProvider"
 FLOAT = "tensor(float)"

@@ -3,13 +3,15 @@ other."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
+
+import structlog
 
 from models.manifest import ModelEntry
 from models.session import load_session
 from models.zoo import VerifiedModel
 from vision.detect import Activation, ClassGroup, Detector, DetectorSpec, fit_input
+from vision.errors import DetectorError
 from vision.track import TrackerSettings
 
 DEFAULT_CLASSES = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
@@ -22,7 +24,7 @@ _ACTIVATIONS: dict[str | None, Activation] = {
     "softmax": "softmax",
 }
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 
 def build_detector(
@@ -37,7 +39,8 @@ def build_detector(
     ``DEFAULT_CLASSES`` that the model knows).
 
     A model of any input size gets the rectangle that fits the picture. Raises BadModel where the
-    file does not load as stated, DetectorError for a class that the model does not know.
+    file does not load as stated, DetectorError for a class that the model does not know or where
+    no class is left to look for.
     """
     entry = model.entry
     size = (entry.input.height, entry.input.width)
@@ -46,8 +49,13 @@ def build_detector(
     wanted = tuple(classes) or tuple(name for name in DEFAULT_CLASSES if name in entry.classes)
     spec = detector_spec(entry, size)
     spec.require(wanted)
+    if not wanted:
+        raise DetectorError(
+            f"the model {entry.name} knows none of {', '.join(DEFAULT_CLASSES)}: write the scene's "
+            f"'classes', out of {', '.join(entry.classes)}"
+        )
     session = load_session(model, input_size=size, providers=providers, threads=threads)
-    log.debug("model %s at %dx%d px finds %s", entry.name, size[1], size[0], ", ".join(wanted))
+    log.debug("model loaded", model=entry.name, input=f"{size[1]}x{size[0]}", classes=wanted)
     return Detector(spec, session, wanted)
 
 

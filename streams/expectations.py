@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.analysis import Summary
+from streams.analysis import DECIMALS, Summary
 from streams.yamlfile import Item, did_you_mean, listed, quoted, read_yaml
 from vision.errors import ExpectationError
 from vision.rules.registry import kinds
@@ -68,7 +68,8 @@ class EventExpectation:
             if event.end_ts is None:
                 return False
             timed.append((self.end_s, event.end_ts))
-        return all(low <= ts - start_ts <= high for (low, high), ts in timed)
+        # as the records show them, so that a time copied from there fits
+        return all(low <= round(ts - start_ts, DECIMALS) <= high for (low, high), ts in timed)
 
     def difference(self, events: Sequence[Event], start_ts: float) -> str | None:
         got = sum(self.fits(event, start_ts) for event in events)
@@ -143,7 +144,7 @@ def _count(item: Item, scene: Scene) -> CountExpectation:
         direction=_one_of(
             item.required(fields, "direction", line.forward), (line.forward, line.backward)
         ),
-        class_name=fields["class"].text() if "class" in fields else None,
+        class_name=_class(fields["class"], scene) if "class" in fields else None,
         count=_natural(item.required(fields, "count", "12")),
         tolerance=_natural(fields["tolerance"]) if "tolerance" in fields else 0,
     )
@@ -181,6 +182,11 @@ def _one_of(item: Item, known: Sequence[str] | Mapping[str, object]) -> str:
         hint = did_you_mean(name, list(known)) or f"; known are {listed(list(known)) or 'none'}"
         item.fail(f"{quoted(name)} is unknown here{hint}")
     return name
+
+
+def _class(item: Item, scene: Scene) -> str:
+    """A class of the scene, where it names any: a misspelt one is always counted 0 times."""
+    return _one_of(item, scene.classes) if scene.classes else item.text()
 
 
 def _natural(item: Item) -> int:

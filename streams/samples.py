@@ -64,9 +64,12 @@ class Places:
     def of(cls, environment: Mapping[str, str]) -> Self:
         """The mirror of ``MATAKOTA_SAMPLES`` and the user's cache folder."""
         mirror = environment.get(MIRROR_VARIABLE)
-        base = environment.get("XDG_CACHE_HOME")
-        cache_home = Path(base) if base else Path.home() / ".cache"
-        return cls(Path(mirror) if mirror else None, cache_home / "matakota" / "samples")
+        base = Path(environment.get("XDG_CACHE_HOME", ""))
+        # the XDG specification says to ignore a relative path
+        cache_home = base if base.is_absolute() else Path.home() / ".cache"
+        return cls(
+            Path(mirror).expanduser() if mirror else None, cache_home / "matakota" / "samples"
+        )
 
 
 @cache

@@ -25,6 +25,10 @@ FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """FFmpeg's container format by the suffix of the file."""
 CLOCK_HZ = 90_000
 KEY_FRAME_EVERY_S = 2
+RATE_DENOMINATOR = 1_000_000
+"""FFmpeg keeps a rate as two 32-bit numbers; a rate of 29.9700299 pictures has no room there."""
+SLOWEST = Fraction(1, 1000)
+"""Pictures a second below which x264 refuses; the pictures keep their own times all the same."""
 BT709 = 1
 """The number of this colour space in FFmpeg's enumerations (matrix, primaries and transfer)."""
 ENCODING = {"crf": "20", "preset": "veryfast", "bf": "0"}
@@ -45,6 +49,7 @@ class VideoWriter:
         if container_format is None:
             known = ", ".join(FORMATS)
             raise OutputError(f"cannot write {path}: a video's name ends in {known}; rename it")
+        rate = max(rate.limit_denominator(RATE_DENOMINATOR), SLOWEST)
         self._option = option
         self._size = size
         self._step = max(1, round(CLOCK_HZ / rate))

@@ -16,7 +16,7 @@ from vision.geometry import along, side_distance
 from vision.scene import Line
 from vision.types import Crossing, Track, Tracked
 
-HYSTERESIS = 0.06
+HYSTERESIS = 0.1
 """An object is clear of a line at this part of the mean side of its box (of the square root of
 its area) from it."""
 RETURN = 0.5
@@ -69,9 +69,11 @@ class LineCounter:
             points = path.astype(np.float64)
         else:
             # from the last clear place on, which is kept here: the path is bounded, and who waits
-            # on the line for long leaves it behind
-            start = int(np.searchsorted(path[:, 2], passage.clear[2], side="right"))
-            points = np.concatenate([passage.clear[None], path[start:].astype(np.float64)])
+            # on the line for long leaves it behind; another point may have its time
+            later = path[np.searchsorted(path[:, 2], passage.clear[2]) :].astype(np.float64)
+            known = np.flatnonzero((later == passage.clear).all(axis=1))
+            later = later[known[-1] + 1 :] if len(known) else later
+            points = np.concatenate([passage.clear[None], later])
         distance = side_distance(points[:, :2], self.line.points)
         mean_side = float(np.sqrt(np.prod(track.box[2:] - track.box[:2])))
         found = []

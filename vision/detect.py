@@ -77,9 +77,10 @@ class DetectorSpec:
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """Where a picture lies in the model's input: input = picture * ``ratio`` + (left, top)."""
+    """Where a picture lies in the model's input: input = picture * ``ratio`` + (left, top), with
+    a ratio (x, y) for each axis, as its sides are rounded to whole pixels."""
 
-    ratio: float
+    ratio: tuple[float, float]
     left: int
     top: int
 
@@ -109,7 +110,7 @@ def letterbox(
     cv2.resize(
         image, (w, h), dst=canvas[top : top + h, left : left + w], interpolation=cv2.INTER_LINEAR
     )
-    return canvas, Letterbox(ratio, left, top)
+    return canvas, Letterbox((w / image.shape[1], h / image.shape[0]), left, top)
 
 
 class Detector:
@@ -152,21 +153,25 @@ class Detector:
         for row, (canvas, _) in zip(batch, fitted, strict=True):
             planes = canvas.transpose(2, 0, 1)
             np.multiply(planes[::-1] if spec.rgb else planes, np.float32(spec.scale), out=row)
-        boxes, scores = _DECODERS[spec.layout](self._session.run(batch), spec)
-        return [
-            self._finish(boxes[i], scores[i], place, image.shape)
-            for i, (image, (_, place)) in enumerate(zip(images, fitted, strict=True))
-        ]
+        outputs = self._session.run(batch)
+        # what a broken model makes infinite or no number is dropped, not warned about
+        with np.errstate(over="ignore", invalid="ignore"):
+            boxes, scores = _DECODERS[spec.layout](outputs, spec)
+            return [
+                self._finish(boxes[i], scores[i], place, image.shape)
+                for i, (image, (_, place)) in enumerate(zip(images, fitted, strict=True))
+            ]
 
     def _finish(
         self, boxes: FloatArray, scores: FloatArray, place: Letterbox, shape: tuple[int, ...]
     ) -> Detections:
         scores = scores[:, self._columns]
         best = scores.max(axis=1)
-        keep = np.flatnonzero((best >= self.spec.min_score) & np.isfinite(boxes).all(axis=1))
+        finite = np.isfinite(best) & np.isfinite(boxes).all(axis=1)
+        keep = np.flatnonzero((best >= self.spec.min_score) & finite)
         keep = keep[np.argsort(-best[keep], kind="stable")[:MAX_CANDIDATES]]
-        xyxy = (boxes[keep] - np.array([place.left, place.top] * 2, np.float32)) / np.float32(
-            place.ratio
+        xyxy = (boxes[keep] - np.array([place.left, place.top] * 2, np.float32)) / np.array(
+            place.ratio * 2, np.float32
         )
         h, w = shape[:2]
         np.clip(xyxy, 0, np.array([w, h, w, h], np.float32), out=xyxy)
@@ -217,14 +222,16 @@ def _end_to_end(outputs: Outputs, spec: DetectorSpec) -> tuple[FloatArray, Float
     out = _only(outputs, spec)
     if out.ndim != 3 or out.shape[2] != 6:
         raise _misfit(spec, "[n, K, 6]", outputs)
-    class_id = np.rint(out[..., 5]).astype(np.intp)
-    if class_id.size and not (class_id.min() >= 0 and class_id.max() < len(spec.classes)):
+    named = np.isfinite(out[..., 5:])
+    number = np.rint(np.where(named, out[..., 5:], 0))
+    wrong = number[(number < 0) | (number >= len(spec.classes))]
+    if len(wrong):
         raise DetectorError(
-            f"the model names class {class_id.max()}, but its manifest lists {len(spec.classes)} "
+            f"the model names class {wrong[0]:g}, but its manifest lists {len(spec.classes)} "
             "classes: correct the list"
         )
     scores = np.zeros((*out.shape[:2], len(spec.classes)), np.float32)
-    np.put_along_axis(scores, class_id[..., None], out[..., 4:5], axis=2)
+    np.put_along_axis(scores, number.astype(np.intp), np.where(named, out[..., 4:5], 0), axis=2)
     return out[..., :4], scores
 
 
@@ -260,7 +267,8 @@ def _detr(outputs: Outputs, spec: DetectorSpec) -> tuple[FloatArray, FloatArray]
         raise _misfit(spec, f"boxes [n, Q, 4] and scores [n, Q, {wide}]", outputs)
     boxes, scores = outputs
     if spec.activation == "sigmoid":
-        scores = 1 / (1 + np.exp(-np.clip(scores, -60, 60)))
+        # infinity is no certainty
+        scores = np.where(scores < np.inf, 1 / (1 + np.exp(-np.clip(scores, -60, 60))), np.nan)
     elif spec.activation == "softmax":
         powers = np.exp(scores - scores.max(axis=2, keepdims=True))
         scores = (powers / powers.sum(axis=2, keepdims=True))[..., :-1]

@@ -85,4 +85,4 @@ def box_shares(boxes: Floats, polygon: Floats) -> Floats:
     grid = np.stack([gx.ravel(), gy.ravel()], axis=1)
     points = boxes[:, None, :2] + grid[None] * (boxes[:, 2:] - boxes[:, :2])[:, None]
     inside = contains(polygon, points.reshape(-1, 2))
-    return np.asarray(inside.reshape(len(boxes), -1).mean(axis=1))
+    return np.asarray(inside.reshape(len(boxes), len(grid)).mean(axis=1))

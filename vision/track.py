@@ -57,7 +57,7 @@ class TrackerSettings:
     leap_size: float = 0.6
     """And how alike its two boxes must be: least ratio of their mean sides."""
     duplicate_iou: float = 0.7
-    """A box that overlaps a box of a matched track by more is no birth."""
+    """A box that overlaps a box of a matched track, or a better birth, by more is no birth."""
     max_path: int = 1024
 
 
@@ -212,13 +212,15 @@ class Tracker:
 
     def _begin(self, found: Detections, row_of: Rows, ts: float) -> Rows:
         s = self.settings
-        fresh = (row_of < 0) & (found.score >= s.birth)
-        if fresh.any() and (row_of >= 0).any():
-            taken = np.flatnonzero(row_of >= 0)
-            group = self._class_group[found.class_id]
-            same = group[:, None] == group[taken][None, :]
-            fresh &= ~((iou(found.xyxy, found.xyxy[taken]) > s.duplicate_iou) & same).any(axis=1)
-        new = np.flatnonzero(fresh)
+        fresh = np.flatnonzero((row_of < 0) & (found.score >= s.birth))
+        if not len(fresh):
+            return row_of
+        group = self._class_group[found.class_id]
+        twin = (iou(found.xyxy, found.xyxy) > s.duplicate_iou) & (group[:, None] == group[None, :])
+        known = row_of >= 0
+        for i in fresh[np.argsort(-found.score[fresh], kind="stable")]:
+            known[i] = not twin[i, known].any()
+        new = fresh[known[fresh]]
         if not len(new):
             return row_of
         n, first = len(new), len(self._id)

@@ -64,7 +64,7 @@ class Detections:
     class_id: IntArray
 
     def __post_init__(self) -> None:
-        n = len(self.score)
+        n = self.score.size
         shapes = (self.xyxy.shape, self.score.shape, self.class_id.shape)
         if shapes != ((n, 4), (n,), (n,)):
             raise ValueError(f"detections are xyxy (n, 4), score (n,), class_id (n,), not {shapes}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import Annotated
 
@@ -34,7 +34,11 @@ app.add_typer(samples.app, name="samples")
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"matakota {installed_version('matakota')}")
+        try:
+            version = installed_version("matakota")
+        except PackageNotFoundError:
+            version = "from a checkout that is not installed"
+        typer.echo(f"matakota {version}")
         raise typer.Exit
 
 
@@ -68,17 +72,18 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code: 0 done, 1 it ran and the answer is no, 2 bad
     input, said in one line on standard error."""
     try:
-        app(args=list(arguments), standalone_mode=True)
+        app(args=list(arguments), prog_name="matakota")
     except SystemExit as stop:
+        # Whoever read our output has enough, which is no failure: typer makes it exit code 1, and
+        # keeps the interpreter from flushing into the pipe.
+        if isinstance(stop.__context__, BrokenPipeError):
+            return 0
         return stop.code if isinstance(stop.code, int) else 1
     except (MatakotaError, ModelError) as error:
         print(f"matakota: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # whoever read our output has enough; keep the interpreter from flushing into the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

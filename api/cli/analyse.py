@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from streams.output import AtomicText
 from streams.scenefile import load_scene
 from streams.video import VideoWriter
 from vision.draw import draw
-from vision.errors import MatakotaError
+from vision.errors import MatakotaError, SceneError
 from vision.pipeline import Pipeline, Step
 from vision.scene import Scene
 from vision.scene_check import check_scene
@@ -33,6 +34,8 @@ from vision.types import Event, Frame, Image
 
 DEFAULT_MODEL = "nanodet_g"
 MAX_FPS = 1000
+_RATE = re.compile(r"\d{1,9}(\.\d{1,9})?|\d{1,9}/\d{1,9}", re.ASCII)
+"""No exponents: 1e999999999 would keep the machine busy for hours."""
 
 log = structlog.get_logger()
 
@@ -72,9 +75,13 @@ def analyse(
         fps=wanted_fps,
         start_ts=start_ts,
     )
+    _check_calendar(start_ts, source.info.duration_s)
     size = (source.info.width, source.info.height)
     drawn = load_scene(scene, default_frame_size=size)
-    drawn.scale_from(size)
+    try:
+        drawn.scale_from(size)
+    except SceneError as error:
+        raise SceneError(f"{scene}: {error}") from None
     for warning in check_scene(drawn):
         log.warning(warning, scene=str(scene))
     expected = load_expectations(expect, drawn) if expect is not None else None
@@ -139,13 +146,15 @@ class Artist:
 
 
 def _progress() -> Progress:
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
 
 
@@ -163,8 +172,8 @@ def _rate(option: str, text: str | None) -> Fraction | None:
     if text is None:
         return None
     try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
+        rate = Fraction(text if _RATE.fullmatch(text) else 0)
+    except ZeroDivisionError:
         rate = Fraction(0)
     if not 0 < rate <= MAX_FPS:
         raise MatakotaError(
@@ -186,3 +195,15 @@ def _start(text: str) -> float:
         log.warning("--start names no offset from UTC, so it is read as UTC", start=text)
         start = start.replace(tzinfo=UTC)
     return start.timestamp()
+
+
+def _check_calendar(start_ts: float, duration_s: float) -> None:
+    """Raise MatakotaError where the clip begins before the year 1 or ends after the year 9999."""
+    try:
+        for ts in (start_ts, start_ts + duration_s):
+            datetime.fromtimestamp(ts, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise MatakotaError(
+            "the clip would begin before the year 1 or end after the year 9999: correct --start "
+            "or --source-fps"
+        ) from None

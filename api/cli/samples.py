@@ -22,7 +22,7 @@ def list_samples() -> None:
     places = samples.Places.of(os.environ)
     table = Table(box=None, pad_edge=False)
     for column in ("name", "MB", "licence", "what", "where"):
-        table.add_column(column, no_wrap=column == "name")
+        table.add_column(column, no_wrap=column == "name", overflow="fold")
     for sample in samples.load_samples().values():
         path = samples.find(sample, places)
         table.add_row(

@@ -51,12 +51,12 @@ def test_a_sensible_line_has_no_warning(size: tuple[int, int], points: list[list
 @pytest.mark.parametrize(
     ("points", "edge", "px"),
     [
-        ([[0, 352], [640, 352]], "bottom", 7),
-        ([[0, 346], [640, 351]], "bottom", 7),
+        ([[0, 352], [640, 352]], "bottom", 12),
+        ([[0, 346], [640, 351]], "bottom", 12),
         ([[0, 0], [640, 0]], "top", 19),
         ([[100, 2], [500, 18]], "top", 19),
-        ([[0, 0], [0, 352]], "left", 5),
-        ([[640, 10], [637, 300]], "right", 5),
+        ([[0, 0], [0, 352]], "left", 6),
+        ([[640, 10], [637, 300]], "right", 6),
     ],
 )
 def test_a_line_along_an_edge_cannot_count(points: list[list[float]], edge: str, px: int) -> None:

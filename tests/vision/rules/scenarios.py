@@ -1,0 +1,202 @@
+"""Films without a camera: objects that walk simple paths, as the ``Tracked`` of each step.
+
+A ``Walker`` goes straight from corner to corner of its path; ``film`` samples all walkers at a
+frame rate and does what the tracker does: a track appears with its third box and ends a second
+after its last one. All arrays are read-only, so a rule that writes into its input fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from vision.rules.base import Rule
+from vision.rules.registry import kinds
+from vision.scene import Line, RuleConfig, Scene, Zone
+from vision.types import Detections, Event, Track, Tracked
+
+T0 = 1_769_817_600.0
+"""When films start unless told otherwise, UTC seconds."""
+CONFIRM_HITS = 3
+LOST_S = 1.0
+MAX_PATH = 1024
+SCORE = 0.625
+CLASSES = ("person", "bicycle", "car")
+SIZE = (640, 360)
+
+
+@dataclass(frozen=True)
+class Walker:
+    """``path``: corners (seconds, x, y), the foot in px; ``hidden``: spans (from, to) of seconds
+    in which nobody sees it; ``classes``: what the vote says from which second on; ``box``: (w, h)
+    px."""
+
+    path: tuple[tuple[float, float, float], ...]
+    hidden: tuple[tuple[float, float], ...] = ()
+    classes: tuple[tuple[float, str], ...] = ((0.0, "person"),)
+    box: tuple[float, float] = (20.0, 40.0)
+
+    def seen(self, t: float) -> bool:
+        inside = self.path[0][0] <= t <= self.path[-1][0]
+        return inside and not any(low <= t <= high for low, high in self.hidden)
+
+    def foot(self, t: float) -> tuple[float, float]:
+        times, xs, ys = zip(*self.path, strict=True)
+        return float(np.interp(t, times, xs)), float(np.interp(t, times, ys))
+
+    def class_name(self, t: float) -> str:
+        return [name for since, name in self.classes if since <= t][-1]
+
+
+def to_and_fro(*xs: float, y: float = 200.0, speed: float = 100.0) -> Walker:
+    """A walker between the given x at ``speed`` px a second."""
+    corners = [(0.0, xs[0], y)]
+    for before, x in pairwise(xs):
+        corners.append((corners[-1][0] + abs(x - before) / speed, x, y))
+    return Walker(tuple(corners))
+
+
+def standing(x: float, y: float, seconds: float, **more: Any) -> Walker:
+    return Walker(((0.0, x, y), (seconds, x, y)), **more)
+
+
+def film(
+    walkers: Sequence[Walker],
+    *,
+    fps: float = 10.0,
+    camera_id: str = "cam",
+    start_ts: float = T0,
+    max_path: int = MAX_PATH,
+) -> list[Tracked]:
+    """All steps, until every track has ended and one more; a track's id is its walker's place
+    in the list, from 1."""
+    until = max(walker.path[-1][0] for walker in walkers) + LOST_S
+    tracks = [_Filmed(number, walker) for number, walker in enumerate(walkers, 1)]
+    steps = []
+    for index in range(int(until * fps) + 3):
+        t = index / fps
+        live = [track for filmed in tracks for track in filmed.look(t, start_ts, max_path)]
+        in_sight = [track for track in live if track.last_ts == start_ts + t]
+        boxes = np.array([track.box for track in in_sight], np.float32).reshape(-1, 4)
+        steps.append(
+            Tracked(
+                camera_id=camera_id,
+                index=index,
+                ts=start_ts + t,
+                classes=CLASSES,
+                detections=Detections(
+                    _frozen(boxes),
+                    _frozen(np.full(len(boxes), SCORE, np.float32)),
+                    _frozen(
+                        np.array([CLASSES.index(s.class_name) for s in in_sight], np.int32).ravel()
+                    ),
+                ),
+                track_id=_frozen(np.array([track.id for track in in_sight], np.int32).ravel()),
+                tracks=tuple(live),
+                ended=tuple(filmed.number for filmed in tracks if filmed.ends(t)),
+            )
+        )
+    return steps
+
+
+class _Filmed:
+    """What the tracker would know of one walker."""
+
+    def __init__(self, number: int, walker: Walker) -> None:
+        self.number = number
+        self._walker = walker
+        self._points: list[tuple[float, float, float]] = []
+        self._first = self._last = 0.0
+        self._over = False
+
+    def look(self, t: float, start_ts: float, max_path: int) -> Iterator[Track]:
+        walker = self._walker
+        if walker.seen(t):
+            if not self._points:
+                self._first = t
+            self._last = t
+            self._points.append((*walker.foot(t), t - self._first))
+        if len(self._points) < CONFIRM_HITS or self._gone(t):
+            return
+        path = np.array(self._points[-max_path:], np.float32)
+        (x, y), (w, h) = path[-1, :2], walker.box
+        yield Track(
+            id=self.number,
+            class_name=walker.class_name(t),
+            class_share=0.875,
+            score=SCORE,
+            first_ts=start_ts + self._first,
+            last_ts=start_ts + self._last,
+            box=_frozen(np.array([x - w / 2, y - h, x + w / 2, y], np.float32)),
+            path=_frozen(path),
+        )
+
+    def ends(self, t: float) -> bool:
+        """Whether the track ends in this step."""
+        ends = len(self._points) >= CONFIRM_HITS and self._gone(t) and not self._over
+        self._over = self._over or ends
+        return ends
+
+    def _gone(self, t: float) -> bool:
+        return t > self._walker.path[-1][0] and t - self._last > LOST_S
+
+
+def _frozen(array: Any) -> Any:
+    array.flags.writeable = False
+    return array
+
+
+def polygon(*points: tuple[float, float]) -> Any:
+    return _frozen(np.array(points, np.float64))
+
+
+YARD = Zone("yard", polygon((200, 100), (400, 100), (400, 300), (200, 300)))
+GATE = Line("gate", polygon((300, 350), (300, 50)), forward="in", backward="out")
+"""Drawn upwards, so what goes to the right goes forward, "in"."""
+SCENE = Scene(SIZE, lines=(GATE,), zones=(YARD,))
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Something that makes a kind fire: every ``test_<kind>.py`` has one called ``SCENARIO``.
+
+    ``settings`` are those that differ from the defaults; each event ends before the film does.
+    """
+
+    walkers: tuple[Walker, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    scene: Scene = SCENE
+
+
+def rule(
+    kind: str,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    name: str = "watch",
+    place: str | None = None,
+    classes: tuple[str, ...] = ("person",),
+) -> Rule:
+    """A rule of ``kind`` on the scene's zone or line, with its defaults and ``settings``."""
+    made = kinds()[kind]
+    where = place or (YARD.name if made.place == "zone" else GATE.name)
+    return made(RuleConfig(name, kind, where, classes, made.Settings(**(settings or {}))))
+
+
+def play(watcher: Rule, steps: Sequence[Tracked], scene: Scene = SCENE) -> list[Event]:
+    """Everything that the rule states, in order: an event when raised and once more at its end."""
+    return [event for step in steps for event in watcher.update(step, scene)]
+
+
+def last_words(stated: Sequence[Event]) -> list[Event]:
+    """Each event as it was stated last."""
+    return list({event.id: event for event in stated}.values())
+
+
+def offsets(event: Event, start_ts: float = T0) -> tuple[float, float, float | None]:
+    """Start, raised and end in seconds of the film, to the millisecond."""
+    end = None if event.end_ts is None else round(event.end_ts - start_ts, 3)
+    return round(event.start_ts - start_ts, 3), round(event.raised_ts - start_ts, 3), end

@@ -1,0 +1,368 @@
+"""What every incident kind keeps to, whoever wrote it. A new kind needs nothing here."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+import sys
+import types
+import typing
+from collections.abc import Iterator, Mapping, Set
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.needs import REPO
+from tests.vision.rules.scenarios import T0, Scenario, Walker, film, last_words, play, rule
+from vision.rules import registry
+from vision.rules.base import Rule
+from vision.scene import RuleConfig
+from vision.types import Detections, Event, Tracked
+
+KINDS = sorted(registry.kinds())
+UNITS = {"_s": "s", "_px": "px", "_share": "0..1", "_heights": "box heights"}
+"""Endings of numeric settings, and what the documentation calls their unit."""
+COMMON_DETAILS = {"class", "class_share", "foot_px"}
+DOCS = REPO / "docs" / "incidents.md"
+
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def scenario(kind: str) -> Scenario:
+    """The kind's own recorded scenario, ``SCENARIO`` of its test file."""
+    found = importlib.import_module(f"tests.vision.rules.test_{kind}").SCENARIO
+    assert isinstance(found, Scenario)
+    return found
+
+
+def fresh(kind: str, *, name: str = "watch") -> Rule:
+    return rule(kind, scenario(kind).settings, name=name)
+
+
+def played(kind: str, *, name: str = "watch", **filming: Any) -> list[Event]:
+    steps = film(scenario(kind).walkers, **filming)
+    return play(fresh(kind, name=name), steps, scenario(kind).scene)
+
+
+def empty_step(index: int, *, ended: tuple[int, ...] = ()) -> Tracked:
+    nothing = np.zeros(0, np.int32)
+    return Tracked(
+        "cam", index, T0 + index / 10, ("person",), Detections.empty(), nothing, (), ended
+    )
+
+
+# --- finding kinds ------------------------------------------------------------------------------
+
+A_RULE = """
+from dataclasses import dataclass
+from vision.rules.base import Rule
+
+@dataclass(frozen=True)
+class Settings:
+    pass
+
+class Bonfire(Rule):
+    kind = "bonfire"
+    place = "zone"
+    classes = ("person",)
+    Settings = Settings
+
+    def update(self, tracked, scene):
+        return []
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of kinds that is looked at instead of ``vision.rules``."""
+    name = "a_package_of_kinds"
+    package = types.ModuleType(name)
+    package.__path__ = [str(tmp_path)]
+    monkeypatch.setitem(sys.modules, name, package)
+    monkeypatch.setattr(registry, "package", package)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    importlib.invalidate_caches()
+    yield tmp_path
+    for loaded in [module for module in sys.modules if module.startswith(f"{name}.")]:
+        del sys.modules[loaded]
+
+
+def look() -> Mapping[str, type[Rule]]:
+    """``kinds()`` without its memory."""
+    return registry.kinds.__wrapped__()
+
+
+def test_a_new_file_is_a_new_kind(elsewhere: Path) -> None:
+    assert look() == {}
+    (elsewhere / "bonfire.py").write_text(A_RULE)
+    (elsewhere / "base.py").write_text("raise RuntimeError('no kind')")
+    (elsewhere / "registry.py").write_text("raise RuntimeError('no kind')")
+    assert list(look()) == ["bonfire"]
+    assert look()["bonfire"].kind == "bonfire"
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("import a_library_that_nobody_has", ModuleNotFoundError),
+        ("1 / 0", ZeroDivisionError),
+        ("class Bonfire(:", SyntaxError),
+        ("", ImportError),
+        ("from vision.rules.intrusion import Intrusion", ImportError),
+        (A_RULE.replace('"bonfire"', '"campfire"'), ImportError),
+        (A_RULE + "\nclass Second(Bonfire):\n    kind = 'second'\n", ImportError),
+    ],
+    ids=["import", "crash", "syntax", "nothing", "borrowed", "misnamed", "two"],
+)
+def test_a_kind_that_cannot_be_had_is_fatal(
+    text: str, error: type[Exception], elsewhere: Path
+) -> None:
+    (elsewhere / "aaa.py").write_text(A_RULE.replace('"bonfire"', '"aaa"'))
+    (elsewhere / "bonfire.py").write_text(text)
+    with pytest.raises(error) as caught:
+        look()
+    if error is ImportError:
+        assert str(caught.value).endswith("must define exactly one Rule, of kind 'bonfire'")
+
+
+def test_kinds_are_the_files_of_the_folder() -> None:
+    files = {path.stem for path in (REPO / "vision" / "rules").glob("*.py")}
+    assert set(KINDS) == files - {"__init__", "base", "registry"}
+    assert {"intrusion", "line_crossing", "loitering"} <= set(KINDS)
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+def numeric(hint: Any) -> bool:
+    """Whether values of this type are numbers, also optional ones and tuples of them."""
+    return hint in (int, float) or any(numeric(part) for part in typing.get_args(hint))
+
+
+@every_kind
+def test_settings_are_frozen_with_defaults_units_and_help(kind: str) -> None:
+    made = registry.kinds()[kind]
+    assert made.place in ("zone", "line")
+    assert isinstance(made.classes, tuple)
+    assert dataclasses.is_dataclass(made.Settings)
+    assert made.Settings.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert made.Settings() == made.Settings(), "settings are values, and all have defaults"
+    hints = typing.get_type_hints(made.Settings)
+    for setting in dataclasses.fields(made.Settings):
+        text = setting.metadata.get("help", "")
+        assert re.fullmatch(r"[A-Z].+\.", text), f"{kind}.{setting.name} has no sentence of help"
+        if numeric(hints[setting.name]):
+            assert setting.name.endswith(tuple(UNITS)), f"{kind}.{setting.name} names no unit"
+
+
+# --- events -------------------------------------------------------------------------------------
+
+
+@every_kind
+def test_the_scenario_makes_it_fire_and_every_event_ends(kind: str) -> None:
+    stated = played(kind)
+    assert stated, f"the scenario of {kind} makes nothing happen"
+    for event in last_words(stated):
+        assert event.kind == kind
+        assert event.rule == "watch"
+        assert event.camera_id == "cam"
+        assert event.end_ts is not None
+        assert event.details["why"]
+    # a statement never changes but for its end
+    for event in stated:
+        (final,) = [other for other in last_words(stated) if other.id == event.id]
+        assert (event.start_ts, event.raised_ts) == (final.start_ts, final.raised_ts)
+        assert event.details.items() <= final.details.items()
+
+
+corners = st.lists(
+    st.tuples(st.floats(0.1, 4), st.integers(0, 640), st.integers(0, 360)), min_size=2, max_size=6
+)
+
+
+@every_kind
+@settings(max_examples=25)
+@given(walks=st.lists(corners, min_size=1, max_size=3), fps=st.sampled_from([4, 10, 25]))
+def test_whoever_walks_events_open_once_and_close_once(
+    kind: str, walks: list[list[tuple[float, int, int]]], fps: int
+) -> None:
+    walkers = []
+    for walk in walks:
+        times = np.cumsum([seconds for seconds, _, _ in walk]).tolist()
+        path = tuple((t, float(x), float(y)) for t, (_, x, y) in zip(times, walk, strict=True))
+        walkers.append(Walker(path))
+    opened: set[str] = set()
+    closed: set[str] = set()
+    watcher = fresh(kind)
+    for step in film(walkers, fps=fps):
+        for event in watcher.update(step, scenario(kind).scene):
+            assert event.id not in closed
+            if event.id not in opened:
+                assert event.raised_ts == step.ts
+            opened.add(event.id)
+            if event.end_ts is not None:
+                assert T0 <= event.start_ts <= event.end_ts <= step.ts
+                closed.add(event.id)
+    assert closed == opened, "every track has ended"
+
+
+@every_kind
+def test_an_empty_frame_yields_nothing(kind: str) -> None:
+    watcher, scene = fresh(kind), scenario(kind).scene
+    assert play(watcher, [empty_step(index) for index in range(30)], scene) == []
+    assert watcher.update(empty_step(30, ended=(1, 2)), scene) == []
+
+
+def entries(value: object, seen: set[int] | None = None) -> int:
+    """How many things are kept in the containers that ``value`` reaches, its configuration
+    aside."""
+    seen = set() if seen is None else seen
+    if id(value) in seen or isinstance(value, RuleConfig | str | bytes):
+        return 0
+    seen.add(id(value))
+    if isinstance(value, Mapping):
+        return len(value) + sum(entries(part, seen) for part in value.values())
+    if isinstance(value, list | tuple | Set) or type(value).__name__ == "deque":
+        parts = list(typing.cast("list[object]", value))
+        return len(parts) + sum(entries(part, seen) for part in parts)
+    if isinstance(value, np.ndarray):
+        return len(value)
+    if not type(value).__module__.startswith("vision."):
+        return 0
+    slots = [slot for base in type(value).__mro__ for slot in getattr(base, "__slots__", ())]
+    names = {*slots, *getattr(value, "__dict__", {})}
+    return sum(entries(getattr(value, name, None), seen) for name in names)
+
+
+@every_kind
+def test_state_is_gone_after_a_track_ended(kind: str) -> None:
+    steps, scene = film(scenario(kind).walkers), scenario(kind).scene
+    watcher, idle = fresh(kind), fresh(kind)
+    most = 0
+    for step in steps:
+        watcher.update(step, scene)
+        idle.update(empty_step(step.index), scene)
+        most = max(most, entries(watcher) - entries(idle))
+    assert most > 0, "the rule kept nothing while it watched: what does entries() not see?"
+    assert entries(watcher) == entries(idle)
+
+
+@every_kind
+def test_the_frame_rate_does_not_matter(kind: str) -> None:
+    fast, slow = last_words(played(kind, fps=10)), last_words(played(kind, fps=5))
+    assert len(fast) == len(slow)
+    fast.sort(key=lambda event: (event.track_ids, event.start_ts))
+    slow.sort(key=lambda event: (event.track_ids, event.start_ts))
+    for a, b in zip(fast, slow, strict=True):
+        assert (a.track_ids, a.place) == (b.track_ids, b.place)
+        assert a.start_ts == pytest.approx(b.start_ts, abs=0.5)
+        assert a.raised_ts == pytest.approx(b.raised_ts, abs=0.5)
+
+
+@every_kind
+def test_the_clock_does_not_matter(kind: str) -> None:
+    """Not even by a frame: a dwell or a release of whole frames is just as long at any time."""
+
+    def told(start_ts: float) -> list[tuple[int, float]]:
+        watcher, scene = fresh(kind), scenario(kind).scene
+        return [
+            (step.index, round(event.start_ts - start_ts, 3))
+            for step in film(scenario(kind).walkers, start_ts=start_ts)
+            for event in watcher.update(step, scene)
+        ]
+
+    assert told(0.0) == told(12345.678) == told(T0) == told(T0 + 0.123) != []
+
+
+@every_kind
+def test_ids_repeat_on_replay_and_differ_between_cameras_and_rules(kind: str) -> None:
+    first, again = played(kind), played(kind)
+    assert first == again
+    seen = [
+        {event.id for event in stated}
+        for stated in (
+            first,
+            played(kind, camera_id="other"),
+            played(kind, name="other"),
+            # names are free text and must not run into each other
+            played(kind, camera_id="cam|watch", name="x"),
+            played(kind, camera_id="cam", name="watch|x"),
+            played(kind, start_ts=T0 + 3600),
+        )
+    ]
+    assert len(set.union(*seen)) == sum(len(ids) for ids in seen)
+    assert len(seen[0]) == len(last_words(first))
+
+
+@every_kind
+def test_update_never_writes_into_its_input(kind: str) -> None:
+    """The film's and the scene's arrays are read-only: writing raises."""
+    steps, scene = film(scenario(kind).walkers), scenario(kind).scene
+    arrays: list[Any] = [
+        array
+        for step in steps
+        for array in (
+            step.track_id,
+            step.detections.xyxy,
+            *(track.path for track in step.tracks),
+            *(track.box for track in step.tracks),
+        )
+    ]
+    arrays += [line.points for line in scene.lines] + [zone.polygon for zone in scene.zones]
+    assert not any(array.flags.writeable for array in arrays)
+    before = [array.tobytes() for array in arrays]
+    play(fresh(kind), steps, scene)
+    assert [array.tobytes() for array in arrays] == before
+
+
+# --- what comes with a kind ---------------------------------------------------------------------
+
+
+def section(kind: str) -> str:
+    """The kind's part of docs/incidents.md."""
+    parts = re.split(r"^## ", DOCS.read_text("utf-8"), flags=re.MULTILINE)[1:]
+    (found,) = [part for part in parts if part.startswith(f"`{kind}`\n")]
+    return found
+
+
+def table(text: str) -> list[list[str]]:
+    """The cells of a table's rows, without its head."""
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def documented(kind: str) -> list[list[str]]:
+    """The rows that the settings table must have: name, unit, default, meaning."""
+    made = registry.kinds()[kind].Settings
+    hints = typing.get_type_hints(made)
+    rows = []
+    for setting in dataclasses.fields(made):
+        units = [UNITS[end] for end in UNITS if setting.name.endswith(end)]
+        unit = units[0] if units and numeric(hints[setting.name]) else ""
+        default = getattr(made(), setting.name)
+        shown = "left out" if default is None else f"`{default}`"
+        rows.append([f"`{setting.name}`", unit, shown, setting.metadata["help"]])
+    return rows
+
+
+def test_the_documentation_has_one_heading_a_kind() -> None:
+    headings = re.findall(r"^## `(\w+)`$", DOCS.read_text("utf-8"), re.MULTILINE)
+    assert headings == KINDS
+
+
+@every_kind
+def test_documentation_and_tests_come_with_the_kind(kind: str) -> None:
+    assert (REPO / "tests" / "vision" / "rules" / f"test_{kind}.py").is_file()
+    text, made = section(kind), registry.kinds()[kind]
+    assert table(text) == documented(kind)
+    classes = ", ".join(f"`{name}`" for name in made.classes) or "the scene's classes"
+    assert f"Watches a {made.place}, by default for {classes}." in text
+    own = {key for event in played(kind) for key in event.details} - COMMON_DETAILS
+    details = re.search(r"^Details: (.*?)\.$", text, re.MULTILINE | re.DOTALL)
+    assert details is not None
+    assert set(re.findall(r"`(\w+)`", details[1])) == own
