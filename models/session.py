@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,6 @@ from models.errors import BadModel
 from models.manifest import SIZE_STEP, ModelEntry
 from models.zoo import VerifiedModel
 
-# Since 1.29 onnxruntime reports what it runs to its makers, and writes a device id into the
-# user's cache, unless this is set before it is imported.
-os.putenv("ORT_DISABLE_TELEMETRY", "1")
-import onnxruntime as ort
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
-
 CPU = "CPUExecutionProvider"
 FLOAT = "tensor(float)"
 YOLOX_STRIDES = (8, 16, 32)
@@ -26,16 +21,24 @@ REASON_MAX_CHARS = 200
 _ERRORS_ONLY = 3
 _WELL_KNOWN_DIMENSIONS = {"batch": 0, "batch_size": 0, "height": 2, "width": 3}
 """Names that exporters give to the dimensions of a picture, and their axis."""
-# onnxruntime's exceptions have no base of their own
-_ORT_ERRORS: tuple[type[Exception], ...] = (
-    *(
-        value
-        for value in vars(ort_state).values()
-        if isinstance(value, type) and issubclass(value, Exception)
-    ),
-    RuntimeError,
-    ValueError,
-)
+
+
+@cache
+def _runtime() -> Any:
+    """onnxruntime, imported when the first session loads: since 1.29 it reports what it runs to
+    its makers, and writes a device id into the user's cache, unless told not to before that."""
+    os.putenv("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
+
+
+@cache
+def _runtime_errors() -> tuple[type[Exception], ...]:
+    """What onnxruntime raises; its exceptions have no base of their own."""
+    own = vars(_runtime().capi.onnxruntime_pybind11_state).values()
+    classes = (value for value in own if isinstance(value, type) and issubclass(value, Exception))
+    return (*classes, RuntimeError, ValueError)
 
 
 class OnnxSession:
@@ -90,7 +93,7 @@ class OnnxSession:
             outputs: list[NDArray[np.float32]] = self._session.run(
                 self._outputs, {self._input: picture}
             )
-        except _ORT_ERRORS as error:
+        except _runtime_errors() as error:
             raise BadModel(f"{self.entry.name} fails when it runs: {_reason(error)}") from error
         return outputs
 
@@ -139,7 +142,7 @@ def _input_size(entry: ModelEntry, wanted: tuple[int, int] | None) -> tuple[int,
 
 
 def _check_providers(entry: ModelEntry, providers: Sequence[str]) -> None:
-    available = ort.get_available_providers()
+    available = _runtime().get_available_providers()
     for provider in providers:
         if provider not in available:
             raise BadModel(
@@ -151,11 +154,11 @@ def _check_providers(entry: ModelEntry, providers: Sequence[str]) -> None:
 def _load(
     model: VerifiedModel, dimensions: dict[str, int], providers: Sequence[str], threads: int
 ) -> Any:
-    options = ort.SessionOptions()
+    options = _runtime().SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.execution_mode = _runtime().ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = _runtime().GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = _ERRORS_ONLY
     # many cameras share the cores: a waiting thread must sleep
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -168,10 +171,10 @@ def _load(
         options.add_free_dimension_override_by_name(name, value)
     name = model.entry.name
     try:
-        session = ort.InferenceSession(
+        session = _runtime().InferenceSession(
             model.content, options, providers=list(providers), enable_fallback=0
         )
-    except _ORT_ERRORS as error:
+    except _runtime_errors() as error:
         raise BadModel(f"{name} does not load as an ONNX model: {_reason(error)}") from error
     # onnxruntime drops a provider whose libraries are missing and goes on without it
     lost = [provider for provider in providers if provider not in session.get_providers()]
