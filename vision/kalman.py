@@ -16,7 +16,7 @@ from vision.types import BoolArray, FloatArray
 
 Rows = NDArray[np.intp]
 
-MEASURED = 0.08
+MEASURED = 0.05
 """Standard deviation of a measured box, in mean sides."""
 START_SPEED = 3.0
 """Standard deviation of a new box's speed, in mean sides a second."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from vision.counting import Counter
 from vision.detect import Detector
+from vision.errors import DetectorError
 from vision.rules.registry import kinds
 from vision.scene import Scene
 from vision.track import Tracker, TrackerSettings
@@ -25,13 +26,25 @@ class Step:
 
 
 class Pipeline:
-    """Everything that is known of one camera. Its state dies with it."""
+    """Everything that is known of one camera. Its state dies with it.
+
+    Building it raises DetectorError for a rule about a class that the detector does not look for:
+    it could never fire.
+    """
 
     def __init__(self, scene: Scene, detector: Detector, tracker: TrackerSettings) -> None:
         self.scene = scene
         self._detector = detector
         self._tracker = Tracker(tracker, detector.classes, detector.group_of)
         self._counter = Counter(scene.lines, scene.frame_size)
+        for config in scene.rules:
+            for name in config.classes:
+                if name not in detector.wanted:
+                    raise DetectorError(
+                        f"rule '{config.name}' looks for '{name}', but the detector only finds "
+                        f"{', '.join(detector.wanted)}: name it in the scene's 'classes', or "
+                        "correct the rule's"
+                    )
         self._rules = [kinds()[config.kind](config) for config in scene.rules]
         self._wanted = scene.classes or detector.wanted
 

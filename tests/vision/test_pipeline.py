@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.vision.painted import CLASSES, INPUT, SETTINGS, BlockFinder, detector, paint, ride
-from vision.errors import SceneError
+from vision.errors import DetectorError, SceneError
 from vision.pipeline import Pipeline, Step
 from vision.rules.intrusion import Settings as Intrusion
 from vision.rules.line_crossing import Settings as LineCrossing
@@ -130,6 +130,13 @@ def test_another_shape_is_refused() -> None:
     assert session.shapes == [], "and nothing was spent on it"
 
 
+def test_a_rule_about_a_class_that_nobody_looks_for_is_refused() -> None:
+    blind = dataclasses.replace(SCENE.rules[0], name="dogs", classes=("dog",))
+    scene = dataclasses.replace(SCENE, classes=(), rules=(blind,))
+    with pytest.raises(DetectorError, match=r"^rule 'dogs' looks for 'dog', but the detector only"):
+        pipeline(scene)
+
+
 def test_an_anamorphic_stream_is_stretched() -> None:
     camera = pipeline(dataclasses.replace(SCENE, stretch=True))
     frames = [
@@ -166,7 +173,9 @@ ONE_OF_EACH = {"car": (40.0, 60.0, 120.0), "truck": (280.0, -60.0, 180.0)}
 def test_rivals_are_told_apart_and_not_counted(
     scene_classes: tuple[str, ...], wanted: tuple[str, ...], counted: dict[str, Any]
 ) -> None:
-    camera = pipeline(dataclasses.replace(SCENE, classes=scene_classes), wanted)
+    watch = RuleConfig("no exit", "line_crossing", "gate", wanted, LineCrossing(direction="out"))
+    scene = dataclasses.replace(SCENE, classes=scene_classes, rules=(watch,))
+    camera = pipeline(scene, wanted)
     steps = run(camera, ride(ONE_OF_EACH))
     assert set(steps[0].tracked.classes) == {"car", "truck"}
     assert all(len(step.tracked.detections) == 2 for step in steps[:20])

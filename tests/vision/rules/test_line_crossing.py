@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.needs import REPO
 from tests.vision.rules.scenarios import (
     GATE,
     SCENE,
@@ -18,11 +19,12 @@ from tests.vision.rules.scenarios import (
     rule,
     to_and_fro,
 )
+from vision.counting import HYSTERESIS, RETURN
 from vision.rules.line_crossing import LineCrossing, Settings
 from vision.scene import Line, RuleConfig, Scene
 
 # x = 95 + 100 t; the gate stands at x = 300 from y = 50 to 350: passed at 2.05 s, clear of it by
-# 0.1 of the box's mean side (1.7 px) in the next sample, 2.1 s. "in" is to the right.
+# 0.1 of the box's mean side (2.8 px) in the next sample, 2.1 s. "in" is to the right.
 THROUGH = to_and_fro(95, 505)
 SCENARIO = Scenario((THROUGH, to_and_fro(95, 405, 195, y=100), to_and_fro(505, 95, y=300)))
 
@@ -146,3 +148,9 @@ def test_a_direction_that_the_line_does_not_have_is_refused(direction: str) -> N
 def test_a_direction_of_the_line_is_accepted(direction: str | None) -> None:
     config = RuleConfig("watch", "line_crossing", "gate", ("person",), Settings(direction))
     LineCrossing.check(config, SCENE)
+
+
+def test_the_documentation_has_the_distances_of_the_code() -> None:
+    text = " ".join((REPO / "docs" / "incidents.md").read_text("utf-8").split())
+    assert f"clear of the line by {HYSTERESIS:g} times the square root of the box's area" in text
+    assert f"only after coming back by {RETURN:g} times that root" in text
