@@ -286,9 +286,11 @@ def test_the_differences_in_the_documentation_are_real(tmp_path: Path) -> None:
     (example,) = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
     scene = load_scene(REPO / "samples" / "scenes" / "plaza.yaml")
     rows: list[Any] = [
-        ("intrusion", "intrusion@lawn", "lawn", 76.0, 77.0, 80.143),
-        ("intrusion", "intrusion@lawn", "lawn", 75.714, 76.714, 83.286),
-        ("intrusion", "intrusion@lawn", "lawn", 81.0, 82.0, 90.714),
+        ("loitering", "loitering@crossroads", "crossroads", 3.0, 15.571, 16.0),
+        ("loitering", "loitering@crossroads", "crossroads", 6.0, 18.571, 21.429),
+        ("intrusion", "intrusion@lawn", "lawn", 75.714, 76.714, 79.857),
+        ("intrusion", "intrusion@lawn", "lawn", 79.429, 81.0, 83.286),
+        ("intrusion", "intrusion@lawn", "lawn", 76.0, 77.0, 89.429),
         ("intrusion", "intrusion@lawn", "lawn", 94.429, 95.429, 102.286),
     ]
     events = tuple(event(*row[:3], start=row[3], raised=row[4], end=row[5]) for row in rows)

@@ -1,0 +1,89 @@
+"""The acceptance run can fail: what falls short is called so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance import __main__ as acceptance
+from tests.acceptance.__main__ import Result, Run, counted, expected, main, needing, refusal_of
+from tests.api.command import Ran
+
+SUMMARY = (
+    b'{"type": "summary", "analysed": 10, '
+    b'"counts": {"gate": {"in": {"car": 6, "bus": 1}, "out": {}}}}\n'
+)
+
+
+def ended(code: int, err: str = "", written: bytes = SUMMARY, out: bytes = b"") -> Run:
+    return Run(Ran(code, out, err), written, 1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("truth", "tolerance", "verdict"),
+    [
+        ((7, 0), (0, 0), "ok"),
+        ((8, 0), (1, 0), "ok"),
+        ((8, 0), (0, 0), "short"),
+        ((7, 1), (0, 0), "short"),
+        ((0, 7), (3, 3), "short"),
+    ],
+)
+def test_counts_are_held_against_the_truth(
+    truth: tuple[int, int], tolerance: tuple[int, int], verdict: str
+) -> None:
+    result = counted("cars", ended(0), "gate", truth, tolerance)
+    assert (result.measured, result.verdict) == ("7 and 0", verdict)
+
+
+def test_a_run_without_result_is_short() -> None:
+    failed = ended(2, "matakota: there is no clip\n", b"")
+    assert counted("cars", failed, "gate", (7, 0), (9, 9)).verdict == "short"
+    assert expected("cars", failed).measured == "matakota: there is no clip"
+    assert expected("cars", ended(0)).verdict == "short", "it never said that it compared"
+    assert expected("cars", ended(0, "10:00:00 [info] as expected")).verdict == "ok"
+    assert "not known" in acceptance.cost(failed)
+    assert "100.0 s of wall clock and 200.0 s of CPU" in acceptance.cost(ended(0))
+
+
+@pytest.mark.parametrize(
+    ("done", "left", "verdict"),
+    [
+        (ended(2, "matakota: no\n", b""), [], "ok"),
+        (ended(2, "10:00:00 [warning] careful\nmatakota: no\n", b""), [], "ok"),
+        (ended(1, "matakota: no\n", b""), [], "short"),
+        (ended(2, "Traceback\nmatakota: no\n", b""), [], "short"),
+        (ended(2, "no\n", b""), [], "short"),
+        (ended(2, "", b""), [], "short"),
+        (ended(2, "matakota: no\n", b"", b"half"), [], "short"),
+        (ended(2, "matakota: no\n", b""), [".film.mp4.part-1"], "short"),
+    ],
+)
+def test_a_refusal_is_one_sentence_and_leaves_nothing(
+    done: Run, left: list[str], verdict: str
+) -> None:
+    assert refusal_of("bad", done, left).verdict == verdict
+
+
+def test_what_cannot_run_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acceptance, "SHARED", tmp_path)
+    missing = needing("road", "clips/road.mp4")
+    assert missing is not None
+    assert missing.verdict == "not run"
+    assert "../shared/clips/road.mp4" in missing.measured
+    (tmp_path / "there").touch()
+    assert needing("road", "there") is None
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("ok", 0), ("not run", 0), ("short", 1)])
+def test_the_exit_code_tells(verdict: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = Result("a promise", "what came", verdict)  # type: ignore[arg-type]
+    monkeypatch.setattr(acceptance, "plaza", lambda folder: ([result], ended(0)))
+    for part in ("shared_clips", "stays", "refused"):
+        monkeypatch.setattr(acceptance, part, lambda folder: [])
+    shown: list[str] = []
+    assert main(shown.append) == code
+    assert f"{verdict}" in shown[0]
+    assert "a promise" in shown[0]
+    assert "onnxruntime" in shown[-1]
