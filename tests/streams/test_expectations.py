@@ -276,7 +276,7 @@ def test_the_example_of_the_documentation_is_valid(tmp_path: Path) -> None:
     (example,) = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
     scene = load_scene(REPO / "samples" / "scenes" / "plaza.yaml")
     found = load(tmp_path, example, scene)
-    assert (len(found.counts), len(found.events), found.only) == (2, 3, True)
+    assert (len(found.counts), len(found.events), found.only) == (2, 4, True)
     with pytest.raises(ExpectationError) as caught:
         load(tmp_path, example.replace("line: square", "line: sqare"), scene)
     assert str(caught.value).removeprefix(f"{tmp_path}/") in DOCS
