@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -48,10 +50,19 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
     """The folder of pulled weights, which may as well be filled by hand: ``MATAKOTA_MODELS``, or
     ``matakota/models`` in the user's cache."""
     if environment.get(FOLDER_VARIABLE):
-        return Path(environment[FOLDER_VARIABLE]).expanduser()
+        return Path(os.path.expanduser(environment[FOLDER_VARIABLE]))
+    return user_cache(environment) / "models"
+
+
+def user_cache(environment: Mapping[str, str]) -> Path:
+    """Where this program keeps what it fetched for its user. Nobody's home (in a container, say)
+    is a folder for temporary files: what lies there is verified before use anyway."""
     base = Path(environment.get("XDG_CACHE_HOME", ""))
     # the XDG specification says to ignore a relative path
-    return (base if base.is_absolute() else Path.home() / ".cache") / "matakota" / "models"
+    if not base.is_absolute():
+        home = os.path.expanduser("~")
+        base = Path(tempfile.gettempdir()) if home == "~" else Path(home) / ".cache"
+    return base / "matakota"
 
 
 def cached_path(entry: ModelEntry, cache: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from models.pull import Download, download
+from models.zoo import user_cache
 from vision.errors import SampleError
 
 MIRROR_VARIABLE = "MATAKOTA_SAMPLES"
@@ -64,12 +66,8 @@ class Places:
     def of(cls, environment: Mapping[str, str]) -> Self:
         """The mirror of ``MATAKOTA_SAMPLES`` and the user's cache folder."""
         mirror = environment.get(MIRROR_VARIABLE)
-        base = Path(environment.get("XDG_CACHE_HOME", ""))
-        # the XDG specification says to ignore a relative path
-        cache_home = base if base.is_absolute() else Path.home() / ".cache"
-        return cls(
-            Path(mirror).expanduser() if mirror else None, cache_home / "matakota" / "samples"
-        )
+        folder = Path(os.path.expanduser(mirror)) if mirror else None
+        return cls(folder, user_cache(environment) / "samples")
 
 
 @cache

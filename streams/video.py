@@ -101,8 +101,8 @@ class VideoWriter:
         picture.duration = self._step
         self._encode(picture)
 
-    def commit(self) -> None:
-        """Finish the video and put it in its place; raises OutputError."""
+    def finish(self) -> None:
+        """Write the video to its end, still beside its place; raises OutputError."""
         if self._last < 0:
             raise OutputError(f"cannot write {self._place.path}: no picture came; check the clip")
         self._encode(None)
@@ -112,6 +112,11 @@ class VideoWriter:
         except (FFmpegError, OSError) as error:
             raise self._error(error) from error
         self._container = None
+
+    def commit(self) -> None:
+        """Put the video in its place, finished first if need be; raises OutputError."""
+        if self._container is not None:
+            self.finish()
         self._place.commit()
 
     @property

@@ -2,7 +2,7 @@
 
 A crossing is decided between two places where the object was clear of the line, so jitter on the
 line counts nothing; its moment and place are interpolated on the path between them. A track
-counts once per line and direction; only one that has visibly come back may pass again.
+counts once for each passage; only one that has visibly come back may pass again.
 """
 
 from __future__ import annotations

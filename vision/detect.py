@@ -6,6 +6,7 @@ Everything is batch first.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -69,10 +70,11 @@ class DetectorSpec:
         """Raise DetectorError for the first wanted class that the model does not know."""
         for name in wanted:
             if name not in self.classes:
-                known = ", ".join(self.classes)
-                raise DetectorError(
-                    f"the model does not know the class '{name}': choose among {known}"
+                near = difflib.get_close_matches(name, self.classes, n=1)
+                hint = (
+                    f"did you mean '{near[0]}'?" if near else f"it knows {', '.join(self.classes)}"
                 )
+                raise DetectorError(f"the model does not know the class '{name}': {hint}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,8 @@ def draw(
         canvas.zone_name(zone, colour)
     # The most urgent and the nearest first: they get the free places.
     for track, colour in reversed(boxes):
-        canvas.label(track, colour)
+        if track.last_ts >= tracked.ts or colour == ALERT:
+            canvas.label(track, colour)
     return canvas.image
 
 
@@ -190,7 +191,7 @@ class _Canvas:
         bar = (0, 0, self.w, round(size * 2.1))
         self._panel(bar, INK, 0.72, 0)
         self._place([bar])
-        by_class = Counter(track.class_name for track in tracked.tracks)
+        by_class = Counter(t.class_name for t in tracked.tracks if t.last_ts >= tracked.ts)
         chips: list[tuple[str, str, Colour | None]] = []
         if counted is not None:
             chips.append((f"{counted}", " counted", None))

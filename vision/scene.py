@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.errors import SceneError
+from vision.geometry import contains
 
 SHAPE_TOLERANCE = 0.01
 """Relative difference of aspect ratios up to which two pictures have the same shape: encoders
@@ -69,6 +70,13 @@ class Scene:
     def zone(self, name: str) -> Zone:
         """The zone of that name; raises StopIteration."""
         return next(zone for zone in self.zones if zone.name == name)
+
+    def inside(self, zone: str, point: NDArray[np.floating]) -> bool:
+        """Is the ``point`` (2,) in the zone of that name? Feet at the picture's edge are cut off
+        or estimated beyond it, so a point outside the picture counts as on its edge, inside."""
+        last = np.nextafter(np.array(self.frame_size, np.float64), 0)
+        place = np.clip(np.asarray(point, np.float64), 0, last)
+        return bool(contains(self.zone(zone).polygon, place[None])[0])
 
     def scale_from(self, frame_size: tuple[int, int]) -> tuple[float, float]:
         """Factors (x, y) that take a frame's pixels to the scene's.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 import typer
@@ -18,6 +19,9 @@ from vision.errors import MatakotaError
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+_USAGE_ERROR: Any = typer.BadParameter.__base__
+"""What typer raises for wrong options; it has no public name there."""
 
 app = typer.Typer(
     name="matakota",
@@ -72,21 +76,27 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code: 0 done, 1 it ran and the answer is no, 2 bad
     input, said in one line on standard error."""
     try:
-        app(args=list(arguments), prog_name="matakota")
+        code = app(args=list(arguments), prog_name="matakota", standalone_mode=False)
     except SystemExit as stop:
         # Whoever read our output has enough, which is no failure: typer makes it exit code 1, and
         # keeps the interpreter from flushing into the pipe.
         if isinstance(stop.__context__, BrokenPipeError):
             return 0
         return stop.code if isinstance(stop.code, int) else 1
+    except _USAGE_ERROR as error:
+        # a command without arguments "says" its help; anything else is one sentence
+        said = error.format_message()
+        print(said if "\n" in said else f"matakota: {said} See 'matakota --help'.", file=sys.stderr)
+        return EXIT_BAD_INPUT
     except (MatakotaError, ModelError) as error:
         print(f"matakota: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         return EXIT_INTERRUPTED
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def main() -> None:
-    """The ``matakota`` command."""
+    """The ``matakota`` command. SIGTERM unwinds like an exit: nothing half-written stays."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
     sys.exit(run(sys.argv[1:]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -26,7 +26,7 @@ from streams.output import AtomicText
 from streams.scenefile import load_scene
 from streams.video import VideoWriter
 from vision.draw import draw
-from vision.errors import MatakotaError, SceneError
+from vision.errors import DetectorError, MatakotaError, OutputError, SceneError
 from vision.pipeline import Pipeline, Step
 from vision.scene import Scene
 from vision.scene_check import check_scene
@@ -34,6 +34,7 @@ from vision.types import Event, Frame, Image
 
 DEFAULT_MODEL = "nanodet_g"
 MAX_FPS = 1000
+CPU = "CPUExecutionProvider"
 _RATE = re.compile(r"\d{1,9}(\.\d{1,9})?|\d{1,9}/\d{1,9}", re.ASCII)
 """No exponents: 1e999999999 would keep the machine busy for hours."""
 
@@ -46,6 +47,10 @@ def analyse(
     model: Annotated[
         str, typer.Option(help="A name from 'matakota models list', or an ONNX file.")
     ] = DEFAULT_MODEL,
+    provider: Annotated[
+        list[str] | None,
+        typer.Option(help="What runs the model, an onnxruntime provider; may be repeated."),
+    ] = None,
     fps: Annotated[
         str | None, typer.Option(help="Frames to analyse per second of the clip; all by default.")
     ] = None,
@@ -66,11 +71,12 @@ def analyse(
     ] = None,
 ) -> None:
     """Analyse a clip faster than real time: crossings, events and counts as JSON lines."""
+    _refuse_overwriting({"--out": out, "--video": video}, [clip, scene, expect, Path(model)])
     start_ts = _start(start)
     wanted_fps = _rate("--fps", fps)
     source = ClipSource(
         clip,
-        camera_id=clip.stem,
+        camera_id=os.fsencode(clip.stem).decode(errors="replace"),
         source_fps=_rate("--source-fps", source_fps),
         fps=wanted_fps,
         start_ts=start_ts,
@@ -78,16 +84,18 @@ def analyse(
     _check_calendar(start_ts, source.info.duration_s)
     size = (source.info.width, source.info.height)
     drawn = load_scene(scene, default_frame_size=size)
-    try:
-        drawn.scale_from(size)
-    except SceneError as error:
-        raise SceneError(f"{scene}: {error}") from None
     for warning in check_scene(drawn):
         log.warning(warning, scene=str(scene))
     expected = load_expectations(expect, drawn) if expect is not None else None
     verified = resolve(model, cache=cache_folder(os.environ))
-    detector = build_detector(verified, frame_size=size, classes=drawn.classes)
-    pipeline = Pipeline(drawn, detector, tracker_settings(verified.entry))
+    try:
+        drawn.scale_from(size)
+        detector = build_detector(
+            verified, frame_size=size, classes=drawn.classes, providers=provider or [CPU]
+        )
+        pipeline = Pipeline(drawn, detector, tracker_settings(verified.entry))
+    except (SceneError, DetectorError) as error:
+        raise type(error)(f"{scene}: {error}") from None
 
     with ExitStack() as stack:
         lines = stack.enter_context(AtomicText(out))
@@ -112,9 +120,12 @@ def analyse(
         )
         progress.update(task, completed=source.info.frames)
         progress.stop()
+        # what can fail for want of space comes before the first result appears
+        if film is not None:
+            film.finish()
+        lines.commit()
         if film is not None:
             film.commit()
-        lines.commit()
     log.info(
         "done", clip=str(clip), frames=summary.frames, analysed=summary.analysed, **_totals(summary)
     )
@@ -143,6 +154,19 @@ class Artist:
         return draw(
             frame.image, step.tracked, self._scene, counts=totals, events=events, clock=clock
         )
+
+
+def _refuse_overwriting(outputs: Mapping[str, Path | None], inputs: Sequence[Path | None]) -> None:
+    taken = {path.resolve() for path in inputs if path is not None}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        if path.resolve() in taken:
+            raise OutputError(
+                f"{option} {path} would overwrite a file that this run reads or writes already: "
+                "choose another name"
+            )
+        taken.add(path.resolve())
 
 
 def _progress() -> Progress:

@@ -73,3 +73,24 @@ def test_a_line_names_its_own_directions() -> None:
     assert (Line("a", points).forward, Line("a", points).backward) == ("forward", "backward")
     named = Line("a", points, "to the market", "to the harbour")
     assert (named.forward, named.backward) == ("to the market", "to the harbour")
+
+
+@pytest.mark.parametrize(
+    ("point", "inside"),
+    [
+        ((180.0, 576.0), True),  # feet cut off by the bottom edge
+        ((180.0, 580.0), True),  # and estimated beyond it
+        ((768.0, 300.0), True),
+        ((-3.0, 300.0), True),
+        ((0.0, 0.0), True),
+        ((768.0, 576.0), True),
+    ],
+)
+def test_a_zone_drawn_to_the_edge_holds_feet_at_and_beyond_it(
+    point: tuple[float, float], inside: bool
+) -> None:
+    whole = Zone("whole", np.array([[0.0, 0], [768, 0], [768, 576], [0, 576]]))
+    upper = Zone("upper", np.array([[0.0, 0], [768, 0], [768, 200], [0, 200]]))
+    scene = Scene((768, 576), zones=(whole, upper))
+    assert scene.inside("whole", np.array(point)) is inside
+    assert scene.inside("upper", np.array(point)) is (point[1] < 200)

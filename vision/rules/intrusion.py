@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vision.geometry import box_shares, contains
+from vision.geometry import box_shares
 from vision.rules.base import SAME_S, TrackRule, Watch, at_least
 from vision.scene import Scene
 from vision.types import Event, FloatArray, Track, Tracked
@@ -54,12 +54,15 @@ class Intrusion(TrackRule[Watch]):
 
     def holds(self, track: Track, point: FloatArray, _watch: Watch, scene: Scene) -> bool:
         settings: Settings = self.config.settings
-        polygon = scene.zone(self.config.place).polygon
         if settings.membership == "ground":
-            return bool(contains(polygon, point[None, :2])[0])
+            return scene.inside(self.config.place, point[:2])
         # boxes of the past are not kept: the present box speaks for the present point alone
         now = point[2] == track.path[-1, 2]
-        return bool(now and box_shares(track.box[None], polygon)[0] >= settings.box_overlap_share)
+        return bool(
+            now
+            and box_shares(track.box[None], scene.zone(self.config.place).polygon)[0]
+            >= settings.box_overlap_share
+        )
 
     def raised(self, track: Track, watch: Watch, tracked: Tracked) -> Event | None:
         settings: Settings = self.config.settings

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vision.geometry import contains
 from vision.rules.base import SAME_S, TrackRule, Watch, at_least
 from vision.scene import Scene
 from vision.types import Event, FloatArray, Track, Tracked
@@ -59,7 +58,7 @@ class Loitering(TrackRule[_Stay]):
 
     def holds(self, track: Track, point: FloatArray, watch: _Stay, scene: Scene) -> bool:
         settings: Settings = self.config.settings
-        if not contains(scene.zone(self.config.place).polygon, point[None, :2])[0]:
+        if not scene.inside(self.config.place, point[:2]):
             return False
         height = float(track.box[3] - track.box[1])
         watch.radius = (
