@@ -64,12 +64,8 @@ def test_a_full_output_leaves_no_video_either(tmp_path: Path) -> None:
         "--video", "film.mp4", folder=tmp_path,
     )  # fmt: skip
     assert ran.code == 2
-    assert ran.said == [
-        (
-            "matakota: cannot write /dev/full: no space left on the device; free some space or choose "
-            "another --out"
-        )
-    ]
+    assert len(ran.said) == 1
+    assert ran.said[0].startswith("matakota: cannot write /dev/full: no space left on the device")
     assert [path.name for path in tmp_path.iterdir() if path.name != ".cache"] == []
 
 
