@@ -58,7 +58,7 @@ LOCK := pip compile pyproject.toml --extra build --extra test --extra bench --gr
 	--universal --python-version 3.11 --fork-strategy fewest --generate-hashes
 
 lock: ## make requirements.lock anew (needs uv); UPGRADE=1 takes newer versions
-	{ echo '# Every package of `make setup`, for Linux, macOS and Windows, from Python 3.11 on, with hashes.'; \
+	{ echo '# Every package of `make setup`, for Linux and macOS, from Python 3.11 on, with hashes.'; \
 	  echo '# Made by `make lock`:'; \
 	  echo '#   uv $(LOCK)'; \
 	  echo '# Install with: pip install --require-hashes --no-deps -r requirements.lock'; \

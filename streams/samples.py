@@ -109,8 +109,11 @@ def verified(sample: Sample, places: Places) -> Path:
             f"the clip of sample '{sample.name}' is not on this machine: run 'matakota samples "
             f"pull {sample.name}', or name a folder that holds {sample.file} in {MIRROR_VARIABLE}"
         )
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SampleError(f"{path} cannot be read: {error.strerror}; check its rights") from error
     if digest != sample.sha256:
         raise SampleError(
             f"{path} is not sample '{sample.name}' as stated: expected sha256 {sample.sha256}, "
