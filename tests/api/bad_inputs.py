@@ -93,7 +93,7 @@ CASES = (
     ),
     BadInput(
         "a class that the model does not know",
-        r"does not know the class 'becak': choose among person, ", scene="becak.yaml",
+        r"becak\.yaml: the model does not know the class 'becak': ", scene="becak.yaml",
     ),
     BadInput(
         "a wrong model hash",
