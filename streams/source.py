@@ -1,4 +1,4 @@
-"""What the loop needs of a source, recorded or live."""
+"""What the loops need of a source, recorded or live."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
+from streams.health import Health
 from vision.types import Frame
 
 
 class Source(Protocol):
-    """Frames of one camera, oldest first, while the context is open.
-
-    ``frames`` yields BGR frames whose ``ts`` (UTC seconds) never runs backwards and ends when the
-    source does; leaving the context releases whatever it holds, also in the middle.
-    """
+    """Frames of one camera while the context is open; leaving it releases whatever it holds, also
+    in the middle. ``ts`` (UTC seconds) of its frames never runs backwards."""
 
     @property
     def camera_id(self) -> str: ...
-
-    def frames(self) -> Iterator[Frame]: ...
 
     def __enter__(self) -> Self: ...
 
@@ -29,3 +25,27 @@ class Source(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+
+class RecordedSource(Source, Protocol):
+    """``frames`` yields BGR frames, oldest first, and ends when the recording does."""
+
+    def frames(self) -> Iterator[Frame]: ...
+
+
+class LiveSource(Source, Protocol):
+    """``next`` waits up to ``timeout_s`` seconds for the newest frame that was not handed out yet
+    and returns None where none came; what was due and never asked for in time is counted as
+    ``dropped``. It never raises for what a camera does: ``health`` says how the camera is, and
+    the source tries again by itself. ``connects`` counts attempts that brought a picture."""
+
+    def next(self, timeout_s: float) -> Frame | None: ...
+
+    @property
+    def health(self) -> Health: ...
+
+    @property
+    def dropped(self) -> int: ...
+
+    @property
+    def connects(self) -> int: ...

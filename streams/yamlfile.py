@@ -135,6 +135,13 @@ class Item:
             self.fail(f"{self.shown} has {len(value)} characters; use at most {MAX_TEXT_CHARS}")
         return value
 
+    def secret(self) -> str:
+        """The text of a plain or quoted value as it stands, of any length, unchecked; no message
+        shows it."""
+        if not isinstance(self.node, yaml.ScalarNode) or self.is_null:
+            self.fail("expected text; write it in quotes")
+        return str(self.node.value)
+
     def number(self) -> float:
         """A finite decimal number, written without quotes."""
         written = self.node.value if isinstance(self.node, yaml.ScalarNode) else ""

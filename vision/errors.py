@@ -6,7 +6,13 @@ MatakotaError
 ├── DetectorError      a model's output does not fit its stated layout, or a class is unknown
 ├── ExpectationError   an expectation file is wrong (file, line, field)
 ├── SampleError        a sample is unknown, missing or has another hash
-└── OutputError        a result could not be written (disk full, folder missing, read-only)
+├── OutputError        a result could not be written (disk full, folder missing, read-only)
+├── ConfigError        the city's configuration, its credentials or the environment is wrong
+├── CameraError        a camera's address is refused, or the camera cannot be used
+├── BusError           Redis is gone, refuses us, or may lose what it is given
+├── SpoolError         a worker's spool cannot be opened or written (disk full, in use)
+├── StoreError         the database cannot be opened, migrated, read or written
+└── ServiceError       a process of ours cannot start or keep running (port taken, no Valkey)
 
 ``models`` imports nothing of ours and grows its own branch, ``models.errors.ModelError``;
 the edge (``api/cli``) treats both alike.
@@ -41,3 +47,27 @@ class SampleError(MatakotaError):
 
 class OutputError(MatakotaError):
     """A result could not be written."""
+
+
+class ConfigError(MatakotaError):
+    """The city's configuration, its credentials file or an environment variable is wrong."""
+
+
+class CameraError(MatakotaError):
+    """A camera's address is refused, or the camera cannot be used."""
+
+
+class BusError(MatakotaError):
+    """Redis is gone, refuses us, or may lose what it is given."""
+
+
+class SpoolError(MatakotaError):
+    """A worker's spool cannot be opened or written."""
+
+
+class StoreError(MatakotaError):
+    """The database cannot be opened, migrated, read or written."""
+
+
+class ServiceError(MatakotaError):
+    """A process of ours cannot start or keep running."""

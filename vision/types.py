@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ FloatArray: TypeAlias = NDArray[np.float32]
 IntArray: TypeAlias = NDArray[np.int32]
 BoolArray: TypeAlias = NDArray[np.bool_]
 Image: TypeAlias = NDArray[np.uint8]
+Severity: TypeAlias = Literal["low", "medium", "high"]
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 
@@ -192,3 +193,47 @@ class Event:
             raise ValueError("an event has an id and is raised no earlier than it starts")
         if self.end_ts is not None and self.end_ts < self.start_ts:
             raise ValueError("an event does not end before it starts")
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What staff see of one incident. ``id`` is its event's; ``version`` rises by one with every
+    change, so that an older statement never replaces a newer one. ``state`` is the incident's:
+    what people do with the alert is the store's business."""
+
+    event: Event
+    severity: Severity
+    state: Literal["open", "closed"]
+    version: int
+
+    def __post_init__(self) -> None:
+        if self.version < 1:
+            raise ValueError(f"an alert's version is 1 or more, not {self.version}")
+
+    @property
+    def id(self) -> str:
+        return self.event.id
+
+
+@dataclass(frozen=True, slots=True)
+class CountBin:
+    """How many objects of one class passed one line in one direction in one interval of one
+    camera. Everything but ``count`` and ``observed_s`` is its identity; ``observed_s`` seconds of
+    the interval's ``seconds`` were watched, so that nothing seen is told from nothing watched."""
+
+    camera_id: str
+    line: str
+    direction: str
+    class_name: str
+    start_ts: float
+    seconds: int
+    revision: int
+    count: int
+    observed_s: float
+
+    def __post_init__(self) -> None:
+        if self.count < 0 or not 0 <= self.observed_s <= self.seconds:
+            raise ValueError(
+                f"a bin counts from 0 and is observed for 0 to {self.seconds} s, "
+                f"not {self.count} in {self.observed_s} s"
+            )

@@ -1,0 +1,187 @@
+"""The city's cameras in one YAML file, and the logins beside it (``docs/cameras.md``).
+
+Logins are never part of an address: the file ``credentials`` names holds them, readable by its
+owner alone, and the configuration refers to them by name.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from streams.address import DEFAULT_NETWORKS, RtspAddress, parse_address
+from streams.yamlfile import Item, quoted, read_yaml
+from vision.errors import CameraError, ConfigError
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+MAX_CAMERAS = 10_000
+DEFAULT_FPS = 5.0
+MAX_FPS = 60.0
+DEFAULT_MODEL = "nanodet_g"
+SYNTHETIC: Final = "synthetic"
+
+_CITY_FIELDS = ("name", "model", "fps", "networks", "credentials", "cameras")
+_CAMERA_FIELDS = ("id", "name", "source", "login", "scene", "model", "fps")
+_LOGIN_FIELDS = ("user", "password")
+_CAMERA_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A camera's login. Its text never shows the password."""
+
+    user: str
+    password: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"login of {self.user}"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraConfig:
+    """One camera: ``source`` is its address or ``"synthetic"``; ``fps`` are the frames to analyse
+    a second, None for every one; ``scene`` is its scene file, None for a camera that is only
+    watched for its health."""
+
+    id: str
+    name: str
+    source: RtspAddress | Literal["synthetic"]
+    credential: Credential | None
+    scene: Path | None
+    model: str
+    fps: float | None
+
+    @property
+    def synthetic(self) -> bool:
+        return self.source == SYNTHETIC
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """All cameras of a city and the ``networks`` in which their addresses may lie."""
+
+    name: str
+    networks: tuple[Network, ...]
+    cameras: tuple[CameraConfig, ...]
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every password, for the redaction of logs."""
+        return tuple({c.credential.password for c in self.cameras if c.credential is not None})
+
+
+def load_city(path: Path) -> City:
+    """The city in a YAML file. Raises ConfigError: one line with file, line, field and the next
+    step. Paths in it are relative to its folder. No scene is read and nothing is resolved here."""
+    top = read_yaml(path, ConfigError)
+    fields = top.mapping()
+    top.refuse_unknown(fields, _CITY_FIELDS)
+    model = fields["model"].text() if "model" in fields else DEFAULT_MODEL
+    fps = _fps(fields["fps"]) if "fps" in fields else DEFAULT_FPS
+    logins: dict[str, Credential] = {}
+    if "credentials" in fields:
+        logins = load_credentials(path.parent / fields["credentials"].text())
+    items = top.required(fields, "cameras", "[]").items()
+    if len(items) > MAX_CAMERAS:
+        items[MAX_CAMERAS].fail(f"a city has at most {MAX_CAMERAS} cameras; remove the others")
+    cameras: dict[str, CameraConfig] = {}
+    lines: dict[str, int] = {}
+    for item in items:
+        camera = _camera(item, path.parent, logins, model, fps)
+        if camera.id in cameras:
+            item.fail(
+                f"a camera with id {quoted(camera.id)} is in line {lines[camera.id]} already; "
+                "give this one another id"
+            )
+        cameras[camera.id] = camera
+        lines[camera.id] = item.line
+    if not cameras:
+        top.fail("there is no camera; add '- id: …' with its source under 'cameras'")
+    return City(
+        name=fields["name"].text() if "name" in fields else path.stem,
+        networks=_networks(fields["networks"]) if "networks" in fields else DEFAULT_NETWORKS,
+        cameras=tuple(cameras.values()),
+    )
+
+
+def load_credentials(path: Path) -> dict[str, Credential]:
+    """Name to login. Raises ConfigError, also for a file that others may read."""
+    top = read_yaml(path, ConfigError)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise ConfigError(
+            f"{top.label}: others on this machine may read the logins (mode {mode:04o}): "
+            f"run 'chmod 600 {top.label}'"
+        )
+    found: dict[str, Credential] = {}
+    for name, item in top.mapping().items():
+        fields = item.mapping()
+        item.refuse_unknown(fields, _LOGIN_FIELDS)
+        user = item.required(fields, "user", "operator")
+        password = item.required(fields, "password", "'…'")
+        if not 0 < len(user.secret()) <= 255 or ":" in user.secret():
+            user.fail("a user has 1 to 255 characters and no ':'; correct it")
+        if not 0 < len(password.secret()) <= 255:
+            password.fail("a password has 1 to 255 characters; correct it")
+        found[name] = Credential(user.secret(), password.secret())
+    return found
+
+
+def _camera(
+    item: Item, folder: Path, logins: dict[str, Credential], model: str, fps: float | None
+) -> CameraConfig:
+    fields = item.mapping()
+    item.refuse_unknown(fields, _CAMERA_FIELDS)
+    camera_id = item.required(fields, "id", "losari-1").text()
+    if not _CAMERA_ID.fullmatch(camera_id):
+        fields["id"].fail(
+            f"{quoted(camera_id)} is no id; use up to 63 letters, digits, '.', '_' and '-'"
+        )
+    source = item.required(fields, "source", "rtsp://10.0.0.5/stream")
+    address: RtspAddress | Literal["synthetic"] = SYNTHETIC
+    if source.secret() != SYNTHETIC:
+        try:
+            address = parse_address(source.secret())
+        except CameraError as error:
+            source.fail(str(error))
+    credential = None
+    if "login" in fields:
+        name = fields["login"].text()
+        if name not in logins:
+            fields["login"].fail(
+                f"there is no login {quoted(name)}; add it to the file that 'credentials' names"
+            )
+        credential = logins[name]
+    return CameraConfig(
+        id=camera_id,
+        name=fields["name"].text() if "name" in fields else camera_id,
+        source=address,
+        credential=credential,
+        scene=folder / fields["scene"].text() if "scene" in fields else None,
+        model=fields["model"].text() if "model" in fields else model,
+        fps=_fps(fields["fps"]) if "fps" in fields else fps,
+    )
+
+
+def _fps(item: Item) -> float | None:
+    if item.secret() == "all":
+        return None
+    value = item.number()
+    if not 0 < value <= MAX_FPS:
+        item.fail(f"{item.shown} is no frame rate; write a number up to {MAX_FPS:g}, or all")
+    return value
+
+
+def _networks(item: Item) -> tuple[Network, ...]:
+    found = []
+    for entry in item.items():
+        try:
+            found.append(ip_network(entry.text()))
+        except ValueError:
+            entry.fail(f"{entry.shown} is no network; write one such as 10.20.0.0/16")
+    return tuple(found)

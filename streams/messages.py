@@ -1,0 +1,191 @@
+"""The wire schema: what goes from a worker through Redis to the store, as JSON, versioned.
+
+A message states what holds now. It has an identity (``key`` without its version) and a
+``version`` that rises with every change, so that repeating one changes nothing and an old one
+never replaces a new one. Times named ``…_ts`` are UTC seconds of capture.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from streams.health import Code, State
+from vision.errors import MatakotaError
+from vision.types import Alert, JsonValue, Severity
+
+SCHEMA: Final = 1
+MAX_NAME_CHARS = 80
+MAX_BODY_BYTES = 1 << 18
+
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
+Ts: TypeAlias = Annotated[float, Field(ge=0, lt=253_402_300_800, allow_inf_nan=False)]
+"""UTC seconds from 1970 to the end of the year 9999."""
+
+
+class MessageError(MatakotaError):
+    """A message does not fit the schema; it says where."""
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = SCHEMA
+
+    @property
+    def key(self) -> str:
+        """Names this message: receipts carry it, the spool forgets by it."""
+        raise NotImplementedError
+
+
+class AlertMessage(Message):
+    """One incident as it is now. ``synthetic`` marks what no real camera saw."""
+
+    type: Literal["alert"] = "alert"
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,80}$")]
+    version: Annotated[int, Field(ge=1, lt=1 << 31)]
+    camera: Name
+    kind: Name
+    rule: Name
+    place: Annotated[str, Field(max_length=MAX_NAME_CHARS)]
+    severity: Severity
+    state: Literal["open", "closed"]
+    start_ts: Ts
+    raised_ts: Ts
+    end_ts: Ts | None = None
+    track_ids: tuple[int, ...] = ()
+    score: Annotated[float, Field(ge=0, le=1)]
+    details: dict[str, JsonValue] = {}
+    revision: Annotated[int, Field(ge=0, lt=1 << 31)]
+    synthetic: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"alert:{self.id}:{self.version}"
+
+    @staticmethod
+    def of(alert: Alert, *, revision: int, synthetic: bool) -> AlertMessage:
+        """The message that states ``alert``, seen with scene revision ``revision``."""
+        event = alert.event
+        return AlertMessage(
+            id=alert.id,
+            version=alert.version,
+            camera=event.camera_id,
+            kind=event.kind,
+            rule=event.rule,
+            place=event.place,
+            severity=alert.severity,
+            state=alert.state,
+            start_ts=event.start_ts,
+            raised_ts=event.raised_ts,
+            end_ts=event.end_ts,
+            track_ids=event.track_ids,
+            score=event.score,
+            details=dict(event.details),
+            revision=revision,
+            synthetic=synthetic,
+        )
+
+
+class Count(BaseModel):
+    """``count`` objects of a class passed ``line`` in ``direction``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    line: Name
+    direction: Name
+    class_name: Annotated[Name, Field(alias="class")]
+    count: Annotated[int, Field(ge=0, lt=1 << 31)]
+
+
+class CountsMessage(Message):
+    """What one camera saw pass in one interval: every count that is not 0.
+
+    ``lines`` names each line's two directions and ``classes`` all that was looked for, so that a
+    count that is missing is 0 where ``observed_s`` is not.
+    """
+
+    type: Literal["counts"] = "counts"
+    camera: Name
+    start_ts: Ts
+    seconds: Annotated[int, Field(ge=1, le=3600)]
+    revision: Annotated[int, Field(ge=0, lt=1 << 31)]
+    version: Annotated[int, Field(ge=1, lt=1 << 31)]
+    observed_s: Annotated[float, Field(ge=0, le=3600)]
+    frames: Annotated[int, Field(ge=0)]
+    lines: dict[Name, tuple[Name, Name]]
+    classes: tuple[Name, ...]
+    counts: tuple[Count, ...]
+    synthetic: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"counts:{self.camera}:{self.start_ts:.0f}:{self.revision}:{self.version}"
+
+
+AnyMessage: TypeAlias = Annotated[AlertMessage | CountsMessage, Field(discriminator="type")]
+_ADAPTER: TypeAdapter[AlertMessage | CountsMessage] = TypeAdapter(AnyMessage)
+
+
+class CameraReport(BaseModel):
+    """One camera as its worker sees it now. Nothing here is a secret: no address, no login."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    camera: Name
+    name: Name
+    source: Literal["rtsp", "synthetic"]
+    state: State
+    code: Code | None
+    message: str
+    since_ts: Ts
+    last_frame_ts: Ts | None
+    width: int | None
+    height: int | None
+    analysed: int
+    dropped: int
+    connects: int
+    revision: int
+
+
+class HealthReport(BaseModel):
+    """All cameras of one worker at ``ts``, and what is wrong with the worker itself (one
+    sentence, None while all is well). ``waiting`` messages are spooled and not confirmed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    worker: Name
+    ts: Ts
+    problem: str | None
+    waiting: int
+    cameras: tuple[CameraReport, ...]
+
+
+def encode(message: BaseModel) -> str:
+    """The message as one line of JSON."""
+    return message.model_dump_json(by_alias=True)
+
+
+def decode(body: str | bytes) -> AlertMessage | CountsMessage:
+    """The message in ``body``. Raises MessageError for anything that does not fit."""
+    if len(body) > MAX_BODY_BYTES:
+        raise MessageError(f"a message has at most {MAX_BODY_BYTES} bytes, not {len(body)}")
+    try:
+        return _ADAPTER.validate_json(body)
+    except ValidationError as error:
+        raise MessageError(_said(error)) from None
+
+
+def decode_report(body: str | bytes) -> HealthReport:
+    """The report in ``body``. Raises MessageError for anything that does not fit."""
+    try:
+        return HealthReport.model_validate_json(body)
+    except ValidationError as error:
+        raise MessageError(_said(error)) from None
+
+
+def _said(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"])) or "message"
+    return f"the message does not fit schema {SCHEMA}: {where}: {first['msg']}"
