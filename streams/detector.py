@@ -3,7 +3,9 @@ other."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -24,7 +26,42 @@ _ACTIVATIONS: dict[str | None, Activation] = {
     "softmax": "softmax",
 }
 
+MAX_DETECTORS = 16
+"""Detectors kept for other cameras: their sizes and classes are few, a hostile camera's are not."""
+
 log = structlog.get_logger()
+
+
+class Detectors:
+    """Detectors shared by cameras: one for each model, input rectangle and set of classes.
+
+    ``resolve`` finds a verified model by its name. Used by many threads.
+    """
+
+    def __init__(self, resolve: Callable[[str], VerifiedModel]) -> None:
+        self._resolve = resolve
+        self._lock = threading.Lock()
+        self._models: dict[str, VerifiedModel] = {}
+        self._found: OrderedDict[tuple[str, tuple[int, int], tuple[str, ...]], Detector] = (
+            OrderedDict()
+        )
+
+    def get(
+        self, model: str, frame_size: tuple[int, int], classes: Sequence[str]
+    ) -> tuple[Detector, TrackerSettings]:
+        """The detector for pictures of ``frame_size`` (w, h), and its model's tracker settings.
+        Raises what ``resolve`` and ``build_detector`` raise."""
+        with self._lock:
+            if model not in self._models:
+                self._models[model] = self._resolve(model)
+            verified = self._models[model]
+            key = (model, input_size(verified.entry, frame_size), tuple(classes))
+            if key not in self._found:
+                self._found[key] = build_detector(verified, frame_size=frame_size, classes=classes)
+                if len(self._found) > MAX_DETECTORS:
+                    self._found.popitem(last=False)
+            self._found.move_to_end(key)
+            return self._found[key], tracker_settings(verified.entry)
 
 
 def build_detector(
@@ -43,9 +80,7 @@ def build_detector(
     no class is left to look for.
     """
     entry = model.entry
-    size = (entry.input.height, entry.input.width)
-    if entry.input.dynamic:
-        size = fit_input(frame_size, max(size))
+    size = input_size(entry, frame_size)
     wanted = tuple(classes) or tuple(name for name in DEFAULT_CLASSES if name in entry.classes)
     spec = detector_spec(entry, size)
     spec.require(wanted)
@@ -57,6 +92,12 @@ def build_detector(
     session = load_session(model, input_size=size, providers=providers, threads=threads)
     log.debug("model loaded", model=entry.name, input=f"{size[1]}x{size[0]}", classes=wanted)
     return Detector(spec, session, wanted)
+
+
+def input_size(entry: ModelEntry, frame_size: tuple[int, int]) -> tuple[int, int]:
+    """The model's input (h, w) px for pictures of ``frame_size`` (w, h)."""
+    size = (entry.input.height, entry.input.width)
+    return fit_input(frame_size, max(size)) if entry.input.dynamic else size
 
 
 def detector_spec(entry: ModelEntry, size: tuple[int, int]) -> DetectorSpec:

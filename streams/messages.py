@@ -64,6 +64,17 @@ class AlertMessage(Message):
     def key(self) -> str:
         return f"alert:{self.id}:{self.version}"
 
+    def closed(self, end_ts: float, why: str) -> AlertMessage:
+        """The next statement: it is over since ``end_ts``, for the reason ``why``."""
+        return self.model_copy(
+            update={
+                "state": "closed",
+                "version": self.version + 1,
+                "end_ts": max(end_ts, self.start_ts),
+                "details": {**self.details, "closed": why},
+            }
+        )
+
     @staticmethod
     def of(alert: Alert, *, revision: int, synthetic: bool) -> AlertMessage:
         """The message that states ``alert``, seen with scene revision ``revision``."""

@@ -6,6 +6,7 @@ rules. The first problem is raised, as one sentence with file, line and field.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
@@ -31,7 +32,7 @@ from vision.rules import registry
 from vision.rules.base import Rule
 from vision.scene import Line, RuleConfig, Scene, Zone
 
-__all__ = ["load_scene", "scene_schema"]
+__all__ = ["load_scene", "scene_digest", "scene_schema"]
 
 MAX_ENTRIES = 500
 """Lines, zones or rules of one scene: far more than anyone draws, few enough for every frame."""
@@ -72,6 +73,15 @@ def load_scene(
         except ValueError as problem:
             _fail_rule(item, rule.name, problem)
     return scene
+
+
+def scene_digest(path: Path) -> str:
+    """What tells this content of a scene file from any other, for the numbers of its revisions.
+    Raises SceneError where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise SceneError(f"{path}: the file cannot be read ({error.strerror}); check it") from error
 
 
 def _items(fields: Mapping[str, Item], section: str) -> list[Item]:

@@ -10,11 +10,11 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import Annotated, Any
 
-import structlog
 import typer
 
-from api.cli import analyse, models, samples, scene
+from api.cli import analyse, logs, models, samples, scene
 from models.errors import ModelError
+from streams.parentage import die_with_parent
 from vision.errors import MatakotaError
 
 EXIT_BAD_INPUT = 2
@@ -55,21 +55,18 @@ def _options(
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
     ] = False,
+    supervised_by: Annotated[
+        int | None, typer.Option(hidden=True, help="The process without which this one ends.")
+    ] = None,
 ) -> None:
+    if supervised_by is not None:
+        die_with_parent(supervised_by)
     level = logging.getLevelNamesMapping().get(log_level.upper())
     if level is None:
         raise MatakotaError(
             f"--log-level {log_level} is unknown: use debug, info, warning or error"
         )
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-    )
+    logs.configure(level)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,0 +1,157 @@
+"""The city's configuration: what it means, and one sentence with file, line and field for each
+mistake."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from streams.address import DEFAULT_NETWORKS
+from streams.config import City, load_city, load_credentials
+from vision.errors import ConfigError
+
+CANARY = "canary-not-a-real-password"
+
+
+def write(folder: Path, text: str, name: str = "city.yaml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+def city(folder: Path, text: str) -> City:
+    return load_city(write(folder, text))
+
+
+def test_a_whole_city(tmp_path: Path) -> None:
+    write(tmp_path, f"harbour: {{user: operator, password: '{CANARY}'}}\n", "logins.yaml")
+    found = city(
+        tmp_path,
+        """
+name: Makassar
+model: yolox_nano
+fps: 8
+networks: [10.20.0.0/16, 127.0.0.0/8]
+credentials: logins.yaml
+cameras:
+  - id: harbour-1
+    name: Harbour gate
+    source: rtsp://10.20.0.5:8554/live/main?channel=1
+    login: harbour
+    scene: scenes/gate.yaml
+    fps: all
+  - {id: square, source: "rtsps://[fd00::5]/", model: other, fps: 2.5}
+  - {id: demo, source: synthetic}
+""",
+    )
+    gate, square, demo = found.cameras
+    assert found.name == "Makassar"
+    assert found.networks == (ip_network("10.20.0.0/16"), ip_network("127.0.0.0/8"))
+    assert str(gate.source) == "rtsp://10.20.0.5:8554/live/main?channel=1"
+    assert gate.credential is not None
+    assert (gate.credential.user, gate.credential.password) == ("operator", CANARY)
+    assert (gate.name, gate.fps, gate.model) == ("Harbour gate", None, "yolox_nano")
+    assert gate.scene == tmp_path / "scenes/gate.yaml"
+    assert str(square.source) == "rtsps://[fd00::5]:322/"
+    assert (square.name, square.fps, square.model) == ("square", 2.5, "other")
+    assert (demo.synthetic, demo.fps, demo.scene, demo.credential) == (True, 8.0, None, None)
+    assert found.secrets == (CANARY,)
+    assert CANARY not in repr(found)
+    assert CANARY not in str(gate.credential)
+
+
+def test_what_a_short_city_means(tmp_path: Path) -> None:
+    found = city(tmp_path, "cameras: [{id: a, source: rtsp://10.0.0.1/}]")
+    assert found.name == "city"
+    assert found.networks == DEFAULT_NETWORKS
+    assert found.cameras[0].model == "nanodet_g"
+    assert found.cameras[0].fps == 5.0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the file is empty"),
+        ("cameras: []", "there is no camera"),
+        ("name: x", "field 'cameras' is missing"),
+        ("camera: []\ncameras: []", "unknown field 'camera', did you mean 'cameras'?"),
+        ("cameras: [{source: synthetic}]", "field 'id' is missing"),
+        ("cameras: [{id: a}]", "field 'source' is missing"),
+        ("cameras: [{id: a/b, source: synthetic}]", "'a/b' is no id"),
+        ("cameras: [{id: ../x, source: synthetic}]", "is no id"),
+        (
+            "cameras:\n- {id: a, source: synthetic}\n- {id: a, source: synthetic}",
+            ":3: cameras[1]: a camera with id 'a' is in line 2 already",
+        ),
+        ("cameras: [{id: a, source: 'http://10.0.0.1/'}]", "neither rtsp:// nor rtsps://"),
+        ("cameras: [{id: a, source: 'file:///etc/passwd'}]", "neither rtsp:// nor rtsps://"),
+        ("cameras: [{id: a, source: /dev/video0}]", "neither rtsp:// nor rtsps://"),
+        ("cameras: [{id: a, source: rtsp:///x}]", "needs a host"),
+        ("cameras: [{id: a, source: 'rtsp://10.0.0.1:0/'}]", "a port from 1"),
+        ("cameras: [{id: a, source: 'rtsp://10.0.0.1:99999/'}]", "port up to 65535"),
+        ("cameras: [{id: a, source: 'rtsp://10.0.0.1/a b'}]", "percent-encode"),
+        ("cameras: [{id: a, source: 7}]", "neither rtsp:// nor rtsps://"),
+        ("cameras: [{id: a, source: [x]}]", "expected text"),
+        ("cameras: [{id: a, source: synthetic, login: gate}]", "there is no login 'gate'"),
+        ("cameras: [{id: a, source: synthetic, fps: 0}]", "is no frame rate"),
+        ("cameras: [{id: a, source: synthetic, fps: 61}]", "is no frame rate"),
+        ("cameras: [{id: a, source: synthetic, fps: fast}]", "is not a finite number"),
+        ("cameras: [{id: a, source: synthetic, sceen: x}]", "did you mean 'scene'?"),
+        ("networks: [10.0.0.1/8]\ncameras: []", "cameras"),
+        (
+            "networks: [10.0.0.1/8]\ncameras: [{id: a, source: synthetic}]",
+            "networks[0]: 10.0.0.1/8 is no network",
+        ),
+        ("credentials: none.yaml\ncameras: []", "none.yaml: there is no such file"),
+    ],
+)
+def test_mistakes(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        city(tmp_path, text)
+    message = str(caught.value)
+    assert said in message
+    assert "\n" not in message
+
+
+def test_a_login_in_an_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    text = f"cameras: [{{id: a, source: 'rtsp://operator:{CANARY}@10.0.0.1/'}}]"
+    with pytest.raises(ConfigError, match="move it to the credentials file") as caught:
+        city(tmp_path, text)
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+def test_logins_that_others_may_read_are_refused(tmp_path: Path, mode: int) -> None:
+    path = write(tmp_path, f"a: {{user: u, password: {CANARY}}}", "logins.yaml")
+    path.chmod(mode)
+    with pytest.raises(ConfigError, match=r"chmod 600") as caught:
+        load_credentials(path)
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: {user: u}", "field 'password' is missing"),
+        (f"a: {{password: {CANARY}}}", "field 'user' is missing"),
+        (f"a: {{user: 'u:v', password: {CANARY}}}", "no ':'"),
+        (f"a: {{user: '', password: {CANARY}}}", "1 to 255 characters"),
+        ("a: {user: u, password: ''}", "a password has 1 to 255 characters"),
+        (f"a: {{user: u, password: [{CANARY}]}}", "expected text"),
+        (f"a: {{user: u, password: {CANARY}, pasword: x}}", "unknown field 'pasword'"),
+        (f"a: {{user: u, password: '{'x' * 300}'}}", "a password has 1 to 255 characters"),
+    ],
+)
+def test_mistakes_in_logins(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_credentials(write(tmp_path, text, "logins.yaml"))
+    assert said in str(caught.value)
+    assert CANARY not in str(caught.value)
+
+
+def test_a_number_as_password_is_text(tmp_path: Path) -> None:
+    found = load_credentials(write(tmp_path, "a: {user: 007, password: 0123}", "logins.yaml"))
+    assert (found["a"].user, found["a"].password) == ("007", "0123")
