@@ -1,16 +1,53 @@
-"""The bus between workers and API: Redis streams. Redis has no other home than this file."""
+"""The bus between workers and API: Redis streams. Redis has no other home than this file.
+
+Commands are those of Redis 6.2 to 7.0, which Valkey speaks too. Nothing is tried again in here:
+whoever calls knows whether, and how long, it is worth it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Final, Protocol
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthorizationError
+from redis.retry import Retry
+
+from streams.busaddress import URL_HINT, bus_address, what_is_wrong
+from vision.errors import BusError, BusGoneError
+
+STREAM: Final = "matakota:messages"
+GROUP: Final = "store"
+RECEIPTS: Final = "matakota:receipts:"
+REPORT: Final = "matakota:report:"
+WORKERS: Final = "matakota:workers"
+
+OLDEST: Final = (6, 2)
+"""XAUTOCLAIM came with Redis 6.2."""
+CLAIM_IDLE_S = 15.0
+"""A consumer that left a message alone for so long is gone; another one takes it over."""
+CLAIM_EVERY_S = 3.0
+ANSWER_S = 3.0
+"""Longest wait for an answer, beyond what the command itself waits."""
+SLICE_S = 0.25
+"""Waits are cut into pieces of this, so that ``close`` ends them."""
+HEALTH_S = 10
+MAX_RECEIPTS = 100_000
+MAX_TAKEN = 5_000
+RECEIPTS_KEPT_S = 86_400
+"""Receipts of a worker that never comes back go after a day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One message as the bus delivers it, perhaps more than once. ``id`` is the bus's own;
-    ``key`` goes back to ``worker`` as the receipt."""
+    ``key`` goes back to ``worker`` as the receipt. What somebody else put on the bus may lack
+    each of the three others, which are then empty."""
 
     id: str
     worker: str
@@ -20,13 +57,15 @@ class Entry:
 
 class Bus(Protocol):
     """Delivers every published message at least once to one of the consumers. Everything raises
-    BusError, one sentence, where the bus is gone, refuses us or may lose what it is given."""
+    BusError, one sentence, where the bus is gone, refuses us or may lose what it is given.
+    Used by many threads."""
 
     def check(self) -> None:
         """Raise BusError unless the bus answers, is new enough and never evicts."""
 
     def publish(self, worker: str, messages: Sequence[tuple[str, str]]) -> None:
-        """Append messages, each a key and a body, in this order."""
+        """Append messages, each a key and a body, in this order: all of them, or none where it
+        raises; where the answer was lost, they may be there nevertheless."""
 
     def consume(self, consumer: str, *, limit: int, wait_s: float) -> list[Entry]:
         """Up to ``limit`` messages that ``consumer`` has to handle: first those that it, or a
@@ -49,3 +88,263 @@ class Bus(Protocol):
 
     def close(self) -> None:
         """Release the connections; a waiting call ends with BusError."""
+
+
+class RedisBus:
+    """The bus over a Redis or Valkey at ``url``.
+
+    Building it connects to nothing; it raises BusError for an address that cannot be right. No
+    text of it, nor of its errors, shows the login in ``url``.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        stream: str = STREAM,
+        group: str = GROUP,
+        claim_idle_s: float = CLAIM_IDLE_S,
+    ) -> None:
+        self.address = bus_address(url)
+        self._stream = stream
+        self._group = group
+        self._claim_idle_s = claim_idle_s
+        self._claim_due_s = 0.0
+        self._claim_from = "0-0"
+        self._closed = threading.Event()
+        try:
+            self._redis = redis.Redis.from_url(
+                url,
+                protocol=2,
+                socket_timeout=SLICE_S + ANSWER_S,
+                socket_connect_timeout=ANSWER_S,
+                health_check_interval=HEALTH_S,
+                retry=Retry(NoBackoff(), 0),
+                **({} if url.startswith("unix") else {"socket_keepalive": True}),
+            )
+        except (ValueError, TypeError):
+            raise BusError(f"the address {self.address} cannot be read: {URL_HINT}") from None
+
+    def __repr__(self) -> str:
+        return f"RedisBus({self.address})"
+
+    def check(self) -> None:
+        with self._errors():
+            self._redis.ping()
+            server = _info(self._redis, "server")
+            version = str(server.get("redis_version", "0"))
+            role = str(_info(self._redis, "replication").get("role", "master"))
+            policy = self._policy()
+        if _version(version) < OLDEST:
+            raise BusError(
+                f"{self.address} runs version {version}, which is too old: install Redis "
+                f"{'.'.join(map(str, OLDEST))} or newer, or Valkey"
+            )
+        if role != "master":
+            raise BusError(
+                f"{self.address} is a replica, which takes no messages: name its primary in "
+                "MATAKOTA_REDIS_URL"
+            )
+        if policy != "noeviction":
+            has = f"evicts by '{policy}'" if policy else "does not say whether it evicts"
+            raise BusError(
+                f"{self.address} {has}, which may lose alerts: set its 'maxmemory-policy' to "
+                "noeviction"
+            )
+
+    def publish(self, worker: str, messages: Sequence[tuple[str, str]]) -> None:
+        if not messages:
+            return
+        with self._errors(), self._redis.pipeline(transaction=True) as pipeline:
+            for key, body in messages:
+                pipeline.xadd(self._stream, {"worker": worker, "key": key, "body": body})
+            pipeline.execute()
+
+    def consume(self, consumer: str, *, limit: int, wait_s: float) -> list[Entry]:
+        until_s = time.monotonic() + wait_s
+        with self._errors():
+            found = self._own(consumer, limit)
+            while not found:
+                found = self._claim(consumer, limit)
+                left_s = until_s - time.monotonic()
+                if not found:
+                    found = self._read(consumer, ">", limit, min(left_s, SLICE_S))
+                if left_s <= SLICE_S or self._closed.is_set():
+                    break
+        return found
+
+    def acknowledge(self, ids: Sequence[str]) -> None:
+        if not ids:
+            return
+        with self._errors():
+            self._forget(ids)
+
+    def send_receipts(self, worker: str, keys: Sequence[str]) -> None:
+        if not keys:
+            return
+        name = RECEIPTS + worker
+        with self._errors(), self._redis.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.xadd(name, {"key": key}, maxlen=MAX_RECEIPTS, approximate=True)
+            pipeline.expire(name, RECEIPTS_KEPT_S)
+            pipeline.execute()
+
+    def take_receipts(self, worker: str, *, wait_s: float) -> list[str]:
+        name = RECEIPTS + worker
+        until_s = time.monotonic() + wait_s
+        with self._errors():
+            while True:
+                left_s = until_s - time.monotonic()
+                block = _milliseconds(min(left_s, SLICE_S))
+                answer: Any = self._redis.xread({name: "0-0"}, count=MAX_TAKEN, block=block)
+                taken = [(i, fields) for _, entries in answer or () for i, fields in entries]
+                if taken:
+                    self._redis.xdel(name, *(i for i, _ in taken))
+                    return [_text(fields.get(b"key")) for _, fields in taken]
+                if left_s <= SLICE_S or self._closed.is_set():
+                    return []
+
+    def report(self, worker: str, body: str, *, ttl_s: float) -> None:
+        with self._errors(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.set(REPORT + worker, body, px=max(1, round(ttl_s * 1000)))
+            pipeline.sadd(WORKERS, worker)
+            pipeline.execute()
+
+    def reports(self) -> list[str]:
+        with self._errors():
+            known: Any = self._redis.smembers(WORKERS)
+            workers = sorted(known)
+            if not workers:
+                return []
+            bodies: Any = self._redis.mget([REPORT.encode() + worker for worker in workers])
+            # a worker that reports again puts itself back
+            gone = [worker for worker, body in zip(workers, bodies, strict=True) if body is None]
+            if gone:
+                self._redis.srem(WORKERS, *gone)
+        return [_text(body) for body in bodies if body is not None]
+
+    def close(self) -> None:
+        self._closed.set()
+        self._redis.connection_pool.disconnect(inuse_connections=False)
+
+    # --- the consumer group
+
+    def _own(self, consumer: str, limit: int) -> list[Entry]:
+        """What this consumer was given before and has not acknowledged."""
+        return self._read(consumer, "0", limit, 0.0)
+
+    def _claim(self, consumer: str, limit: int) -> list[Entry]:
+        """What consumers that are gone have not acknowledged."""
+        now_s = time.monotonic()
+        if now_s < self._claim_due_s:
+            return []
+        idle_ms = round(self._claim_idle_s * 1000)
+        try:
+            answer: Any = self._redis.xautoclaim(
+                self._stream, self._group, consumer, idle_ms, self._claim_from, count=limit
+            )
+        except redis.ResponseError as error:
+            self._mend(error)
+            return []
+        self._claim_from = _text(answer[0])
+        if self._claim_from == "0-0":
+            self._claim_due_s = now_s + min(CLAIM_EVERY_S, self._claim_idle_s)
+        return self._entries(answer[1])
+
+    def _read(self, consumer: str, after: str, limit: int, wait_s: float) -> list[Entry]:
+        try:
+            answer: Any = self._redis.xreadgroup(
+                self._group,
+                consumer,
+                {self._stream: after},
+                count=limit,
+                block=_milliseconds(wait_s),
+            )
+        except redis.ResponseError as error:
+            self._mend(error)
+            return []
+        return self._entries([entry for _, entries in answer or () for entry in entries])
+
+    def _mend(self, error: redis.ResponseError) -> None:
+        """Make the group where it, or all, was deleted; from the first entry on, since what was
+        handled is not on the stream any more. Raises ``error`` where it is about something else."""
+        if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
+            raise error
+        try:
+            self._redis.xgroup_create(self._stream, self._group, id="0", mkstream=True)
+        except redis.ResponseError as refused:
+            if not str(refused).startswith("BUSYGROUP"):
+                raise
+
+    def _entries(
+        self, found: Sequence[tuple[bytes | None, Mapping[bytes, bytes] | None]]
+    ) -> list[Entry]:
+        entries = []
+        deleted = []
+        for entry_id, fields in found:
+            if entry_id is None:
+                continue
+            if not fields:
+                deleted.append(_text(entry_id))
+                continue
+            worker, key, body = (_text(fields.get(name)) for name in (b"worker", b"key", b"body"))
+            entries.append(Entry(_text(entry_id), worker, key, body))
+        if deleted:
+            self._forget(deleted)
+        return entries
+
+    def _forget(self, ids: Sequence[str]) -> None:
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.xack(self._stream, self._group, *ids)
+            pipeline.xdel(self._stream, *ids)
+            pipeline.execute()
+
+    # --- the server
+
+    def _policy(self) -> str:
+        """How it makes room when its memory is full; empty where it does not say."""
+        try:
+            answer: Any = self._redis.config_get("maxmemory-policy")
+        except redis.ResponseError:
+            # hosted ones forbid CONFIG
+            return str(_info(self._redis, "memory").get("maxmemory_policy", ""))
+        return str(next(iter(answer.values()), ""))
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Whatever goes wrong in the block becomes a BusError."""
+        if self._closed.is_set():
+            raise BusError(f"the connection to {self.address} is closed")
+        try:
+            yield
+        except (redis.RedisError, OSError) as error:
+            # what the server said may repeat what it was sent, the login included
+            answered = isinstance(error, redis.ResponseError)
+            why = what_is_wrong(str(error), answered=answered)
+            gone = isinstance(error, redis.ConnectionError | redis.TimeoutError | OSError)
+            refused = isinstance(error, redis.AuthenticationError | AuthorizationError)
+            kind = BusGoneError if gone and not refused else BusError
+            raise kind(f"{self.address} {why}") from None
+        finally:
+            if self._closed.is_set():
+                self._redis.connection_pool.disconnect(inuse_connections=False)
+        if self._closed.is_set():
+            raise BusError(f"the connection to {self.address} is closed")
+
+
+def _milliseconds(wait_s: float) -> int | None:
+    """For BLOCK, where 0 would mean for ever."""
+    return None if wait_s <= 0 else max(1, round(wait_s * 1000))
+
+
+def _text(value: bytes | None) -> str:
+    return "" if value is None else value.decode("utf-8", "replace")
+
+
+def _info(client: redis.Redis, section: str) -> Mapping[str, Any]:
+    answer: Any = client.info(section)
+    return dict(answer)
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdigit() else 0 for part in text.split(".")[:2])

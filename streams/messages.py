@@ -7,21 +7,42 @@ never replaces a new one. Times named ``…_ts`` are UTC seconds of capture.
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+)
 
 from streams.health import Code, State
+from vision.bins import Interval
 from vision.errors import MatakotaError
-from vision.types import Alert, JsonValue, Severity
+from vision.types import Alert, Severity
 
 SCHEMA: Final = 1
 MAX_NAME_CHARS = 80
 MAX_BODY_BYTES = 1 << 18
 
-Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
+# PostgreSQL keeps no NUL in a text.
+NO_NUL = r"^[^\x00]*$"
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS, pattern=NO_NUL)]
 Ts: TypeAlias = Annotated[float, Field(ge=0, lt=253_402_300_800, allow_inf_nan=False)]
 """UTC seconds from 1970 to the end of the year 9999."""
+
+
+def _finite(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+Details: TypeAlias = Annotated[dict[str, JsonValue], AfterValidator(_finite)]
+"""Why something fired, in JSON values: NaN and infinity are none."""
 
 
 class MessageError(MatakotaError):
@@ -48,7 +69,7 @@ class AlertMessage(Message):
     camera: Name
     kind: Name
     rule: Name
-    place: Annotated[str, Field(max_length=MAX_NAME_CHARS)]
+    place: Annotated[str, Field(max_length=MAX_NAME_CHARS, pattern=NO_NUL)]
     severity: Severity
     state: Literal["open", "closed"]
     start_ts: Ts
@@ -56,7 +77,7 @@ class AlertMessage(Message):
     end_ts: Ts | None = None
     track_ids: tuple[int, ...] = ()
     score: Annotated[float, Field(ge=0, le=1)]
-    details: dict[str, JsonValue] = {}
+    details: Details = {}
     revision: Annotated[int, Field(ge=0, lt=1 << 31)]
     synthetic: bool = False
 
@@ -133,6 +154,26 @@ class CountsMessage(Message):
     @property
     def key(self) -> str:
         return f"counts:{self.camera}:{self.start_ts:.0f}:{self.revision}:{self.version}"
+
+    @staticmethod
+    def of(interval: Interval, *, synthetic: bool) -> CountsMessage:
+        """The message that states ``interval``."""
+        return CountsMessage(
+            camera=interval.camera_id,
+            start_ts=interval.start_ts,
+            seconds=interval.seconds,
+            revision=interval.revision,
+            version=interval.version,
+            observed_s=interval.observed_s,
+            frames=interval.frames,
+            lines=dict(interval.lines),
+            classes=interval.classes,
+            counts=tuple(
+                Count(line=line, direction=direction, class_name=name, count=count)
+                for (line, direction, name), count in sorted(interval.counts.items())
+            ),
+            synthetic=synthetic,
+        )
 
 
 AnyMessage: TypeAlias = Annotated[AlertMessage | CountsMessage, Field(discriminator="type")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -38,12 +39,20 @@ class VideoWriter:
     """An H.264 video at ``path`` that appears whole on ``commit`` or not at all.
 
     ``size`` is (w, h) px of the pictures, odd sizes are padded by a pixel; ``rate`` is how many
-    pictures a second are expected. The same pictures give the same bytes. Building it raises
-    OutputError for a place that cannot be written or a suffix that is not in ``FORMATS``.
+    pictures a second are expected; ``encoding`` are x264's options. The same
+    pictures give the same bytes. Building it raises OutputError for a place that cannot be written
+    or a suffix that is not in ``FORMATS``.
     """
 
     def __init__(
-        self, path: Path, *, size: tuple[int, int], rate: Fraction, option: str = "--video"
+        self,
+        path: Path,
+        *,
+        size: tuple[int, int],
+        rate: Fraction,
+        option: str = "--video",
+        encoding: Mapping[str, str] = ENCODING,
+        key_frame_every_s: int = KEY_FRAME_EVERY_S,
     ) -> None:
         container_format = FORMATS.get(path.suffix.lower())
         if container_format is None:
@@ -59,7 +68,8 @@ class VideoWriter:
         self._container: OutputContainer | None = None
         try:
             self._container = _open(self._place.part, container_format)
-            self._stream = _add_stream(self._container, size, rate)
+            self._stream = _add_stream(self._container, size, rate, encoding)
+            self._stream.codec_context.gop_size = max(1, round(rate * key_frame_every_s))
         except (FFmpegError, OSError) as error:
             self._abandon()
             raise self._error(error) from error
@@ -154,8 +164,10 @@ def _open(path: Path, container_format: str) -> OutputContainer:
     return av.open(f"file:{path.absolute()}", "w", format=container_format, options=options)
 
 
-def _add_stream(container: OutputContainer, size: tuple[int, int], rate: Fraction) -> VideoStream:
-    stream = container.add_stream("libx264", rate=rate, options=dict(ENCODING))
+def _add_stream(
+    container: OutputContainer, size: tuple[int, int], rate: Fraction, encoding: Mapping[str, str]
+) -> VideoStream:
+    stream = container.add_stream("libx264", rate=rate, options=dict(encoding))
     stream.width, stream.height = size[0] + size[0] % 2, size[1] + size[1] % 2
     stream.pix_fmt = "yuv420p"
     context = stream.codec_context
@@ -163,7 +175,6 @@ def _add_stream(container: OutputContainer, size: tuple[int, int], rate: Fractio
     stream.time_base = context.time_base = Fraction(1, CLOCK_HZ)
     # One thread: x264's rate control depends on how many there are.
     context.thread_count = 1
-    context.gop_size = max(1, round(rate * KEY_FRAME_EVERY_S))
     context.color_range = ColorRange.MPEG
     context.colorspace = context.color_primaries = context.color_trc = BT709
     return stream

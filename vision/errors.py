@@ -10,6 +10,7 @@ MatakotaError
 ├── ConfigError        the city's configuration, its credentials or the environment is wrong
 ├── CameraError        a camera's address is refused, or the camera cannot be used
 ├── BusError           Redis is gone, refuses us, or may lose what it is given
+│   └── BusGoneError   it does not answer now, so trying again may help
 ├── SpoolError         a worker's spool cannot be opened or written (disk full, in use)
 ├── StoreError         the database cannot be opened, migrated, read or written
 └── ServiceError       a process of ours cannot start or keep running (port taken, no Valkey)
@@ -59,6 +60,10 @@ class CameraError(MatakotaError):
 
 class BusError(MatakotaError):
     """Redis is gone, refuses us, or may lose what it is given."""
+
+
+class BusGoneError(BusError):
+    """Redis does not answer now, so trying again may help."""
 
 
 class SpoolError(MatakotaError):

@@ -49,6 +49,11 @@ class Pipeline:
         self._wanted = scene.classes or detector.wanted
 
     @property
+    def wanted(self) -> tuple[str, ...]:
+        """The classes that tracks, counts and rules are about."""
+        return self._wanted
+
+    @property
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Counts so far: line → direction → class → n, every line and direction present."""
         return self._counter.counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import signal
 import sys
@@ -11,8 +12,9 @@ from importlib.metadata import version as installed_version
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from api.cli import analyse, logs, models, samples, scene
+from api.cli import logs
 from models.errors import ModelError
 from streams.parentage import die_with_parent
 from vision.errors import MatakotaError
@@ -23,17 +25,40 @@ EXIT_TERMINATED = 143
 _USAGE_ERROR: Any = typer.BadParameter.__base__
 """What typer raises for wrong options; it has no public name there."""
 
+_COMMANDS = (
+    "analyse", "up", "worker", "serve", "rtsp", "cameras", "keys", "scene", "models", "samples",
+)  # fmt: skip
+"""Modules beside this one, each with an ``app`` or a function of its own name."""
+
+
+class _Commands(TyperGroup):
+    """Commands that are imported when they are called: together they load everything there is,
+    but the API needs no detector, and an analysis no database."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"api.cli.{cmd_name}")
+        parent = typer.Typer(rich_markup_mode=None)
+        parent.callback()(lambda: None)
+        if hasattr(module, "app"):
+            parent.add_typer(module.app, name=cmd_name)
+        else:
+            parent.command(cmd_name)(getattr(module, cmd_name))
+        return typer.main.get_group(parent).commands[cmd_name]
+
+
 app = typer.Typer(
     name="matakota",
+    cls=_Commands,
     help="The eye of the city: incidents and traffic counts from cameras and clips.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("analyse")(analyse.analyse)
-app.add_typer(scene.app, name="scene")
-app.add_typer(models.app, name="models")
-app.add_typer(samples.app, name="samples")
 
 
 def _show_version(wanted: bool) -> None:

@@ -73,11 +73,11 @@ def analyse(
     """Analyse a clip faster than real time: crossings, events and counts as JSON lines."""
     _refuse_overwriting({"--out": out, "--video": video}, [clip, scene, expect, Path(model)])
     start_ts = _start(start)
-    wanted_fps = _rate("--fps", fps)
+    wanted_fps = frame_rate("--fps", fps)
     source = ClipSource(
         clip,
         camera_id=os.fsencode(clip.stem).decode(errors="replace"),
-        source_fps=_rate("--source-fps", source_fps),
+        source_fps=frame_rate("--source-fps", source_fps),
         fps=wanted_fps,
         start_ts=start_ts,
     )
@@ -191,8 +191,8 @@ def _totals(summary: Summary) -> dict[str, object]:
     return {"events": len(summary.events), "counts": counted}
 
 
-def _rate(option: str, text: str | None) -> Fraction | None:
-    """A frame rate such as 12, 29.97 or 30000/1001."""
+def frame_rate(option: str, text: str | None) -> Fraction | None:
+    """A frame rate such as 12, 29.97 or 30000/1001, None for none; raises MatakotaError."""
     if text is None:
         return None
     try:

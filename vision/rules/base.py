@@ -11,11 +11,18 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import numpy as np
 
 from vision.scene import RuleConfig, Scene
-from vision.types import Event, FloatArray, JsonValue, Track, Tracked
+from vision.types import Event, FloatArray, JsonValue, Severity, Track, Tracked
 
 SAME_S = 1e-3
 """Times that differ by less are the same: a path's seconds are float32, and a dwell of 1 s at 10
 frames a second must not take 11 of them for a rounding."""
+
+
+def event_id(camera_id: str, rule: str, place: str, start_ts: float, subject: str) -> str:
+    """The same statement about the same ``subject`` (a track, say) has the same id on replay."""
+    # names are free text: a separator that they cannot hold keeps different keys different
+    key = "\0".join((camera_id, rule, place, f"{start_ts:.3f}", subject))
+    return hashlib.sha256(key.encode()).hexdigest()[:20]
 
 
 class Rule(ABC):
@@ -24,12 +31,14 @@ class Rule(ABC):
     A subclass lives in ``vision/rules/<kind>.py`` and is found there by its ``kind``. ``Settings``
     is a frozen dataclass whose fields all have defaults and carry their unit in their name;
     it raises ValueError for a value that makes no sense, naming the field. ``place`` says what
-    the rule is drawn on; ``classes`` are looked at when the scene's rule names none.
+    the rule is drawn on; ``classes`` are looked at when the scene's rule names none;
+    ``severity`` is that of its alerts.
     """
 
     kind: ClassVar[str]
     place: ClassVar[Literal["zone", "line"]]
     classes: ClassVar[tuple[str, ...]]
+    severity: ClassVar[Severity] = "medium"
     Settings: ClassVar[type[Any]]
 
     def __init__(self, config: RuleConfig) -> None:
@@ -55,16 +64,6 @@ class Rule(ABC):
     ) -> Event:
         """An event raised in this step about ``track``, with its deterministic id and, in
         ``details``, who it is and where it stands."""
-        # names are free text: a separator that they cannot hold keeps different keys different
-        key = "\0".join(
-            (
-                tracked.camera_id,
-                self.config.name,
-                self.config.place,
-                f"{start_ts:.3f}",
-                f"{track.id}",
-            )
-        )
         x, y = track.foot
         who: dict[str, JsonValue] = {
             "class": track.class_name,
@@ -72,7 +71,9 @@ class Rule(ABC):
             "foot_px": [round(x, 1), round(y, 1)],
         }
         return Event(
-            id=hashlib.sha256(key.encode()).hexdigest()[:20],
+            id=event_id(
+                tracked.camera_id, self.config.name, self.config.place, start_ts, f"{track.id}"
+            ),
             kind=self.kind,
             rule=self.config.name,
             camera_id=tracked.camera_id,

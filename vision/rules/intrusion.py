@@ -47,6 +47,7 @@ class Intrusion(TrackRule[Watch]):
     kind = "intrusion"
     place = "zone"
     classes = ("person",)
+    severity = "high"
     Settings = Settings
 
     def watch(self) -> Watch:

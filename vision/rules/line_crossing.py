@@ -22,6 +22,7 @@ class LineCrossing(Rule):
     kind = "line_crossing"
     place = "line"
     classes = ("person",)
+    severity = "medium"
     Settings = Settings
 
     def __init__(self, config: RuleConfig) -> None:

@@ -51,6 +51,7 @@ class Loitering(TrackRule[_Stay]):
     kind = "loitering"
     place = "zone"
     classes = ("person",)
+    severity = "medium"
     Settings = Settings
 
     def watch(self) -> _Stay:

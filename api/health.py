@@ -1,0 +1,81 @@
+"""Whether this process lives, and whether all that it depends on works. Open without a key."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from api.cameras import FRESH_S
+from api.services import Served, Services
+from vision.errors import BusError, StoreError
+
+OK: Final = "ok"
+NO_INGEST: Final = "the ingest has ended: look at the log and start 'matakota serve' again"
+NO_WORKER: Final = "no worker is heard: start 'matakota worker', or check that it reaches Redis"
+
+router = APIRouter(tags=["health"])
+
+
+class Alive(BaseModel):
+    """This process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Ready(BaseModel):
+    """Each dependency: ``ok``, or one sentence about what is wrong with it."""
+
+    ready: bool
+    store: Annotated[str, Field(description="The database.")]
+    bus: Annotated[str, Field(description="Redis.")]
+    ingest: Annotated[str, Field(description="What moves messages from Redis to the database.")]
+    workers: Annotated[str, Field(description="What analyses the cameras.")]
+
+
+@router.get("/healthz", summary="Whether the process lives")
+async def healthz() -> Alive:
+    return Alive()
+
+
+@router.get(
+    "/readyz",
+    summary="Whether everything works",
+    responses={503: {"model": Ready, "description": "Something does not work; it says what"}},
+)
+def readyz(served: Served, response: Response) -> Ready:
+    """200 where the store, Redis, the ingest and the workers are all well, otherwise 503."""
+    said = {
+        "store": _store(served),
+        "bus": _problem(served, BusError),
+        "ingest": _problem(served, StoreError) if served.ingest.running else NO_INGEST,
+        "workers": _workers(served),
+    }
+    ready = all(value == OK for value in said.values())
+    if not ready:
+        response.status_code = 503
+    return Ready(ready=ready, **said)
+
+
+def _store(served: Services) -> str:
+    try:
+        served.store.check()
+    except StoreError as error:
+        return str(error)
+    return OK
+
+
+def _problem(served: Services, kind: type[BusError | StoreError]) -> str:
+    problem = served.ingest.problem
+    return str(problem) if isinstance(problem, kind) else OK
+
+
+def _workers(served: Services) -> str:
+    now_s = time.monotonic()
+    fresh = [heard.report for heard in served.ingest.workers if now_s - heard.at_s <= FRESH_S]
+    if not fresh:
+        return NO_WORKER
+    wrong = [f"{report.worker}: {report.problem}" for report in fresh if report.problem]
+    return "; ".join(wrong) or OK

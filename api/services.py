@@ -1,0 +1,85 @@
+"""What every route may use, and how it says that something is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Protocol
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, Field
+
+from api.bell import Bell
+from api.feed import Feed
+from api.ingest import Heard
+from api.store import Store
+from vision.errors import BusError, StoreError
+
+
+class Ingesting(Protocol):
+    """What the routes ask of the ingest."""
+
+    @property
+    def running(self) -> bool: ...
+
+    @property
+    def problem(self) -> BusError | StoreError | None: ...
+
+    @property
+    def workers(self) -> tuple[Heard, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Built once where the program starts."""
+
+    store: Store
+    bell: Bell
+    feed: Feed
+    ingest: Ingesting
+
+
+def _services(request: Request) -> Services:
+    found: Services = request.app.state.services
+    return found
+
+
+Served = Annotated[Services, Depends(_services)]
+
+
+class Problem(BaseModel):
+    """Why a request was not answered."""
+
+    detail: Annotated[
+        str, Field(description="One sentence: what is wrong and what to do about it.")
+    ]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals of a route, for its description."""
+    return {status: _PROBLEMS[status] for status in (401, 403, *statuses, 503)}
+
+
+_SAID: Final[Mapping[int, str]] = {
+    401: "No machine key, or an unknown one",
+    403: "The server answers its own machine only",
+    404: "There is no such thing",
+    413: "The body is too large",
+    422: "Something in the request is wrong",
+    503: "The store gives no answer now",
+}
+_PROBLEMS: Final = {
+    status: {"model": Problem, "description": said} for status, said in _SAID.items()
+}
+_PLAINLY: Final[Mapping[str, str]] = {
+    "extra_forbidden": "this is unknown here: leave it out or correct its name",
+    "missing": "this is missing: add it",
+}
+
+
+def said(errors: Sequence[Any]) -> str:
+    """The first of pydantic's errors as one sentence; nothing of what was sent is repeated."""
+    first = errors[0]
+    where = [str(part) for part in first["loc"] if part not in {"query", "path", "header", "body"}]
+    what = _PLAINLY.get(first["type"]) or str(first["msg"]).removeprefix("Value error, ")
+    return f"{'.'.join(where)}: {what}" if where else what

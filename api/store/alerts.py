@@ -1,0 +1,156 @@
+"""Alerts as they were last stated, and the feed: the order in which they changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, insert, select, tuple_, update
+
+from api.store.database import Database
+from api.store.tables import alerts, feed
+from streams.messages import AlertMessage
+from vision.types import JsonValue, Severity
+
+_IDENTITY = {"schema_version", "type"}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAlert:
+    """One alert: what was stated of it last (as in AlertMessage), when it came and changed here
+    (UTC seconds), who acknowledged it, and the ``position`` of its last change in the feed."""
+
+    id: str
+    version: int
+    camera: str
+    kind: str
+    rule: str
+    place: str
+    severity: Severity
+    state: Literal["open", "closed"]
+    start_ts: float
+    raised_ts: float
+    end_ts: float | None
+    track_ids: Sequence[int]
+    score: float
+    details: dict[str, JsonValue]
+    revision: int
+    synthetic: bool
+    stored_at: float
+    updated_at: float
+    acknowledged_at: float | None
+    acknowledged_by: str | None
+    position: int
+
+
+def lock_feed(connection: Connection) -> int:
+    """The last position; until the transaction ends nobody else gets a new one, so that positions
+    appear in their order and a reader misses none."""
+    return int(connection.execute(select(feed.c.position).with_for_update()).scalar_one())
+
+
+def set_feed(connection: Connection, position: int) -> None:
+    connection.execute(update(feed).values(position=position))
+
+
+def record_alerts(
+    connection: Connection, messages: Iterable[AlertMessage], *, position: int, now: float
+) -> tuple[int, frozenset[str]]:
+    """Store what is newer than what is known, under the feed's lock. Returns the last position
+    given and the ids that were new."""
+    versions: dict[str, int] = {}
+    created: set[str] = set()
+    for message in messages:
+        if message.id not in versions:
+            versions[message.id] = (
+                connection.scalar(select(alerts.c.version).where(alerts.c.id == message.id)) or 0
+            )
+        if message.version <= versions[message.id]:
+            continue
+        position += 1
+        values = message.model_dump(exclude=_IDENTITY) | {"updated_at": now, "position": position}
+        if versions[message.id]:
+            connection.execute(update(alerts).where(alerts.c.id == message.id).values(values))
+        else:
+            connection.execute(insert(alerts).values(values | {"stored_at": now}))
+            created.add(message.id)
+        versions[message.id] = message.version
+    return position, frozenset(created)
+
+
+class Alerts:
+    """Reads alerts and acknowledges them. Everything raises StoreError."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def get(self, alert_id: str) -> StoredAlert | None:
+        with self._database.read() as connection:
+            return _one(connection, alert_id)
+
+    def find(
+        self,
+        *,
+        camera: str | None = None,
+        kind: str | None = None,
+        state: str | None = None,
+        severity: str | None = None,
+        acknowledged: bool | None = None,
+        from_ts: float | None = None,
+        to_ts: float | None = None,
+        before: tuple[float, str] | None = None,
+        limit: int,
+    ) -> list[StoredAlert]:
+        """Alerts that began in [from_ts, to_ts), newest first; ``before`` is the start and the id
+        of the last one that the caller has."""
+        query = select(alerts).order_by(alerts.c.start_ts.desc(), alerts.c.id.desc()).limit(limit)
+        equal = {"camera": camera, "kind": kind, "state": state, "severity": severity}
+        for name, value in equal.items():
+            if value is not None:
+                query = query.where(alerts.c[name] == value)
+        if acknowledged is not None:
+            done = alerts.c.acknowledged_at.is_not(None)
+            query = query.where(done if acknowledged else ~done)
+        if from_ts is not None:
+            query = query.where(alerts.c.start_ts >= from_ts)
+        if to_ts is not None:
+            query = query.where(alerts.c.start_ts < to_ts)
+        if before is not None:
+            query = query.where(tuple_(alerts.c.start_ts, alerts.c.id) < before)
+        with self._database.read() as connection:
+            return [StoredAlert(**row) for row in connection.execute(query).mappings()]
+
+    def acknowledge(self, alert_id: str, by: str) -> StoredAlert | None:
+        """The alert, acknowledged by ``by`` or whoever was first. None where it is unknown."""
+        with self._database.write() as connection:
+            position = lock_feed(connection)
+            now = self._clock()
+            done = connection.execute(
+                update(alerts)
+                .where(alerts.c.id == alert_id, alerts.c.acknowledged_at.is_(None))
+                .values(
+                    acknowledged_at=now, acknowledged_by=by, updated_at=now, position=position + 1
+                )
+            )
+            if done.rowcount:
+                set_feed(connection, position + 1)
+            return _one(connection, alert_id)
+
+    def position(self) -> int:
+        """The position of the last change of any alert."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(feed.c.position)).scalar_one())
+
+    def changes(self, after: int, limit: int) -> list[StoredAlert]:
+        """Alerts that changed after a position, each as it is now, in the order of the feed."""
+        query = select(alerts).where(alerts.c.position > after).order_by(alerts.c.position)
+        with self._database.read() as connection:
+            found: Any = connection.execute(query.limit(limit)).mappings()
+            return [StoredAlert(**row) for row in found]
+
+
+def _one(connection: Connection, alert_id: str) -> StoredAlert | None:
+    row: Any = connection.execute(select(alerts).where(alerts.c.id == alert_id)).mappings().first()
+    return None if row is None else StoredAlert(**row)

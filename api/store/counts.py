@@ -1,0 +1,206 @@
+"""Counts as workers stated them, interval by interval, and their sums over longer ones."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
+
+from api.store.database import Database, UnstorableError
+from api.store.tables import count_intervals, counts, layouts
+from streams.messages import CountsMessage
+
+
+class Passage(NamedTuple):
+    """What is counted: a class that passes a line in one of its two directions."""
+
+    line: str
+    direction: str
+    class_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CountRow:
+    """``count`` objects in the interval that begins at ``start_ts`` (UTC seconds), of which
+    ``observed_s`` seconds were watched; None where nothing was. ``revision`` is the scene's, None
+    where nothing was stored."""
+
+    passage: Passage
+    start_ts: int
+    count: int | None
+    observed_s: float
+    revision: int | None
+    synthetic: bool
+
+
+class _Group(NamedTuple):
+    """What is never mixed in one row."""
+
+    bucket: int
+    revision: int
+    synthetic: bool
+
+
+def record_counts(connection: Connection, messages: Iterable[CountsMessage]) -> None:
+    """Replace, as a whole, each interval of which a newer version comes."""
+    for message in messages:
+        if not message.start_ts.is_integer():
+            raise UnstorableError(
+                f"an interval begins at a whole second, not at {message.start_ts}: correct the "
+                "worker that sends it"
+            )
+        identity = {
+            "camera": message.camera,
+            "start_ts": int(message.start_ts),
+            "seconds": message.seconds,
+            "revision": message.revision,
+        }
+        values = {
+            "version": message.version,
+            "observed_s": min(message.observed_s, float(message.seconds)),
+            "frames": message.frames,
+            "synthetic": message.synthetic,
+        }
+        known = connection.execute(
+            select(count_intervals.c.id, count_intervals.c.version).filter_by(**identity)
+        ).first()
+        if known is not None and known.version >= message.version:
+            continue
+        values["layout"] = _layout(connection, message.lines, message.classes)
+        if known is None:
+            interval = _insert(connection, count_intervals, identity | values)
+        else:
+            interval = known.id
+            connection.execute(
+                update(count_intervals).where(count_intervals.c.id == interval).values(values)
+            )
+            connection.execute(delete(counts).where(counts.c.interval == interval))
+        rows = [
+            {"interval": interval, **count.model_dump()} for count in message.counts if count.count
+        ]
+        if rows:
+            connection.execute(insert(counts), rows)
+
+
+def _layout(
+    connection: Connection, lines: Mapping[str, Sequence[str]], classes: Sequence[str]
+) -> int:
+    said = json.dumps([sorted(lines.items()), sorted(classes)])
+    digest = hashlib.sha256(said.encode()).hexdigest()
+    known = connection.scalar(select(layouts.c.id).where(layouts.c.digest == digest))
+    if known is not None:
+        return int(known)
+    values = {"digest": digest, "lines": dict(lines), "classes": list(classes)}
+    return _insert(connection, layouts, values)
+
+
+def _insert(connection: Connection, table: Table, values: Mapping[str, object]) -> int:
+    """The number that the database gave to the new row."""
+    key: Any = connection.execute(insert(table).values(values)).inserted_primary_key
+    return int(key[0])
+
+
+class Counts:
+    """Sums counts. Everything raises StoreError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def passages(self, camera: str) -> set[Passage]:
+        """What is counted at a camera by its latest interval; empty where there is none."""
+        newest = (
+            select(count_intervals.c.layout)
+            .where(count_intervals.c.camera == camera)
+            .order_by(count_intervals.c.start_ts.desc(), count_intervals.c.revision.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            layout = connection.scalar(newest)
+            return set() if layout is None else _passages(connection, {layout})[layout]
+
+    def sums(
+        self, camera: str, *, line: str | None, from_ts: int, to_ts: int, seconds: int
+    ) -> Iterator[CountRow]:
+        """Counts of a camera, summed over intervals of ``seconds``, by time.
+
+        ``from_ts`` and ``to_ts`` are multiples of ``seconds``. Every interval has a row for each
+        passage of its time, or of the camera's latest where nothing is stored.
+        """
+        kept = (
+            (count_intervals.c.camera == camera)
+            & (count_intervals.c.start_ts >= from_ts)
+            & (count_intervals.c.start_ts < to_ts)
+            # longer ones cannot be told apart into these
+            & (seconds % count_intervals.c.seconds == 0)
+        )
+        bucket = count_intervals.c.start_ts - count_intervals.c.start_ts % seconds
+        group = (bucket.label("bucket"), count_intervals.c.revision, count_intervals.c.synthetic)
+        watched = select(
+            *group,
+            count_intervals.c.layout,
+            func.sum(count_intervals.c.observed_s).label("observed_s"),
+        )
+        watched = watched.where(kept).group_by(*group, count_intervals.c.layout)
+        passed = select(
+            *group,
+            counts.c.line,
+            counts.c.direction,
+            counts.c.class_name,
+            func.sum(counts.c.count).label("count"),
+        ).join_from(count_intervals, counts)
+        passed = passed.where(kept).group_by(
+            *group, counts.c.line, counts.c.direction, counts.c.class_name
+        )
+        if line is not None:
+            passed = passed.where(counts.c.line == line)
+        observed: dict[_Group, float] = defaultdict(float)
+        counted: dict[_Group, dict[Passage, int]] = defaultdict(dict)
+        with self._database.read() as connection:
+            found = connection.execute(watched).all()
+            wanted = _passages(connection, {row.layout for row in found})
+            for start, revision, synthetic, layout, seen_s in found:
+                where = _Group(start, revision, synthetic)
+                observed[where] += seen_s
+                counted[where] |= dict.fromkeys(wanted[layout], 0)
+            for start, revision, synthetic, *names, count in connection.execute(passed):
+                where = _Group(start, revision, synthetic)
+                counted[where][Passage(*names)] = int(count)
+        latest = self.passages(camera)
+        groups: dict[int, list[_Group]] = defaultdict(list)
+        for where in sorted(observed):
+            groups[where.bucket].append(where)
+        for start in range(from_ts, to_ts, seconds):
+            for where in groups[start]:
+                for passage, count in sorted(counted[where].items()):
+                    if line is None or passage.line == line:
+                        unseen = not observed[where] and not count
+                        yield CountRow(
+                            passage,
+                            start,
+                            None if unseen else count,
+                            observed[where],
+                            where.revision,
+                            where.synthetic,
+                        )
+            if not groups[start]:
+                for passage in sorted(latest):
+                    if line is None or passage.line == line:
+                        yield CountRow(passage, start, None, 0.0, None, synthetic=False)
+
+
+def _passages(connection: Connection, ids: set[int]) -> dict[int, set[Passage]]:
+    query = select(layouts).where(layouts.c.id.in_(ids))
+    return {
+        row.id: {
+            Passage(line, direction, name)
+            for line, directions in row.lines.items()
+            for direction in directions
+            for name in row.classes
+        }
+        for row in connection.execute(query)
+    }

@@ -1,0 +1,1 @@
+"""The changes, each named for its number and what it does."""

@@ -1,0 +1,109 @@
+"""The store: one database, everything in it, and the one way in for messages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import delete, func, insert, select
+
+from api.store.alerts import Alerts, lock_feed, record_alerts, set_feed
+from api.store.cameras import Cameras
+from api.store.counts import Counts, record_counts
+from api.store.database import Database
+from api.store.keys import Keys
+from api.store.tables import feed, rejected
+from streams.messages import AlertMessage, CountsMessage
+
+MAX_REJECTED = 1000
+MAX_REJECTED_CHARS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a batch changed: ids of alerts that were new, and whether the feed moved."""
+
+    created: frozenset[str]
+    alerts_changed: bool
+
+
+class Store:
+    """Opened by ``Store.open``; for any thread. Everything raises StoreError, one sentence."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+        self.alerts = Alerts(database, clock)
+        self.counts = Counts(database)
+        self.cameras = Cameras(database, clock)
+        self.keys = Keys(database, clock)
+
+    @classmethod
+    def open(cls, url: str, *, clock: Callable[[], float] = time.time) -> Self:
+        """Connect to ``sqlite:///FILE`` or ``postgresql://…`` and bring its tables up to date, one
+        process at a time. ``clock`` gives UTC seconds."""
+        return cls(Database(url), clock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Store({self._database.label})"
+
+    def close(self) -> None:
+        self._database.close()
+
+    def check(self) -> None:
+        """Raise StoreError unless the store answers."""
+        with self._database.read() as connection:
+            connection.execute(select(feed.c.position)).scalar_one()
+
+    def record(self, messages: Sequence[AlertMessage | CountsMessage]) -> Recorded:
+        """Store all ``messages`` durably in one transaction, or none. A version that is not newer
+        than what is known changes nothing, so that repeating them is harmless.
+
+        Raises UnstorableError where one of them holds what no database takes."""
+        stated = [message for message in messages if isinstance(message, AlertMessage)]
+        counted = [message for message in messages if isinstance(message, CountsMessage)]
+        if not messages:
+            return Recorded(frozenset(), alerts_changed=False)
+        with self._database.write() as connection:
+            # The lock also keeps two writers from both finding an alert or an interval unknown.
+            before = lock_feed(connection)
+            after, created = record_alerts(connection, stated, position=before, now=self._clock())
+            record_counts(connection, counted)
+            if after != before:
+                set_feed(connection, after)
+        return Recorded(created, alerts_changed=after != before)
+
+    def reject(self, entry: str, reason: str, body: str) -> None:
+        """Keep a message that cannot be stored, cut to ``MAX_REJECTED_CHARS``, for whoever looks
+        for the cause, once for each ``entry``; only the last ``MAX_REJECTED`` stay."""
+        values = {
+            name: _plain(text)
+            for name, text in {"entry": entry, "reason": reason, "body": body}.items()
+        }
+        same = select(rejected.c.id).where(rejected.c.entry == values["entry"])
+        with self._database.write() as connection:
+            if connection.execute(same).first() is not None:
+                return
+            connection.execute(insert(rejected).values(**values, rejected_at=self._clock()))
+            newest = connection.execute(select(func.max(rejected.c.id))).scalar_one()
+            connection.execute(delete(rejected).where(rejected.c.id <= newest - MAX_REJECTED))
+
+
+def _plain(text: str) -> str:
+    """Text that every database takes."""
+    cut = text[:MAX_REJECTED_CHARS].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return cut.encode("utf-8", "replace").decode("utf-8")

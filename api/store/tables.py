@@ -1,0 +1,142 @@
+"""The tables as they are now. Every change to them is a migration beside this file."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from streams.messages import MAX_NAME_CHARS
+
+NAMES = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = MetaData(naming_convention=NAMES)
+Name = String(MAX_NAME_CHARS)
+# SQLite numbers rows by itself only where the key is called INTEGER.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+# Times named ``…_ts`` are UTC seconds of capture, ``…_at`` UTC seconds of the store's own clock.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("camera", Name, nullable=False),
+    Column("kind", Name, nullable=False),
+    Column("rule", Name, nullable=False),
+    Column("place", Name, nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("start_ts", Double, nullable=False),
+    Column("raised_ts", Double, nullable=False),
+    Column("end_ts", Double),
+    Column("track_ids", JSON, nullable=False),
+    Column("score", Double, nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("synthetic", Boolean, nullable=False),
+    Column("stored_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("acknowledged_at", Double),
+    Column("acknowledged_by", Name),
+    # The place of the last change in the feed: whoever read up to a position has missed nothing.
+    Column("position", BigInteger, nullable=False, unique=True),
+)
+Index("ix_alerts_start", alerts.c.start_ts, alerts.c.id)
+Index("ix_alerts_camera_start", alerts.c.camera, alerts.c.start_ts, alerts.c.id)
+Index("ix_alerts_state_start", alerts.c.state, alerts.c.start_ts, alerts.c.id)
+
+# One row: the last position. Its lock makes positions follow the order of commits.
+feed = Table(
+    "feed",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+)
+
+# What a scene's lines and classes were, once for all intervals that saw the same ones.
+layouts = Table(
+    "layouts",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("lines", JSON, nullable=False),
+    Column("classes", JSON, nullable=False),
+)
+
+count_intervals = Table(
+    "count_intervals",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("camera", Name, nullable=False),
+    Column("start_ts", BigInteger, nullable=False),
+    Column("seconds", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("observed_s", Double, nullable=False),
+    Column("frames", BigInteger, nullable=False),
+    Column("layout", ForeignKey(layouts.c.id), nullable=False),
+    Column("synthetic", Boolean, nullable=False),
+    UniqueConstraint("camera", "start_ts", "seconds", "revision"),
+)
+
+# Every count that is not 0, of an interval; together with it, its key is a bin's identity.
+counts = Table(
+    "counts",
+    metadata,
+    Column("interval", ForeignKey(count_intervals.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("line", Name, primary_key=True),
+    Column("direction", Name, primary_key=True),
+    Column("class_name", Name, primary_key=True),
+    Column("count", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The last report of each camera, as its worker sent it, and when that was heard here.
+cameras = Table(
+    "cameras",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("worker", Name, nullable=False),
+    Column("report", Text, nullable=False),
+    Column("report_ts", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", Name, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("revoked_at", Double),
+    Column("last_used_at", Double),
+)
+
+# Messages that fit no schema, kept for whoever looks for the cause; the oldest go.
+rejected = Table(
+    "rejected",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("entry", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("rejected_at", Double, nullable=False),
+)

@@ -1,0 +1,265 @@
+"""One live camera: pictures in; alerts and counts to the recorder, health for the report.
+
+Its thread owns everything that is known of the camera. Alerts that are open when it starts were
+left by a worker that was ended in their middle: an outage goes on where it was, the others are
+closed, since who caused them is not followed any more.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+
+from streams.config import SYNTHETIC, CameraConfig
+from streams.health import SENTENCES, Code, Health, State
+from streams.messages import AlertMessage, CameraReport, CountsMessage
+from streams.recorder import Recorder
+from streams.source import LiveSource
+from vision.bins import Binner, Interval
+from vision.errors import SceneError
+from vision.pipeline import Pipeline
+from vision.policy import CAMERA_DOWN, alert_of, camera_down
+from vision.scene import Scene
+from vision.types import Event, Frame
+
+TICK_S = 0.5
+OUTAGE_AFTER_S = 2.0
+"""A camera without an analysed picture for so long, and known to be down, is an incident."""
+GONE_AFTER_S = 10.0
+"""After so long without pictures nobody in front of the camera is followed any more."""
+KEEP_S = 5.0
+"""A kill loses at most so many observed seconds; crossings are kept at once."""
+FIRST_PAUSE_S = 1.0
+MAX_PAUSE_S = 30.0
+
+log = structlog.get_logger()
+
+
+class CameraLoop:
+    """The loop of one camera, run in a thread of its own until ``stop`` is set.
+
+    A camera without ``scene`` is only watched for its health. ``pipelines`` builds the analysis
+    for pictures of a size (w, h), ``binner`` counts by the minute and may know the minute that an
+    earlier run was in; ``slots`` bounds how many cameras are analysed at the same moment;
+    ``opened`` are its alerts that the spool remembers as open.
+    """
+
+    def __init__(
+        self,
+        config: CameraConfig,
+        scene: Scene | None,
+        revision: int,
+        source: LiveSource,
+        *,
+        pipelines: Callable[[Scene, tuple[int, int]], Pipeline],
+        recorder: Recorder,
+        slots: threading.Semaphore,
+        binner: Binner | None = None,
+        opened: Iterable[AlertMessage] = (),
+    ) -> None:
+        self.config = config
+        self._scene = scene
+        self._revision = revision
+        self._source = source
+        self._pipelines = pipelines
+        self._recorder = recorder
+        self._slots = slots
+        self._pipeline: Pipeline | None = None
+        self._binner = binner
+        self._opened = list(opened)
+        self._open: dict[str, AlertMessage] = {}
+        self._outage: Event | None = None
+        self._fault: Health | None = None
+        self._pause_s = FIRST_PAUSE_S
+        self._resume_s = 0.0
+        self._started_ts = time.time()
+        self._last_frame: Frame | None = None
+        self._last_ts: float | None = None
+        self._last_s = time.monotonic()
+        self._kept_s = self._last_s
+        self._analysed = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Analyse until ``stop``; whatever breaks in the analysis is said, and tried again."""
+        self._take_over()
+        with self._source:
+            while not stop.is_set():
+                if not self._recorder.ready:
+                    stop.wait(TICK_S)
+                    continue
+                frame = self._source.next(TICK_S)
+                if frame is not None and time.monotonic() >= self._resume_s:
+                    self._guarded(frame)
+                self._watch()
+        self._finish("the worker stopped")
+
+    def report(self) -> CameraReport:
+        """How the camera is now. Read by another thread: every part is a single value."""
+        health = self._health()
+        frame = self._last_frame
+        return CameraReport(
+            camera=self.config.id,
+            name=self.config.name,
+            source=SYNTHETIC if self.config.synthetic else "rtsp",
+            state=health.state,
+            code=health.code,
+            message=health.message,
+            since_ts=health.since_ts,
+            last_frame_ts=self._last_ts,
+            width=None if frame is None else frame.size[0],
+            height=None if frame is None else frame.size[1],
+            analysed=self._analysed,
+            dropped=self._source.dropped,
+            connects=self._source.connects,
+            revision=self._revision,
+        )
+
+    def _health(self) -> Health:
+        health, fault = self._source.health, self._fault
+        return fault if fault is not None and health.state is State.LIVE else health
+
+    # --- pictures
+
+    def _guarded(self, frame: Frame) -> None:
+        try:
+            with self._slots:
+                self._analyse(frame)
+        except SceneError as error:
+            self._broken(Code.SCENE_MISMATCH, str(error))
+        except Exception as error:
+            log.exception("the analysis broke down", camera=self.config.id)
+            self._broken(Code.ANALYSIS_FAILED, str(error))
+        else:
+            self._fault = None
+            self._pause_s = FIRST_PAUSE_S
+
+    def _analyse(self, frame: Frame) -> None:
+        if self._scene is not None:
+            if self._pipeline is None:
+                self._pipeline = self._pipelines(self._scene, frame.size)
+            step = self._pipeline.step(frame)
+            self._say([self._stated(event) for event in step.events])
+            if self._binner is not None:
+                done = self._binner.update(frame.ts, step.crossings)
+                self._count(self._binner, done, crossed=bool(step.crossings))
+        self._analysed += 1
+        self._last_frame, self._last_ts = frame, frame.ts
+        self._last_s = time.monotonic()
+        if self._outage is not None:
+            self._end_outage(frame.ts)
+
+    def _broken(self, code: Code, why: str) -> None:
+        if self._fault is None or self._fault.code is not code:
+            self._fault = Health(State.DOWN, code, time.time())
+            log.error("not analysed", camera=self.config.id, code=code.value, why=why)
+        self._drop_pipeline("the analysis broke down")
+        self._resume_s = time.monotonic() + self._pause_s * random.uniform(0.5, 1.0)
+        self._pause_s = min(2 * self._pause_s, MAX_PAUSE_S)
+
+    def _drop_pipeline(self, why: str) -> None:
+        """Forget who is in the picture, and close what they caused."""
+        self._pipeline = None
+        end_ts = self._started_ts if self._last_ts is None else self._last_ts
+        followed = [m for m in self._open.values() if m.kind != CAMERA_DOWN]
+        self._say([message.closed(end_ts, why) for message in followed])
+
+    # --- alerts
+
+    def _stated(self, event: Event) -> AlertMessage:
+        """What is said of ``event`` now; an event may begin and end in one step."""
+        known = self._open.get(event.id)
+        alert = alert_of(event, 1 if known is None else known.version + 1)
+        message = AlertMessage.of(alert, revision=self._revision, synthetic=self.config.synthetic)
+        self._open[event.id] = message
+        return message
+
+    def _say(self, messages: Sequence[AlertMessage]) -> None:
+        for message in messages:
+            if message.state == "closed":
+                self._open.pop(message.id, None)
+        if messages:
+            self._recorder.put(messages)
+
+    def _watch(self) -> None:
+        """The camera itself as an incident: it opens and closes by itself."""
+        idle_s = time.monotonic() - self._last_s
+        health = self._health()
+        if self._outage is None and health.state is State.DOWN and idle_s >= OUTAGE_AFTER_S:
+            self._begin_outage(health)
+        if self._pipeline is not None and idle_s >= GONE_AFTER_S:
+            self._drop_pipeline("the camera sends no pictures")
+        if self._binner is not None and idle_s >= TICK_S:
+            if due := self._binner.due(time.time()):
+                self._count(self._binner, due, crossed=False)
+
+    def _begin_outage(self, health: Health) -> None:
+        code = health.code or Code.DISCONNECTED
+        start_ts = self._started_ts if self._last_ts is None else self._last_ts
+        self._outage = camera_down(
+            self.config.id,
+            start_ts=start_ts,
+            raised_ts=max(start_ts, time.time()),
+            end_ts=None,
+            code=code.value,
+            why=SENTENCES[code],
+        )
+        self._say([self._stated(self._outage)])
+
+    def _end_outage(self, ts: float) -> None:
+        outage, self._outage = self._outage, None
+        if outage is not None and (message := self._open.get(outage.id)) is not None:
+            self._say([message.closed(ts, "pictures are analysed again")])
+
+    # --- counts
+
+    def _count(self, binner: Binner, intervals: Sequence[Interval], *, crossed: bool) -> None:
+        """State ``intervals`` and keep the rest of ``binner``, at least every few seconds."""
+        now_s = time.monotonic()
+        if not (intervals or crossed or now_s - self._kept_s >= KEEP_S):
+            return
+        self._kept_s = now_s
+        synthetic = self.config.synthetic
+        self._recorder.put(
+            [CountsMessage.of(interval, synthetic=synthetic) for interval in intervals],
+            bins={self.config.id: json.dumps(binner.state())},
+        )
+
+    # --- beginning and end
+
+    def _take_over(self) -> None:
+        """Go on with an outage that the last worker stated, close its other alerts."""
+        now = time.time()
+        for message in self._opened:
+            if message.kind == CAMERA_DOWN and self._outage is None:
+                self._open[message.id] = message
+                self._outage = _event(message)
+                self._last_ts = None
+            else:
+                self._say([message.closed(now, "the worker was started anew")])
+
+    def _finish(self, why: str) -> None:
+        self._drop_pipeline(why)
+        if self._binner is not None and self._last_ts is not None:
+            self._count(self._binner, self._binner.flush(self._last_ts), crossed=True)
+
+
+def _event(message: AlertMessage) -> Event:
+    """The event behind a message."""
+    return Event(
+        id=message.id,
+        kind=message.kind,
+        rule=message.rule,
+        camera_id=message.camera,
+        place=message.place,
+        start_ts=message.start_ts,
+        raised_ts=message.raised_ts,
+        end_ts=message.end_ts,
+        track_ids=message.track_ids,
+        score=message.score,
+        details=message.details,
+    )

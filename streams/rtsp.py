@@ -1,0 +1,233 @@
+"""An RTSP camera as a live source: it connects, watches its decoder, and tries again by itself."""
+
+from __future__ import annotations
+
+import math
+import random
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from streams.address import RtspAddress
+from streams.config import Credential
+from streams.decoding import Decoding, Order
+from streams.dialing import AttemptError, Connecting, Lookup
+from streams.forkserver import ForkServer, ForkServerError
+from streams.health import SENTENCES, Code, Health, State
+from vision.types import Frame
+
+log = structlog.get_logger()
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 4.0
+JITTER = 0.25
+STEADY_S = 30.0
+"""Pictures for this long, and the next pause is a short one again."""
+WARN_S = 60.0
+SLICE_S = 0.2
+
+
+class RtspSource:
+    """The newest pictures of one camera, as ``LiveSource`` promises.
+
+    ``networks`` are those in which its address may lie; ``fps`` is how many pictures a second of
+    media time are due, None for all. ``next`` is for one thread; ``close`` may be called from
+    any, and ends a waiting ``next`` at once.
+    """
+
+    def __init__(
+        self,
+        camera_id: str,
+        address: RtspAddress,
+        credential: Credential | None,
+        *,
+        networks: Sequence[IPv4Network | IPv6Network],
+        fps: float | None,
+        forkserver: ForkServer,
+    ) -> None:
+        if fps is not None and not fps > 0:
+            raise ValueError(f"a frame rate is above 0, not {fps}")
+        self._camera_id = camera_id
+        self._address = address
+        self._credential = credential
+        self._networks = tuple(networks)
+        self._fps = fps
+        self._forkserver = forkserver
+        self._health = Health(State.STARTING, None, time.time())
+        self._using = threading.Lock()
+        self._closing = threading.Event()
+        self._lookup: Lookup | None = None
+        self._socket: Connecting | None = None
+        self._decoder: Decoding | None = None
+        self._retry_at = 0.0
+        self._pause_s = 0.0
+        self._index = self._dropped = self._connects = 0
+        self._last_ts = 0.0
+        self._size: tuple[int, int] | None = None
+        self._resized_at = self._damaged_at = -math.inf
+
+    @property
+    def camera_id(self) -> str:
+        """The camera whose frames these are."""
+        return self._camera_id
+
+    @property
+    def health(self) -> Health:
+        """How the camera is, as of the latest ``next``."""
+        return self._health
+
+    @property
+    def dropped(self) -> int:
+        """Pictures that were due and replaced by newer ones before they were asked for."""
+        decoder = self._decoder
+        return self._dropped + (decoder.dropped if decoder is not None else 0)
+
+    @property
+    def connects(self) -> int:
+        """Attempts that brought a picture."""
+        return self._connects
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection and the decoder. Safe to repeat, and from any thread."""
+        self._closing.set()
+        decoder = self._decoder
+        if decoder is not None:
+            decoder.wake()
+        with self._using:
+            self._release()
+            self._set_health(State.STOPPED, None)
+
+    def next(self, timeout_s: float) -> Frame | None:
+        """The newest frame that was not handed out yet, waiting up to ``timeout_s`` seconds;
+        None where none came, and after ``close``."""
+        deadline = time.monotonic() + timeout_s
+        with self._using:
+            while not self._closing.is_set():
+                try:
+                    frame = self._step(deadline)
+                except AttemptError as failure:
+                    self._fail(failure.code, failure.detail)
+                    frame = None
+                if frame is not None:
+                    return frame
+                if time.monotonic() >= deadline:
+                    break
+        return None
+
+    def _step(self, deadline: float) -> Frame | None:
+        """One step on the way to a picture, waiting until ``deadline`` at most."""
+        if self._decoder is not None:
+            return self._take(self._decoder, deadline)
+        if self._socket is not None:
+            connected = self._socket.wait(min(deadline, time.monotonic() + SLICE_S))
+            if connected:
+                self._start_decoder(self._socket.take())
+                self._socket = None
+        elif self._lookup is not None:
+            ip = self._lookup.wait(min(deadline, time.monotonic() + SLICE_S))
+            if ip is not None:
+                self._lookup = None
+                self._socket = Connecting(ip, self._address.port)
+        elif (pause := self._retry_at - time.monotonic()) > 0:
+            self._closing.wait(max(0.0, min(pause, deadline - time.monotonic())))
+        else:
+            self._lookup = Lookup(self._address, self._networks)
+        return None
+
+    def _start_decoder(self, camera: socket.socket) -> None:
+        login = self._credential
+        order = Order(
+            path=self._address.path,
+            secure=self._address.secure,
+            user=None if login is None else login.user,
+            password=None if login is None else login.password,
+            fps=self._fps,
+            index=self._index,
+            not_before=self._last_ts,
+        )
+        with camera:
+            try:
+                self._decoder = Decoding(self._forkserver, order, camera)
+            except (ForkServerError, OSError) as error:
+                raise AttemptError(Code.DECODER_FAILED, str(error)) from error
+
+    def _take(self, decoder: Decoding, deadline: float) -> Frame | None:
+        picture = decoder.next(deadline)
+        now = time.monotonic()
+        if decoder.corrupt_grew:
+            self._damaged_at = now
+        if picture is None:
+            if self._health.state is State.LIVE:
+                self._set_health(State.LIVE, self._warning(decoder, now))
+            return None
+        image, index, ts = picture
+        size = image.shape[1], image.shape[0]
+        if self._size is not None and size != self._size:
+            self._resized_at = now
+        self._size = size
+        self._index = index + 1
+        self._last_ts = max(self._last_ts, ts)
+        if decoder.live_since is None:
+            decoder.live_since = now
+            self._connects += 1
+        elif now - decoder.live_since > STEADY_S:
+            self._pause_s = 0.0
+        self._set_health(State.LIVE, self._warning(decoder, now))
+        return Frame(self._camera_id, index, self._last_ts, image)
+
+    def _warning(self, decoder: Decoding, now: float) -> Code | None:
+        if now - self._resized_at < WARN_S:
+            return Code.RESOLUTION_CHANGED
+        if now - self._damaged_at < WARN_S:
+            return Code.CORRUPT
+        return Code.CLOCK_SKEW if decoder.skewed else None
+
+    def _fail(self, code: Code, detail: str) -> None:
+        """This attempt is over: say why, and wait before the next."""
+        self._release()
+        self._pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+        pause_s = self._pause_s * random.uniform(1 - JITTER, 1 + JITTER)
+        self._retry_at = time.monotonic() + pause_s
+        self._set_health(State.DOWN, code, detail)
+
+    def _release(self) -> None:
+        decoder, self._decoder = self._decoder, None
+        if decoder is not None:
+            self._index = max(self._index, decoder.index)
+            self._dropped += decoder.dropped
+            decoder.close()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        if self._closing.is_set() or (self._lookup is not None and self._lookup.done):
+            self._lookup = None
+
+    def _set_health(self, state: State, code: Code | None, detail: str = "") -> None:
+        old = self._health
+        if (state, code) == (old.state, old.code) or old.state is State.STOPPED:
+            return
+        self._health = Health(state, code, time.time())
+        said = {"camera": self._camera_id, "code": code}
+        if state is State.DOWN and code is not None:
+            said |= {"detail": detail} if detail else {}
+            log.warning(f"camera is down: {SENTENCES[code]}", **said)
+        elif code is not None:
+            log.warning(f"camera is live, but: {SENTENCES[code]}", **said)
+        else:
+            log.info(f"camera is {state}", camera=self._camera_id)

@@ -1,0 +1,149 @@
+"""Messages, stores and running servers for the tests of the API."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from api.app import create_app
+from api.auth import Door, new_token
+from api.bell import Bell
+from api.ingest import Heard
+from api.store import Store
+from streams.messages import AlertMessage, CameraReport, Count, CountsMessage, HealthReport
+from vision.errors import BusError, StoreError
+
+POSTGRES_VARIABLE = "MATAKOTA_TEST_POSTGRES_URL"
+"""A PostgreSQL whose tables may be dropped; its tests skip without."""
+DAY = 1_769_817_600.0
+"""2026-01-31T00:00:00Z."""
+LINES = {"gate": ("in", "out")}
+CLASSES = ("car", "bus")
+
+
+def alert(alert_id: str = "a", version: int = 1, **more: Any) -> AlertMessage:
+    values: dict[str, Any] = {
+        "camera": "plaza", "kind": "intrusion", "rule": "intrusion@lawn", "place": "lawn",
+        "severity": "high", "state": "open", "start_ts": DAY, "raised_ts": DAY + 1, "score": 0.5,
+        "details": {"why": "on the lawn", "foot_px": [1.5, 2]}, "revision": 3,
+    }  # fmt: skip
+    return AlertMessage(id=alert_id, version=version, **(values | more))
+
+
+def counted(
+    start_s: float = 0, counts: dict[tuple[str, str, str], int] | None = None, **more: Any
+) -> CountsMessage:
+    """An interval that begins ``start_s`` after DAY."""
+    values: dict[str, Any] = {
+        "camera": "plaza", "seconds": 60, "revision": 1, "version": 1, "observed_s": 60.0,
+        "frames": 300, "lines": LINES, "classes": CLASSES,
+    }  # fmt: skip
+    rows = tuple(
+        Count(line=line, direction=direction, class_name=name, count=n)
+        for (line, direction, name), n in (counts or {}).items()
+    )
+    return CountsMessage(start_ts=DAY + start_s, counts=rows, **(values | more))
+
+
+def report(ts: float = DAY, *cameras: str, worker: str = "w", **more: Any) -> HealthReport:
+    values: dict[str, Any] = {
+        "source": "rtsp", "state": "live", "code": None, "message": "", "since_ts": DAY,
+        "last_frame_ts": ts, "width": 640, "height": 360, "analysed": 10, "dropped": 1,
+        "connects": 1, "revision": 1,
+    }  # fmt: skip
+    return HealthReport(
+        worker=worker,
+        ts=ts,
+        problem=more.pop("problem", None),
+        waiting=0,
+        cameras=tuple(CameraReport(camera=c, name=c.title(), **(values | more)) for c in cameras),
+    )
+
+
+def sqlite_url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'matakota.db'}"
+
+
+def add_key(store: Store, name: str = "tests") -> str:
+    """A new key's text."""
+    token = new_token()
+    store.keys.add(token.id, name, token.hash)
+    return token.reveal()
+
+
+@dataclass
+class FakeIngest:
+    """An ingest that says what a test wants."""
+
+    running: bool = True
+    problem: BusError | StoreError | None = None
+    workers: tuple[Heard, ...] = field(default_factory=lambda: (Heard(report(), time.monotonic()),))
+
+
+@contextmanager
+def serving(door: Door) -> Iterator[str]:
+    """The address of a real server in a thread of this process."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                door, log_config=None, access_log=False, timeout_graceful_shutdown=2,
+                proxy_headers=False,
+            )
+        )  # fmt: skip
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            wait_until(lambda: server.started, 20)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(20)
+            assert not thread.is_alive()
+
+
+@dataclass
+class Api:
+    """A served application with its store, and a client that has a key."""
+
+    store: Store
+    bell: Bell
+    ingest: FakeIngest
+    door: Door
+    key: str
+    client: httpx.Client
+
+
+@contextmanager
+def api(store: Store) -> Iterator[Api]:
+    bell, ingest = Bell(), FakeIngest()
+    door = create_app(store, bell, ingest, everywhere=False)
+    key = add_key(store)
+    with serving(door) as address:
+        headers = {"authorization": f"Bearer {key}"}
+        with httpx.Client(base_url=address, headers=headers, timeout=30) as client:
+            try:
+                yield Api(store, bell, ingest, door, key, client)
+            finally:
+                bell.close()
+
+
+def wait_until(holds: Callable[[], object], guard_s: float) -> None:
+    """Wait until something holds; fail after ``guard_s``."""
+    until_s = time.monotonic() + guard_s
+    while not holds():
+        assert time.monotonic() < until_s, "waited in vain"
+        time.sleep(0.01)
+
+
+def postgres_url() -> str | None:
+    return os.environ.get(POSTGRES_VARIABLE) or None

@@ -1,0 +1,153 @@
+"""Counts are replaced as a whole, summed without mixing, and a gap stays a gap."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.store import CountRow, Store
+from api.store.counts import Passage
+from streams.messages import CountsMessage
+from tests.api.served import CLASSES, DAY, LINES, counted, sqlite_url
+
+START = int(DAY)
+IN_CAR = ("gate", "in", "car")
+PASSAGES = [Passage(line, d, c) for line, ds in LINES.items() for d in ds for c in CLASSES]
+
+
+def sums(store: Store, minutes: int, seconds: int = 60, **more: object) -> list[CountRow]:
+    return list(
+        store.counts.sums(
+            "plaza",
+            line=more.get("line"),  # type: ignore[arg-type]
+            from_ts=START,
+            to_ts=START + 60 * minutes,
+            seconds=seconds,
+        )
+    )
+
+
+def cars(rows: list[CountRow]) -> list[tuple[int | None, float, int | None]]:
+    return [(r.count, r.observed_s, r.revision) for r in rows if r.passage == IN_CAR]
+
+
+def test_zero_is_where_somebody_looked(store: Store) -> None:
+    store.record([counted(0, {IN_CAR: 3}), counted(120, observed_s=0.0, frames=0)])
+    rows = sums(store, 4)
+    assert [r.passage for r in rows] == sorted(PASSAGES) * 4
+    assert cars(rows) == [(3, 60.0, 1), (None, 0.0, None), (None, 0.0, 1), (None, 0.0, None)]
+    others = [r for r in rows if r.start_ts == START and r.passage != IN_CAR]
+    assert [r.count for r in others] == [0, 0, 0]
+
+
+def test_a_newer_version_replaces_all(store: Store) -> None:
+    store.record([counted(0, {IN_CAR: 3, ("gate", "out", "bus"): 2})])
+    store.record([counted(0, {IN_CAR: 9}, version=1)])
+    assert cars(sums(store, 1)) == [(3, 60.0, 1)]
+    store.record([counted(0, {IN_CAR: 1}, version=2, observed_s=31.5)])
+    rows = sums(store, 1)
+    assert cars(rows) == [(1, 31.5, 1)]
+    assert sum(r.count or 0 for r in rows) == 1
+    store.record([counted(0, {IN_CAR: 3}, version=1)])
+    assert sums(store, 1) == rows
+
+
+def test_revisions_and_the_synthetic_stay_apart(store: Store) -> None:
+    store.record([
+        counted(0, {IN_CAR: 1}, revision=1, observed_s=20.0),
+        counted(0, {IN_CAR: 2}, revision=2, observed_s=35.0),
+        counted(60, {IN_CAR: 4}, revision=2),
+        counted(60, {IN_CAR: 8}, revision=3, synthetic=True, observed_s=5.0),
+    ])  # fmt: skip
+    rows = sums(store, 15, seconds=900)
+    assert cars(rows) == [(1, 20.0, 1), (6, 95.0, 2), (8, 5.0, 3)]
+    assert [r.synthetic for r in rows if r.passage == IN_CAR] == [False, False, True]
+
+
+def test_each_revision_has_its_own_lines(store: Store) -> None:
+    store.record([counted(0), counted(60, revision=2, lines={"bridge": ("east", "west")})])
+    rows = sums(store, 15, seconds=900)
+    assert {(r.passage.line, r.revision) for r in rows} == {("gate", 1), ("bridge", 2)}
+    gap = list(store.counts.sums("plaza", line=None, from_ts=START - 900, to_ts=START, seconds=900))
+    assert {(r.passage.line, r.revision) for r in gap} == {("bridge", None)}
+    assert {r.passage.line for r in sums(store, 15, seconds=900, line="gate")} == {"gate"}
+
+
+def test_longer_intervals_are_not_cut_up(store: Store) -> None:
+    store.record([counted(0, {IN_CAR: 7}, seconds=300, observed_s=300.0)])
+    assert cars(sums(store, 5)) == [(None, 0.0, None)] * 5
+    assert cars(sums(store, 5, seconds=300)) == [(7, 300.0, 1)]
+    assert cars(sums(store, 15, seconds=900)) == [(7, 300.0, 1)]
+
+
+def test_other_cameras_do_not_count(store: Store) -> None:
+    store.record([counted(0, {IN_CAR: 1}), counted(0, {IN_CAR: 5}, camera="north")])
+    assert cars(sums(store, 1)) == [(1, 60.0, 1)]
+    assert store.counts.passages("nobody") == set()
+    assert list(
+        store.counts.sums("nobody", line=None, from_ts=START, to_ts=START + 60, seconds=60)
+    ) == []  # fmt: skip
+
+
+def test_layouts_are_kept_once(store: Store) -> None:
+    store.record([counted(60 * n) for n in range(20)])
+    with store._database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM layouts").scalar() == 1
+
+
+COUNTS = st.dictionaries(st.sampled_from(PASSAGES), st.integers(0, 50), max_size=4)
+MESSAGES = st.builds(
+    lambda minute, counts, revision, version, observed: counted(
+        60 * minute, counts, revision=revision, version=version, observed_s=observed
+    ),
+    st.integers(0, 29), COUNTS, st.integers(1, 2), st.integers(1, 3),
+    st.sampled_from([0.0, 12.5, 60.0]),
+)  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(
+    messages=st.lists(MESSAGES, max_size=12, unique_by=lambda m: m.key),
+    seed=st.integers(0, 1000),
+    seconds=st.sampled_from([60, 300, 900]),
+)
+def test_replays_and_any_order_sum_the_same(
+    messages: list[CountsMessage], seed: int, seconds: int
+) -> None:
+    newest: dict[tuple[float, int], CountsMessage] = {}
+    for message in messages:
+        key = message.start_ts, message.revision
+        if key not in newest or message.version > newest[key].version:
+            newest[key] = message
+    expected: dict[tuple[int, int], list[float]] = defaultdict(lambda: [0, 0.0])
+    for message in newest.values():
+        bucket = int(message.start_ts) // seconds * seconds, message.revision
+        found = {(c.line, c.direction, c.class_name): c.count for c in message.counts}
+        expected[bucket][0] += found.get(IN_CAR, 0)
+        expected[bucket][1] += message.observed_s
+
+    dice = random.Random(seed)
+    sent = messages + dice.choices(messages, k=5) if messages else []
+    dice.shuffle(sent)
+    with TemporaryDirectory() as folder, Store.open(sqlite_url(Path(folder))) as store:
+        while sent:
+            size = dice.randint(1, 4)
+            store.record(sent[:size])
+            del sent[:size]
+        rows = [r for r in sums(store, 30, seconds=seconds) if r.passage == IN_CAR]
+    got = {(r.start_ts, r.revision): (r.count, r.observed_s) for r in rows if r.revision}
+    assert got == {
+        key: (None if not count and not observed else count, pytest.approx(observed))
+        for key, (count, observed) in expected.items()
+    }
+    gaps = [r for r in rows if r.revision is None]
+    assert all(r.count is None and r.observed_s == 0 for r in gaps)
+    if messages:
+        starts = {r.start_ts for r in rows}
+        assert starts == set(range(START, START + 1800, seconds)), "every interval is there"

@@ -1,0 +1,162 @@
+"""Everything that the application answers lies behind the door: each route of its description,
+paths that are none, and WebSockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.app import create_app
+from api.auth import Door, Token
+from api.bell import Bell
+from api.store import Store
+from tests.api.served import FakeIngest, add_key, alert, sqlite_url
+from vision.errors import StoreError
+
+OPEN = {"/healthz", "/readyz"}
+NO_ROUTES = [
+    "/", "", "/docs", "/redoc", "/docs/oauth2-redirect", "/openapi.json", "/openapi.json/",
+    "/api", "/api/v1", "/api/v1/", "/api/v1/alerts/", "/api/v2/alerts", "/static/x.js",
+    "/healthz/", "//healthz", "/readyz/../api/v1/alerts", "/metrics", "/\0", "/%00", "*",
+]  # fmt: skip
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "X"]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with Store.open(sqlite_url(tmp_path_factory.mktemp("door"))) as opened:
+        opened.record([alert("known")])
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def door(store: Store) -> Iterator[Door]:
+    bell = Bell()
+    yield create_app(store, bell, FakeIngest(), everywhere=False)
+    bell.close()
+
+
+@pytest.fixture(scope="module")
+def key(store: Store) -> str:
+    return add_key(store)
+
+
+def call(
+    door: Door, path: str, method: str = "GET", key: str = "", **more: Any
+) -> list[dict[str, Any]]:
+    """What the application sends for one request; a stream is left after its first piece."""
+    headers = [(b"X-Api-Key", key.encode())] if key else []
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method,
+        "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"",
+        "root_path": "", "headers": headers, "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80), **more,
+    }  # fmt: skip
+    sent: list[dict[str, Any]] = []
+
+    async def run() -> None:
+        gone = asyncio.Event()
+        asked = False
+
+        async def receive() -> dict[str, Any]:
+            nonlocal asked
+            if not asked:
+                asked = True
+                kind = scope["type"]
+                return {"type": f"{kind}.{'connect' if kind == 'websocket' else 'request'}"}
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(dict(message))
+            if message.get("more_body"):
+                gone.set()
+
+        await door(scope, receive, send)
+
+    asyncio.run(run())
+    return sent
+
+
+def status(sent: list[dict[str, Any]]) -> int:
+    return int(sent[0]["status"])
+
+
+def routes(door: Door) -> list[tuple[str, str]]:
+    schema = door.inner.openapi()  # type: ignore[attr-defined]
+    return [
+        (method.upper(), path.replace("{alert_id}", "known"))
+        for path, operations in schema["paths"].items()
+        for method in operations
+    ]
+
+
+def test_every_route_needs_a_key_but_health(door: Door, key: str) -> None:
+    found = routes(door)
+    assert len(found) >= 9
+    for method, path in found:
+        expected = {200, 503} if path in OPEN else {401}
+        assert status(call(door, path, method)) in expected, (method, path)
+        assert status(call(door, path, method, key)) not in {401, 403, 500}, (method, path)
+
+
+def test_the_description_says_so(door: Door) -> None:
+    schema = door.inner.openapi()  # type: ignore[attr-defined]
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            assert bool(operation["security"]) == (path not in OPEN)
+
+
+def test_routes_that_are_not_described_need_one_as_well(door: Door) -> None:
+    for route in door.inner.routes:  # type: ignore[attr-defined]
+        path = getattr(route, "path", "/")
+        if path not in OPEN:
+            assert status(call(door, path)) == 401, path
+
+
+@pytest.mark.parametrize("path", NO_ROUTES)
+def test_paths_that_are_no_routes(door: Door, key: str, path: str) -> None:
+    for method in METHODS:
+        refused = call(door, path, method)
+        assert status(refused) == 401, method
+        assert dict(refused[0]["headers"])[b"www-authenticate"].startswith(b"Bearer")
+        answered = call(door, path, method, key)
+        assert status(answered) < 500
+        if path not in {"/openapi.json"}:
+            assert status(answered) in {404, 405, 200 if path == "/openapi.json" else 404}
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/api/v1/alerts/stream", "/_nicegui_ws/x"])
+def test_websockets_are_refused_before_they_are_accepted(door: Door, key: str, path: str) -> None:
+    for with_key in ("", key):
+        sent = call(door, path, key=with_key, type="websocket", subprotocols=[])
+        assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+def test_other_machines_are_refused_everywhere(door: Door, key: str) -> None:
+    for _, path in routes(door):
+        assert status(call(door, path, key=key, client=("192.0.2.1", 1))) == 403
+        assert status(call(door, path, key=key, client=None)) == 403
+
+
+def test_a_wrong_secret_is_refused(door: Door, key: str) -> None:
+    wrong = Token(key.split("_")[1], "0" * 64).reveal()
+    assert status(call(door, "/api/v1/alerts", key=wrong)) == 401
+
+
+def test_a_store_that_is_gone_opens_nothing(
+    door: Door, key: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_key_id: str) -> None:
+        raise StoreError("the database is gone")
+
+    monkeypatch.setattr("api.auth.CACHE_S", 0.0)
+    monkeypatch.setattr(store.keys, "get", gone)
+    sent = call(door, "/api/v1/alerts", key=key)
+    assert status(sent) == 503
+    assert b"the database is gone" in sent[1]["body"]
+    assert status(call(door, "/healthz")) == 200

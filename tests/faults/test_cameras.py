@@ -1,0 +1,146 @@
+"""Cameras that go and come back, and cameras that do everything wrong, in the whole system."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from streams.simulator import Simulator
+from streams.transcode import load_recording
+from tests.faults.cities import PLAZA, write_city
+from tests.faults.living import Living, wait_for
+
+BACK_S = 100
+"""Ten times what is promised."""
+
+
+class Listener:
+    """Counts who connects to a loopback port that nobody may be led to."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self.connections = 0
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            connection.close()
+
+    def close(self) -> None:
+        # a shutdown wakes the thread that waits in accept
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join()
+
+
+def restarting(folder: Path, cache: Path, *, rounds: int) -> None:
+    recording = load_recording(PLAZA, cache)
+    with Simulator({"gone": recording}) as one, Simulator({"steady": recording}) as other:
+        write_city(
+            folder,
+            {"gone": one.url("gone"), "steady": other.url("steady")},
+            fps="5",
+        )
+        with Living(folder) as living:
+            wait_for(
+                lambda: all(c["state"] == "live" for c in living.cameras().values()), "both live"
+            )
+            began_s, before = time.monotonic(), living.cameras()["steady"]["analysed"]
+            took = []
+            for number in range(rounds):
+                # by turns the whole host goes, or the camera resets who asks
+                goes, comes = (
+                    (one.close_port, one.open_port)
+                    if number % 2
+                    else (lambda: one.stop_camera("gone"), lambda: one.start_camera("gone"))
+                )
+                goes()
+                wait_for(
+                    lambda n=number: len(living.alerts(kind="camera_down")) == n + 1,
+                    f"outage {number + 1} is an alert",
+                )
+                known = living.cameras()["gone"]["analysed"]
+                comes()
+                back_s = time.monotonic()
+                wait_for(lambda k=known: living.cameras()["gone"]["analysed"] > k, "back", BACK_S)
+                took.append(time.monotonic() - back_s)
+                wait_for(
+                    lambda: not living.alerts(kind="camera_down", state="open"), "closed", BACK_S
+                )
+            elapsed_s = time.monotonic() - began_s
+            analysed = living.cameras()["steady"]["analysed"] - before
+            outages = living.alerts(kind="camera_down")
+            restarts = living.log.read_text(encoding="utf-8").count("is started again")
+    share = analysed / (5 * elapsed_s)
+    print(f"back after at most {max(took):.1f} s (with up to 2 s for the report); "
+          f"the other camera: {share:.1%} of its pictures")  # fmt: skip
+    assert len(outages) == rounds
+    assert {alert["camera"] for alert in outages} == {"gone"}
+    assert restarts == 0
+    assert share > 0.5
+
+
+def test_a_camera_that_is_restarted_comes_back_alone(tmp_path: Path, clip_cache: Path) -> None:
+    restarting(tmp_path, clip_cache, rounds=2)
+
+
+@pytest.mark.long
+def test_a_camera_that_is_restarted_twenty_times(tmp_path: Path, clip_cache: Path) -> None:
+    restarting(tmp_path, clip_cache, rounds=20)
+
+
+EXPECTED = {
+    "stall": "stalled",
+    "close": "disconnected",
+    "401": "unauthorized",
+    "404": "not_found",
+    "453": "server_error",
+    "500": "server_error",
+    "redirect": "redirected",
+    "redirect-loop": "redirected",
+    "garbage": "not_rtsp",
+    "silent": "stalled",
+    "clock": "clock_skew",
+    "resolution": "resolution_changed",
+}
+
+
+def test_each_fault_is_a_code_and_a_sentence(tmp_path: Path, clip_cache: Path) -> None:
+    listener = Listener()
+    try:
+        with Simulator({"plaza": load_recording(PLAZA, clip_cache)}) as simulator:
+            cameras = {}
+            for fault in EXPECTED:
+                to = f"&to=rtsp://127.0.0.1:{listener.port}/x" if fault == "redirect" else ""
+                after = "&after=2" if fault in {"stall", "close", "resolution"} else ""
+                cameras[f"c-{fault}"] = simulator.url("plaza", f"fault={fault}{after}{to}")
+            write_city(tmp_path, cameras, scene=None, fps="2")
+            with Living(tmp_path) as living:
+                seen: dict[str, set[str]] = {fault: set() for fault in EXPECTED}
+
+                def all_said() -> bool:
+                    for name, camera in living.cameras().items():
+                        if camera["code"]:
+                            assert camera["message"], name
+                            seen[name.removeprefix("c-")].add(camera["code"])
+                    return all(EXPECTED[fault] in codes for fault, codes in seen.items())
+
+                try:
+                    wait_for(all_said, "every fault's code")
+                except AssertionError as error:
+                    raise AssertionError(f"{error}: {seen}") from None
+                assert "is started again" not in living.log.read_text(encoding="utf-8")
+        assert listener.connections == 0
+    finally:
+        listener.close()

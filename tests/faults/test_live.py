@@ -1,0 +1,151 @@
+"""The main job: a camera's pictures in, its alerts and counts out at the API, by plain clients."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from streams.simulator import Simulator
+from streams.transcode import load_recording
+from tests.api.command import read_records
+from tests.faults.cities import PLAZA, PLAZA_SCENE, many_lines, write_city
+from tests.faults.living import Living, lines_of_events, wait_for
+
+
+def by_direction(rows: list[dict[str, Any]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for row in rows:
+        total[row["direction"]] += row["count"] or 0
+    return total
+
+
+class Follower:
+    """A plain client of the event stream: a thread that collects what comes."""
+
+    def __init__(self, living: Living, after: int) -> None:
+        self.events: list[dict[str, str]] = []
+        self._living = living
+        self._after = after
+        self._headers = {**living.headers, "Last-Event-ID": str(after)}
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+
+    def _follow(self) -> None:
+        with httpx.stream(
+            "GET",
+            f"{self._living.address}/api/v1/alerts/stream",
+            headers=self._headers,
+            timeout=60,
+        ) as response:
+            try:
+                self.events.extend(lines_of_events(response))
+            except httpx.TransportError:
+                return
+
+    def join(self) -> None:
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+
+def test_an_alert_of_a_rule_is_read_in_the_list_and_in_the_stream_and_one_is_posted(
+    tmp_path: Path, clip_cache: Path
+) -> None:
+    with Simulator({"plaza": load_recording(PLAZA, clip_cache)}) as simulator:
+        write_city(tmp_path, {"plaza": simulator.url("plaza")}, scene=many_lines(tmp_path))
+        with Living(tmp_path) as living:
+            follower = Follower(living, 0)
+            wait_for(lambda: len(living.alerts(kind="line_crossing")) >= 3, "alerts in the list")
+            listed = {alert["id"]: alert for alert in living.alerts(kind="line_crossing")}
+            one = next(iter(listed.values()))
+            assert one["camera"] == "plaza"
+            assert one["severity"] == "medium"
+            assert one["details"]["class"] == "person"
+            assert not one["synthetic"]
+            assert living.get(f"/api/v1/alerts/{one['id']}")["id"] == one["id"]
+
+            posted = httpx.post(
+                f"{living.address}/api/v1/alerts",
+                headers=living.headers,
+                json={
+                    "id": "by-hand-1", "camera": "plaza", "kind": "intrusion",
+                    "start": "2026-01-31T07:00:00+08:00",
+                },
+            )  # fmt: skip
+            assert posted.status_code == 201, posted.text
+            wait_for(
+                lambda: (
+                    {json.loads(e["data"])["id"] for e in list(follower.events)}
+                    >= {"by-hand-1", *listed}
+                ),
+                "all of them in the stream",
+            )
+            camera = living.cameras()["plaza"]
+            assert (camera["state"], camera["code"]) == ("live", None)
+            assert (camera["width"], camera["height"]) == (768, 576)
+            refused = httpx.get(f"{living.address}/api/v1/alerts")
+            assert refused.status_code == 401
+
+            seen = [int(event["id"]) for event in list(follower.events)]
+            assert seen == sorted(set(seen))
+            pids = living.processes()
+            assert {r for r in ("API", "worker", "Valkey") if living.pids(r)} == {
+                "API", "worker", "Valkey",
+            }  # fmt: skip
+            assert living.terminate() == 143
+            follower.join()
+            assert living.processes() == {}, pids
+
+
+def test_nothing_outlives_a_parent_that_is_killed(tmp_path: Path, clip_cache: Path) -> None:
+    with Simulator({"plaza": load_recording(PLAZA, clip_cache)}) as simulator:
+        write_city(tmp_path, {"plaza": simulator.url("plaza")})
+        with Living(tmp_path) as living:
+            wait_for(lambda: living.cameras()["plaza"]["state"] == "live", "the camera is live")
+            before = living.processes()
+            assert len(before) >= 6, before
+            assert living.process is not None
+            os.kill(living.process.pid, signal.SIGKILL)
+            living.process.wait()
+            wait_for(lambda: not living.processes(), "all of them are gone")
+
+
+@pytest.mark.long
+def test_rtsp_and_file_see_the_same_crossings(tmp_path: Path, clip_cache: Path) -> None:
+    file = subprocess.run(
+        [
+            sys.executable, "-P", "-m", "api", "analyse", str(PLAZA), "--scene", str(PLAZA_SCENE),
+        ],
+        capture_output=True,
+        check=True,
+    )  # fmt: skip
+    truth = {
+        direction: sum(classes.values())
+        for direction, classes in read_records(file.stdout)[-1]["counts"]["square"].items()
+    }
+    with Simulator({"plaza": load_recording(PLAZA, clip_cache)}, once=True) as simulator:
+        write_city(tmp_path, {"plaza": simulator.url("plaza")})
+        with Living(tmp_path) as living:
+            assert simulator.wait(300), "the pass is over"
+            wait_for(lambda: living.cameras()["plaza"]["state"] == "down", "the camera is gone")
+            analysed = living.cameras()["plaza"]["analysed"]
+            wait_for(lambda: any(a["kind"] == "camera_down" for a in living.alerts()), "its outage")
+            assert living.terminate() == 143
+            # what the worker stated last is stored when it all runs again
+            living.start()
+            wait_for(living.ready, "ready again")
+            wait_for(lambda: living.waiting() == 0, "all is confirmed")
+            rows = living.get("/api/v1/counts", camera="plaza", interval="1m")["counts"]
+    found = by_direction(rows)
+    print(f"file {truth}, RTSP {dict(found)}, {analysed} pictures analysed")
+    for direction, count in truth.items():
+        assert abs(found[direction] - count) <= 1

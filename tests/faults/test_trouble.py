@@ -1,0 +1,203 @@
+"""What surrounds the system fails: one clear sentence each, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from streams.simulator import Simulator
+from streams.transcode import load_recording
+from streams.valkey import EmbeddedValkey
+from tests.faults.cities import PLAZA, many_lines, write_city
+from tests.faults.living import Living, free_port, wait_for
+
+
+def one_sentence(text: str) -> str:
+    """The one line that a command said, without its log."""
+    said = [line for line in text.splitlines() if line.startswith("matakota: ")]
+    assert len(said) == 1, text
+    assert "Traceback" not in text
+    return said[0]
+
+
+def crossings(living: Living, camera: str) -> int:
+    rows = living.get("/api/v1/counts", camera=camera, interval="1m")["counts"]
+    return sum(row["count"] or 0 for row in rows)
+
+
+def all_is_stored(living: Living) -> None:
+    """Each crossing of a line is an alert: both are in the store, in equal number."""
+    wait_for(lambda: living.waiting() == 0, "everything confirmed")
+    ledger, stored = living.spooled(), living.alerts()
+    assert set(ledger) <= {alert["id"] for alert in stored}
+    alerts = [alert for alert in stored if alert["kind"] == "line_crossing"]
+    assert len(alerts) == crossings(living, "plaza") > 0
+
+
+def outage_of_redis(folder: Path, cache: Path, *, seconds: float) -> None:
+    valkey = EmbeddedValkey(folder / "other")
+    valkey.start()
+    try:
+        with Simulator({"plaza": load_recording(PLAZA, cache)}) as simulator:
+            write_city(folder, {"plaza": simulator.url("plaza")}, scene=many_lines(folder))
+            with Living(folder, MATAKOTA_REDIS_URL=valkey.url) as living:
+                wait_for(living.spooled, "the first alert")
+                valkey.stop()
+                before = len(living.spooled())
+                time.sleep(seconds)
+                during = len(living.spooled())
+                log = living.log.read_text(encoding="utf-8")
+                assert log.count("messages wait in the spool") == 1
+                assert log.count("Traceback") == 0
+                assert not living.ready()
+                assert living.waiting() > 0
+                valkey.start()
+                wait_for(living.ready, "ready again")
+                simulator.stop_camera("plaza")
+                wait_for(lambda: living.cameras()["plaza"]["state"] == "down", "camera gone")
+                # the minute that is running is stated when the worker ends
+                assert living.terminate() == 143
+                living.start()
+                wait_for(living.ready, "up again")
+                print(f"{during - before} alerts in {seconds:g} s without Redis")
+                assert during > before
+                all_is_stored(living)
+    finally:
+        valkey.stop()
+
+
+def test_redis_is_gone_for_a_while(tmp_path: Path, clip_cache: Path) -> None:
+    outage_of_redis(tmp_path, clip_cache, seconds=8)
+
+
+@pytest.mark.long
+def test_redis_is_gone_for_a_minute(tmp_path: Path, clip_cache: Path) -> None:
+    outage_of_redis(tmp_path, clip_cache, seconds=60)
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+    """A file system of its own on ``folder``; needs the right to mount one."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip("needs the right to mount a small file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_the_disk_of_the_spool_is_full(tmp_path: Path, clip_cache: Path) -> None:
+    with (
+        small_disk(tmp_path / "data", 24) as disk,
+        Simulator({"plaza": load_recording(PLAZA, clip_cache)}) as simulator,
+    ):
+        write_city(tmp_path, {"plaza": simulator.url("plaza")}, scene=many_lines(tmp_path))
+        database = f"sqlite:///{tmp_path / 'store.db'}"
+        with Living(tmp_path, MATAKOTA_DATABASE_URL=database) as living:
+            wait_for(living.spooled, "the first alert")
+            filler = disk / "filler"
+            with filler.open("wb", buffering=0) as file:
+                try:
+                    while True:
+                        file.write(b"\0" * 4096)
+                except OSError:
+                    pass
+            wait_for(lambda: "disk is full" in living.log.read_text(encoding="utf-8"), "it is said")
+            wait_for(lambda: not living.ready(), "readyz says it")
+            time.sleep(3)
+            filler.unlink()
+            wait_for(
+                lambda: "takes messages again" in living.log.read_text(encoding="utf-8"), "over"
+            )
+            simulator.stop_camera("plaza")
+            wait_for(lambda: living.cameras()["plaza"]["state"] == "down", "camera gone")
+            assert living.terminate() == 143
+            living.start()
+            wait_for(living.ready, "up again")
+            log = living.log.read_text(encoding="utf-8")
+            assert log.count("alerts and counts wait in memory") == 1
+            assert "Traceback" not in log
+            assert "is started again" not in log
+            all_is_stored(living)
+            living.terminate()
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> Path:
+    """A folder with a city of one camera that need not be there."""
+    write_city(tmp_path, {"a": "synthetic"}, scene=None)
+    return tmp_path
+
+
+def test_a_busy_port(city: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        living = Living(city)
+        living.port = taken.getsockname()[1]
+        living.start()
+        assert living.process is not None
+        assert living.process.wait(100) == 2
+        log = living.log.read_text(encoding="utf-8")
+        assert f"cannot listen at 127.0.0.1 port {living.port}" in log
+        assert "Traceback" not in log
+        assert living.processes() == {}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:6379",
+        "127.0.0.1:6379",
+        "redis://127.0.0.1:99999",
+        "redis://127.0.0.1:{free}/0",
+        "redis://user:canary-password@127.0.0.1:{free}/0",
+        "unix:///nowhere/at/all.sock",
+        "redis://",
+        "redis://host with blanks",
+    ],
+)
+@pytest.mark.parametrize("command", ["up", "worker"])
+def test_a_wrong_address_of_redis(city: Path, url: str, command: str) -> None:
+    living = Living(city, MATAKOTA_REDIS_URL=url.format(free=free_port()))
+    ran = living.run(command, "-c", "city.yaml")
+    assert ran.returncode == 2, ran.stderr
+    assert "edis" in one_sentence(ran.stderr)
+    assert "canary-password" not in ran.stderr + ran.stdout
+
+
+def test_a_redis_that_may_evict(city: Path) -> None:
+    valkey = EmbeddedValkey(city / "other")
+    valkey.start()
+    try:
+        path = valkey.url.removeprefix("unix://")
+        with socket.socket(socket.AF_UNIX) as link:
+            link.connect(path)
+            link.sendall(b"CONFIG SET maxmemory-policy allkeys-lru\r\n")
+            assert link.recv(64).startswith(b"+OK")
+        for command in ("up", "worker", "serve"):
+            arguments = [] if command == "serve" else ["-c", "city.yaml"]
+            ran = Living(city, MATAKOTA_REDIS_URL=valkey.url).run(command, *arguments)
+            assert ran.returncode == 2, ran.stderr
+            assert "noeviction" in one_sentence(ran.stderr)
+    finally:
+        valkey.stop()
+
+
+def test_sigterm_ends_all_of_it(city: Path) -> None:
+    with Living(city) as living:
+        wait_for(lambda: living.cameras()["a"]["state"] == "live", "live")
+        assert living.terminate() == 143
+        assert living.processes() == {}
+        assert os.path.exists(city / "data" / "matakota.db")

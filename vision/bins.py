@@ -1,0 +1,234 @@
+"""Counts by interval: who passed which line in which minute, and for how long anybody watched.
+
+No clock but the ``ts`` of frames. An interval without frames is never stated: a gap is a gap, and
+never a zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias, cast
+
+from vision.scene import Line
+from vision.types import CountBin, Crossing, JsonValue
+
+SECONDS: Final = 60
+MAX_GAP_S = 2.0
+"""Time between two analysed frames is watched up to this: tracks are followed through a gap of
+about a second, so whoever crosses within it is seen before and after."""
+GRACE_S = 5.0
+"""A crossing is decided when its object is clear of the line, mostly moments after its ``ts``."""
+KEEP_S = 600.0
+"""An interval can be amended for so long after its end."""
+
+DECIMALS: Final = 3
+"""Seconds are stated to the millisecond."""
+
+Key: TypeAlias = tuple[str, str, str]
+"""Line, direction, class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What one camera saw pass in the ``seconds`` from ``start_ts`` on.
+
+    Camera, start, seconds and ``revision`` of the scene are its identity; a higher ``version``
+    replaces a lower one. ``observed_s`` seconds of it were watched, in ``frames`` frames.
+    ``counts`` holds every count that is not 0, ``lines`` the two directions of each line.
+    """
+
+    camera_id: str
+    start_ts: float
+    seconds: int
+    revision: int
+    version: int
+    observed_s: float
+    frames: int
+    lines: Mapping[str, tuple[str, str]]
+    classes: tuple[str, ...]
+    counts: Mapping[Key, int]
+
+    def bins(self) -> list[CountBin]:
+        """One bin for each line, direction and class, the zeros included."""
+        drawn = [(line, direction) for line, pair in self.lines.items() for direction in pair]
+        keys = [(*where, name) for where, name in product(drawn, self.classes)]
+        # what an earlier model found in this interval counts too
+        keys += [key for key in self.counts if key not in set(keys)]
+        return [
+            CountBin(
+                camera_id=self.camera_id,
+                line=line,
+                direction=direction,
+                class_name=name,
+                start_ts=self.start_ts,
+                seconds=self.seconds,
+                revision=self.revision,
+                count=self.counts.get((line, direction, name), 0),
+                observed_s=self.observed_s,
+            )
+            for line, direction, name in keys
+        ]
+
+
+@dataclass(slots=True)
+class _Open:
+    """An interval that can still change. ``version`` is the one stated last, 0 for none."""
+
+    observed_s: float = 0.0
+    frames: int = 0
+    version: int = 0
+    changed: bool = True
+    counts: dict[Key, int] = field(default_factory=dict)
+
+
+class Binner:
+    """The intervals of one camera's scene ``revision``. Raises ValueError for ``seconds`` below 1.
+
+    Every list it returns has to be stated, together with the ``state`` after it: a worker that
+    is started anew goes on from there, and counts nothing twice and loses nothing.
+    """
+
+    def __init__(
+        self,
+        camera_id: str,
+        lines: Sequence[Line],
+        classes: Sequence[str],
+        revision: int,
+        seconds: int = SECONDS,
+    ) -> None:
+        if seconds < 1:
+            raise ValueError(f"an interval has 1 second or more, not {seconds}")
+        self._camera_id = camera_id
+        self._lines = {line.name: (line.forward, line.backward) for line in lines}
+        self._classes = tuple(classes)
+        self._revision = revision
+        self._seconds = seconds
+        self._last_ts: float | None = None
+        self._intervals: dict[int, _Open] = {}
+
+    def update(self, ts: float, crossings: Iterable[Crossing]) -> list[Interval]:
+        """Take an analysed frame and the crossings that it decided; returns the intervals that
+        became final, or were final and are amended."""
+        self._watch(ts)
+        self._at(ts).frames += 1
+        self._at(ts).changed = True
+        for crossing in crossings:
+            # who stood on a line for so long that its interval is forgotten passes it now
+            late = crossing.ts < ts - KEEP_S
+            interval = self._at(ts if late else min(crossing.ts, ts))
+            key = (crossing.line, crossing.direction, crossing.class_name)
+            interval.counts[key] = interval.counts.get(key, 0) + 1
+            interval.changed = True
+        return self.due(ts)
+
+    def due(self, ts: float) -> list[Interval]:
+        """The same without a frame, for a camera that sends none: what is final by ``ts``."""
+        return self._state_until(ts - GRACE_S, forget_before=ts - KEEP_S - self._seconds)
+
+    def flush(self, ts: float) -> list[Interval]:
+        """The source ended at ``ts``, up to which its last frame counts as watched: everything
+        that was not stated yet. A later frame of the same interval amends it."""
+        self._watch(ts)
+        return self._state_until(math.inf, forget_before=-math.inf)
+
+    def state(self) -> dict[str, JsonValue]:
+        """All that is not forgotten, in JSON values, for ``restore``."""
+        return {
+            "revision": self._revision,
+            "seconds": self._seconds,
+            "lines": {line: list(pair) for line, pair in self._lines.items()},
+            "classes": list(self._classes),
+            "intervals": [
+                {
+                    "start": start,
+                    "observed_s": interval.observed_s,
+                    "frames": interval.frames,
+                    "version": interval.version,
+                    "changed": interval.changed,
+                    "counts": [[*key, n] for key, n in interval.counts.items()],
+                }
+                for start, interval in self._intervals.items()
+            ],
+        }
+
+    def restore(self, state: JsonValue) -> list[Interval]:
+        """Go on from what ``state`` gave in an earlier run; the time between the two was not
+        watched. Where that run had another revision, returns what it had not stated yet.
+        Raises ValueError for what no ``state`` gave."""
+        try:
+            kept = cast("dict[str, Any]", state)
+            same = (kept["revision"], kept["seconds"]) == (self._revision, self._seconds)
+            lines = {str(line): (str(a), str(b)) for line, (a, b) in kept["lines"].items()}
+            classes = tuple(map(str, kept["classes"]))
+            intervals = {int(each["start"]): _open(each) for each in kept["intervals"]}
+            revision, seconds = int(kept["revision"]), int(kept["seconds"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"this is no state of counts: {error!r}") from error
+        if same:
+            self._intervals = intervals
+            return []
+        earlier = Binner(self._camera_id, (), classes, revision, seconds)
+        earlier._lines, earlier._intervals = lines, intervals
+        return earlier._state_until(math.inf, forget_before=-math.inf)
+
+    def _at(self, ts: float) -> _Open:
+        return self._intervals.setdefault(self._start(ts), _Open())
+
+    def _start(self, ts: float) -> int:
+        return math.floor(ts / self._seconds) * self._seconds
+
+    def _watch(self, ts: float) -> None:
+        """Credit the time since the last frame to the intervals that it lies in."""
+        last_ts, self._last_ts = self._last_ts, ts
+        if last_ts is None or not 0 < ts - last_ts <= MAX_GAP_S:
+            return
+        while last_ts < ts:
+            until_ts = min(ts, self._start(last_ts) + self._seconds)
+            interval = self._at(last_ts)
+            interval.observed_s += until_ts - last_ts
+            interval.changed = True
+            last_ts = until_ts
+
+    def _state_until(self, end_ts: float, *, forget_before: float) -> list[Interval]:
+        """State what changed in the intervals that ended by ``end_ts``, and forget those that
+        started before ``forget_before``."""
+        found = []
+        for start, interval in sorted(self._intervals.items()):
+            if start + self._seconds > end_ts:
+                continue
+            if interval.changed:
+                interval.changed = False
+                interval.version += 1
+                found.append(self._interval(start, interval))
+            if start < forget_before:
+                del self._intervals[start]
+        return found
+
+    def _interval(self, start: int, interval: _Open) -> Interval:
+        return Interval(
+            camera_id=self._camera_id,
+            start_ts=float(start),
+            seconds=self._seconds,
+            revision=self._revision,
+            version=interval.version,
+            # a clock that was set back may let a time be watched twice
+            observed_s=min(round(interval.observed_s, DECIMALS), float(self._seconds)),
+            frames=interval.frames,
+            lines=MappingProxyType(dict(self._lines)),
+            classes=self._classes,
+            counts=MappingProxyType(dict(interval.counts)),
+        )
+
+
+def _open(kept: Mapping[str, Any]) -> _Open:
+    return _Open(
+        observed_s=float(kept["observed_s"]),
+        frames=int(kept["frames"]),
+        version=int(kept["version"]),
+        changed=bool(kept["changed"]),
+        counts={(str(a), str(b), str(c)): int(n) for a, b, c, n in kept["counts"]},
+    )
