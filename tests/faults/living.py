@@ -179,13 +179,16 @@ class Living:
     # --- processes
 
     def processes(self) -> dict[int, str]:
-        """Process id to command line of everything that carries this run's mark."""
+        """Process id to command line of everything that belongs to this run: it carries the mark,
+        or works in the run's folder (Valkey writes its title over its environment)."""
+        mark, folder = f"{MARK}={self._mark}".encode(), f"{self.folder}/"
         found = {}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
                 continue
             with suppress(OSError):
-                if f"{MARK}={self._mark}".encode() in (entry / "environ").read_bytes():
+                works_here = f"{os.readlink(entry / 'cwd')}/".startswith(folder)
+                if works_here or mark in (entry / "environ").read_bytes():
                     line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                     if line:
                         found[int(entry.name)] = line
@@ -230,7 +233,8 @@ def lines_of_events(response: httpx.Response) -> Iterator[dict[str, str]]:
     event: dict[str, str] = {}
     for line in response.iter_lines():
         if not line:
-            if event:
+            # without data there is nothing to dispatch (a comment, "retry")
+            if "data" in event:
                 yield event
             event = {}
         elif not line.startswith(":"):
