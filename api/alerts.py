@@ -20,6 +20,7 @@ from api.times import MaybeTimeIn, TimeIn, TimeOut
 from streams.messages import NO_NUL, AlertMessage, Details, Name
 from vision.types import Severity
 
+SCHEMAS: Final = "#/components/schemas/"
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_LIMIT: Final = 1000
 MAX_POSITION: Final = (1 << 63) - 1
@@ -64,7 +65,7 @@ class AlertIn(BaseModel):
     place: Annotated[_PLACE, Field(description="Name of the zone or line.")] = ""
     severity: Severity = "medium"
     score: Annotated[float, Field(ge=0, le=1, description="How sure it is.")] = 1.0
-    details: Annotated[Details, Field(description="Why, in any JSON values.")] = {}
+    details: Annotated[Details, Field(default_factory=dict, description="Why, in any JSON values.")]
     version: Annotated[_POSITIVE, Field(description="Rises with every change.")] = 1
     revision: Annotated[
         int, Field(ge=0, lt=1 << 31, description="Number of the scene it was seen with.")
@@ -74,11 +75,11 @@ class AlertIn(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.raised is not None and self.raised < self.start:
-            raise ValueError("'raised' is not before 'start'")
+            raise ValueError("'raised' must not be before 'start'")
         if self.end is not None and self.end < self.start:
-            raise ValueError("'end' is not before 'start'")
+            raise ValueError("'end' must not be before 'start'")
         if self.state is not None and (self.state == "closed") != (self.end is not None):
-            raise ValueError("a closed alert has an 'end', and an open one has none")
+            raise ValueError("a closed alert must have an 'end', and an open one must not")
         return self
 
     def message(self) -> AlertMessage:
@@ -223,7 +224,7 @@ def _read_cursor(cursor: str) -> tuple[float, str]:
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": AlertIn.model_json_schema()}},
+            "content": {"application/json": {"schema": {"$ref": SCHEMAS + "AlertIn"}}},
         }
     },
 )

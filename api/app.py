@@ -51,12 +51,15 @@ def create_app(store: Store, bell: Bell, ingest: Ingesting, *, everywhere: bool)
     app.add_exception_handler(405, _wrong_method)
     app.add_exception_handler(UnstorableError, _unstorable)
     app.add_exception_handler(StoreError, _store_gone)
-    app.openapi_schema = _with_keys(app.openapi())
+    app.openapi_schema = _described(app.openapi())
     return Door(app, store.keys, everywhere=everywhere)
 
 
-def _with_keys(schema: dict[str, Any]) -> dict[str, Any]:
-    """The description with what the door asks for, which no route knows of."""
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    """The description with what no route knows of: what the door asks for, and the body that is
+    read by its own route, so that it is bounded."""
+    stated = alerts.AlertIn.model_json_schema(ref_template=alerts.SCHEMAS + "{model}")
+    schema["components"]["schemas"] |= stated.pop("$defs") | {"AlertIn": stated}
     schema["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "description": "mk_…"},
         "header": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},

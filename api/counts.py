@@ -42,7 +42,7 @@ class CountsQuery(BaseModel):
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         if self.from_ is not None and self.to is not None and self.from_ >= self.to:
-            raise ValueError("'from' is before 'to'")
+            raise ValueError("'from' must be before 'to'")
         if self.from_ is not None:
             self.span()
         return self
@@ -57,7 +57,7 @@ class CountsQuery(BaseModel):
             min(math.ceil(to_ts / seconds), END_TS // seconds),
         )
         if last <= first:
-            raise ValueError("'from' is before 'to', which is now by default")
+            raise ValueError("'from' must be before 'to', which is now by default")
         if last - first > MAX_INTERVALS:
             raise ValueError(
                 f"at most {MAX_INTERVALS} intervals are given at once: ask for a shorter time or a "

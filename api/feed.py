@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from contextlib import suppress
+from typing import Final
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -14,7 +16,8 @@ from api.bell import Bell
 from api.store import Alerts, StoredAlert
 from vision.errors import StoreError
 
-POLL_S: Final = 1.0
+POLL_S: Final = 0.5
+"""Other processes ring no bell here: so often all streams together ask whether anything moved."""
 BEAT_S: Final = 15.0
 BATCH: Final = 100
 RETRY_MS: Final = 2000
@@ -30,6 +33,9 @@ class Feed:
         self._alerts = alerts
         self._bell = bell
         self._show = show
+        self._position = -1
+        self._asked_s = -math.inf
+        self._lost = False
 
     async def events(self, after: int) -> AsyncIterator[str]:
         """The text of a stream that begins after a position, until the bell is closed.
@@ -38,17 +44,9 @@ class Feed:
         """
         yield f"retry: {RETRY_MS}\n: the alerts from here on\n\n"
         beat_s = time.monotonic()
-        lost = False
+        rung = self._bell.next()
+        changes = await self._changes(after)
         while not self._bell.closed:
-            rung = self._bell.next()
-            try:
-                changes = await run_in_threadpool(self._alerts.changes, after, BATCH)
-            except StoreError as error:
-                if not lost:
-                    log.warning("an event stream waits", why=str(error))
-                lost, changes = True, []
-            else:
-                lost = False
             for alert in changes:
                 after = alert.position
                 yield f"id: {after}\nevent: alert\ndata: {self._show(alert)}\n\n"
@@ -60,10 +58,33 @@ class Feed:
                 yield ": still here\n\n"
             if len(changes) < BATCH:
                 await _first(rung, POLL_S)
+            before, rung = rung, self._bell.next()
+            look = len(changes) == BATCH or before.is_set() or await self._moved(after)
+            changes = await self._changes(after) if look else []
+
+    async def _moved(self, after: int) -> bool:
+        """Whether the feed is beyond a position, as asked lately for any of the streams."""
+        now_s = time.monotonic()
+        if now_s >= self._asked_s + POLL_S:
+            self._asked_s = now_s
+            try:
+                self._position = await run_in_threadpool(self._alerts.position)
+            except StoreError:
+                return True
+        return self._position > after
+
+    async def _changes(self, after: int) -> list[StoredAlert]:
+        try:
+            found = await run_in_threadpool(self._alerts.changes, after, BATCH)
+        except StoreError as error:
+            if not self._lost:
+                log.warning("event streams wait", why=str(error))
+            self._lost = True
+            return []
+        self._lost = False
+        return found
 
 
-async def _first(event: asyncio.Event, timeout_s: float) -> Any:
-    try:
+async def _first(event: asyncio.Event, timeout_s: float) -> None:
+    with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), timeout_s)
-    except TimeoutError:
-        return

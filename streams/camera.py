@@ -193,9 +193,9 @@ class CameraLoop:
             self._begin_outage(health)
         if self._pipeline is not None and idle_s >= GONE_AFTER_S:
             self._drop_pipeline("the camera sends no pictures")
-        if self._binner is not None and idle_s >= TICK_S:
-            if due := self._binner.due(time.time()):
-                self._count(self._binner, due, crossed=False)
+        binner = self._binner
+        if binner is not None and idle_s >= TICK_S and (due := binner.due(time.time())):
+            self._count(binner, due, crossed=False)
 
     def _begin_outage(self, health: Health) -> None:
         code = health.code or Code.DISCONNECTED

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import resource
 import signal
@@ -19,11 +18,11 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
 import av
+from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -31,11 +30,12 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from streams.arrivals import Picker, Stamp, Times
 from streams.clock import CaptureClock
 from streams.decoding import MAX_LINE_BYTES, MAX_PIXELS, Order
 from streams.health import Code
 from streams.parentage import die_with_parent
-from streams.relay import Conversation, Relay
+from streams.relay import Relay
 
 CODECS = ("h264", "hevc", "mjpeg", "mpeg4")
 MAX_MEMORY_BYTES = 1 << 30
@@ -47,12 +47,14 @@ MANY_CORRUPT = 5
 """A link that is too slow damages a few pictures as well."""
 ALIVE_S = 1.0
 LAG_S, CAUGHT_UP_S = 2.0, 0.5
-"""Pictures that wait longer than this to be decoded are left out up to the next key frame."""
-PICK_TOLERANCE_S = 1e-3
+LAG_PICTURES = 3
+"""Pictures that wait longer than this to be decoded, with so many newer ones behind them, are
+left out up to the next key frame. FFmpeg itself holds each back until the next one begins."""
+SEI: Final = {"h264": "6", "hevc": "39|40"}
+"""The types of NAL units that carry messages beside the picture (H.264 table 7-1, H.265 7-1)."""
 JOIN_S = 2.0
+LAST_PICTURE_S = 0.5
 MAX_IN_DECODER = 64
-NO_TIME_STEP_S = 0.04
-"""Between pictures of a stream without times."""
 OOM_SCORE = "500"
 
 OPTIONS: Final = {
@@ -60,7 +62,10 @@ OPTIONS: Final = {
     "allowed_media_types": "video",
     "protocol_whitelist": "tcp",
     "codec_whitelist": ",".join(CODECS),
-    "analyzeduration": "200000",
+    # The session description names the codec, and the decoder finds the rest in the stream:
+    # looking ahead would only hold the first pictures back.
+    "analyzeduration": "1",
+    "probesize": "32",
     "fpsprobesize": "0",
     "max_streams": "8",
     "max_pixels": str(MAX_PIXELS),
@@ -128,7 +133,7 @@ class _Output:
     def __init__(self, channel: socket.socket, pictures_fd: int, index: int) -> None:
         self._channel = channel
         self._fd = pictures_fd
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._newest: tuple[VideoFrame, int, float] | None = None
         self._wanted = False
         self._converter = VideoReformatter()
@@ -166,7 +171,9 @@ class _Output:
                 self._channel.send(b"{}\n", socket.MSG_DONTWAIT)
 
     def end(self, code: Code, detail: str) -> None:
+        """Say why it is over; the last picture may still be fetched before that."""
         with self._lock:
+            self._lock.wait_for(lambda: self._newest is None, LAST_PICTURE_S)
             self._send({"code": code, "detail": detail})
 
     def _hand_over(self) -> None:
@@ -174,6 +181,7 @@ class _Output:
             return
         (picture, index, ts), self._newest = self._newest, None
         self._wanted = False
+        self._lock.notify_all()
         bgr = self._converter.reformat(picture, format="bgr24", threads=1)
         plane = bgr.planes[0]
         padded = plane.line_size != 3 * bgr.width
@@ -196,75 +204,6 @@ def _write(fd: int, data: memoryview) -> None:
         at += os.pwrite(fd, data[at:], at)
 
 
-class Picker:
-    """Picks the first picture at or after every k / fps of media time; all without a rate."""
-
-    def __init__(self, fps: float | None) -> None:
-        self._fps = fps
-        self._slot: int | None = None
-
-    def pick(self, media_s: float) -> bool:
-        """Whether the picture at ``media_s`` (seconds) is due. Time may start anew."""
-        if self._fps is None:
-            return True
-        slot = math.floor((media_s + PICK_TOLERANCE_S) * self._fps)
-        due = slot != self._slot
-        self._slot = slot
-        return due
-
-
-@dataclass(frozen=True, slots=True)
-class _Stamp:
-    """What is known of a coded picture: when it came and when the camera says that it was taken
-    (UTC seconds), its media time (seconds), and whether a part of it is missing."""
-
-    arrival_s: float
-    camera_s: float | None
-    media_s: float
-    damaged: bool
-
-
-class _Times:
-    """Puts together FFmpeg's times and what the relay saw.
-
-    FFmpeg counts in the steps of RTP from a beginning of its own, and often leaves the first
-    picture without a time. Its packets and the relay's pictures are the same ones in the same
-    order, so the first that has both gives the difference.
-    """
-
-    def __init__(self, talk: Conversation) -> None:
-        self._talk = talk
-        self._packets = 0
-        self._base: int | None = None
-        self._media_s = 0.0
-
-    def of(self, packet: Packet[VideoStream]) -> _Stamp:
-        rtp_time: int | None
-        if packet.pts is not None and self._base is not None:
-            rtp_time = packet.pts + self._base
-        else:
-            rtp_time = self._talk.rtp_time(self._packets)
-            if packet.pts is not None and rtp_time is not None:
-                self._base = rtp_time - packet.pts
-        self._packets += 1
-        arrival = None if rtp_time is None else self._talk.arrival(rtp_time)
-        arrival_s = time.time() if arrival is None else arrival.ts
-        damaged = packet.is_corrupt or (arrival is not None and arrival.damaged)
-        if packet.pts is not None:
-            self._media_s = float(packet.pts * packet.time_base)
-        elif self._packets > 1:
-            self._media_s += NO_TIME_STEP_S
-        return _Stamp(arrival_s, _camera_s(packet), self._media_s, damaged)
-
-
-def _camera_s(packet: Packet[VideoStream]) -> float | None:
-    """When the camera took it by its own clock, UTC seconds, where it says so (RTCP)."""
-    if not packet.has_sidedata("prft"):
-        return None
-    # AVProducerReferenceTime begins with the wall clock, int64 microseconds.
-    return int.from_bytes(bytes(packet.get_sidedata("prft"))[:8], sys.byteorder, signed=True) / 1e6
-
-
 class _Stream:
     """One connection: packets in, due pictures to the output."""
 
@@ -274,32 +213,40 @@ class _Stream:
         self._output = output
         self._clock = CaptureClock(order.not_before)
         self._picker = Picker(order.fps)
-        self._times = _Times(relay.talk)
-        self._stamps: OrderedDict[int, _Stamp] = OrderedDict()
+        self._times = Times(relay.talk)
+        self._stamps: OrderedDict[int, Stamp] = OrderedDict()
         # Nothing is shown before the first key frame, nor from a loss to the next one.
         self._whole = False
         self._started = False
         self._behind = False
+        self._filter: BitStreamFilterContext | None = None
+        self._unproven = False
 
     def decode(self) -> Code:
         """Until the stream ends; why it did."""
+        relay, code = self._relay, Code.DISCONNECTED
         try:
             with self._open() as container:
                 code = self._play(container)
-        except av.error.ExitError:
-            # One of PyAV's time limits.
-            code = Code.STALLED
+            said = relay.code
         except (FFmpegError, OSError) as error:
-            known = isinstance(error, av.error.HTTPUnauthorizedError)
-            code = Code.UNAUTHORIZED if known else Code.DISCONNECTED
-            # The relay notices the end a moment later, and may know better.
-            self._relay.join(JOIN_S)
-            if self._relay.talk.waiting:
-                code = Code.STALLED
-            elif isinstance(error, av.error.InvalidDataError) and not self._relay.talk.playing:
-                code = Code.NO_VIDEO
-        said = self._relay.code
-        return said if said not in (None, Code.DISCONNECTED) else code
+            # The relay notices the camera's end a moment later, and knows better.
+            relay.join(JOIN_S)
+            said = relay.code
+            if said is None:
+                code = self._given_up(error)
+        # A camera may end the stream while we leave it for a better reason.
+        return code if said in (None, Code.DISCONNECTED) else said
+
+    def _given_up(self, error: Exception) -> Code:
+        """Why FFmpeg ended it while the camera did not."""
+        talk = self._relay.talk
+        if talk.waiting or isinstance(error, av.error.ExitError):
+            # One of the time limits.
+            return Code.STALLED
+        if isinstance(error, av.error.HTTPUnauthorizedError):
+            return Code.UNAUTHORIZED
+        return Code.DISCONNECTED if talk.playing else Code.NO_VIDEO
 
     def _open(self) -> InputContainer:
         order = self._order
@@ -355,21 +302,46 @@ class _Stream:
             self._stamps[packet.pts] = stamp
             if len(self._stamps) > MAX_IN_DECODER:
                 self._stamps.popitem(last=False)
-        try:
-            pictures = packet.decode()
-        except FFmpegError:
+        pictures = self._pictures(stream, packet)
+        if pictures is None:
             self._output.corrupt += 1
             self._lose(stream)
             return False
         shown = [self._show(picture, stamp) for picture in pictures]
         return any(shown)
 
-    def _left_out(self, stamp: _Stamp, is_key: bool) -> bool:
+    def _pictures(
+        self, stream: VideoStream, packet: Packet[VideoStream]
+    ) -> list[VideoFrame] | None:
+        """The pictures that a packet brings, None where it is damaged.
+
+        Damage is told from oddity by strict decoding, which some cameras' own messages in the
+        stream do not stand. They come before the picture, so it is tried once more without them.
+        """
+        if self._filter is None:
+            try:
+                return packet.decode()
+            except FFmpegError:
+                types = SEI.get(stream.codec_context.codec.canonical_name)
+                if types is None:
+                    return None
+                self._filter = BitStreamFilterContext(f"filter_units=remove_types={types}", stream)
+                self._unproven = True
+        try:
+            pictures = [p for bare in self._filter.filter(packet) for p in stream.decode(bare)]
+            self._unproven = False
+            return pictures
+        except FFmpegError:
+            if self._unproven:
+                self._filter = None
+            return None
+
+    def _left_out(self, stamp: Stamp, is_key: bool) -> bool:
         """Whether we are too far behind to decode this one."""
         lag_s = time.time() - stamp.arrival_s
-        if self._started and lag_s > LAG_S:
+        if self._started and lag_s > LAG_S and stamp.behind > LAG_PICTURES:
             self._behind = True
-        elif is_key and lag_s < CAUGHT_UP_S:
+        elif is_key and (lag_s < CAUGHT_UP_S or stamp.behind <= 1):
             self._behind = False
         if self._behind:
             self._whole = False
@@ -382,7 +354,7 @@ class _Stream:
             self._stamps.clear()
         self._whole = False
 
-    def _show(self, picture: VideoFrame, latest: _Stamp) -> bool:
+    def _show(self, picture: VideoFrame, latest: Stamp) -> bool:
         output = self._output
         if picture.is_corrupt:
             output.corrupt += self._started

@@ -10,7 +10,7 @@ import select
 import socket
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 import numpy as np
@@ -26,6 +26,7 @@ MAX_LINE_BYTES: Final = 1 << 16
 SILENCE_S = 8.0
 """A decoder says something every second; opening a stream may take it 7 s."""
 ASK: Final = b"\n"
+NONSENSE = "the decoder speaks nonsense"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Order:
     path: str
     secure: bool
     user: str | None
-    password: str | None
+    password: str | None = field(repr=False)
     fps: float | None
     index: int
     not_before: float
@@ -74,6 +75,11 @@ class Decoding:
         self._waiting = select.poll()
         self._waiting.register(self._channel, select.POLLIN)
 
+    @property
+    def pid(self) -> int:
+        """The process, for people."""
+        return self._child.pid
+
     def wake(self) -> None:
         """End a waiting ``next``."""
         with contextlib.suppress(OSError):
@@ -106,11 +112,13 @@ class Decoding:
                     if picture is not None:
                         return picture
                     continue
+                if len(line) > MAX_LINE_BYTES:
+                    raise AttemptError(Code.DECODER_FAILED, NONSENSE)
                 self._buffer = line
                 limit = min(deadline, self._heard_at + SILENCE_S)
                 if self._waiting.poll(1000 * max(0.0, limit - time.monotonic())):
                     data = self._channel.recv(MAX_LINE_BYTES)
-                    if not data or len(self._buffer) > MAX_LINE_BYTES:
+                    if not data:
                         raise AttemptError(Code.DECODER_FAILED, "the decoder ended")
                     self._buffer += data
                     self._heard_at = time.monotonic()
@@ -142,7 +150,7 @@ class Decoding:
             if os.preadv(self._pictures, [image.data.cast("B")], 0) != image.nbytes:
                 raise ValueError("a picture is missing")
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise AttemptError(Code.DECODER_FAILED, "the decoder speaks nonsense") from error
+            raise AttemptError(Code.DECODER_FAILED, NONSENSE) from error
         self._asked = False
         return image, index, ts
 

@@ -168,35 +168,33 @@ class ForkServer:
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
+        self._socket = ours
+        self._generation += 1
         try:
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-P", "-m", "streams.forkserver"),
-                    *(str(theirs.fileno()), str(os.getpid())),
-                ],
-                env=_environment(),
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                # FFmpeg's and Python's last words may hold an address with its login.
-                stderr=subprocess.DEVNULL,
-            )
-            self._socket = ours
-            self._generation += 1
+            # Closed here at once, or its end would not be noticed.
+            with theirs:
+                self._process = subprocess.Popen(
+                    [
+                        *(sys.executable, "-P", "-m", "streams.forkserver"),
+                        *(str(theirs.fileno()), str(os.getpid())),
+                    ],
+                    env=_environment(),
+                    pass_fds=(theirs.fileno(),),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    # FFmpeg's and Python's last words may hold an address with its login.
+                    stderr=subprocess.DEVNULL,
+                )
             ours.settimeout(START_S)
             _receive(ours, 1)
             ours.settimeout(ANSWER_S)
-            return ours
         except OSError as error:
-            if self._socket is None:
-                ours.close()
             self._stop()
             raise ForkServerError(
                 f"the decoders' fork server cannot be started ({error}): see the machine's "
                 "memory and process limits"
             ) from error
-        finally:
-            theirs.close()
+        return ours
 
     def _stop(self) -> None:
         if self._socket is not None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 HIDDEN = "***"
-_USERINFO = re.compile(r"(?<=://)[^/?#\s@'\"]*(?::[^/?#\s'\"]*)?@(?=[^@\s]*)")
+_USERINFO = re.compile(r"(?<=://)[^/?#\s'\"]*@")
 
 
 class State(StrEnum):

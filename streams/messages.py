@@ -77,7 +77,7 @@ class AlertMessage(Message):
     end_ts: Ts | None = None
     track_ids: tuple[int, ...] = ()
     score: Annotated[float, Field(ge=0, le=1)]
-    details: Details = {}
+    details: Annotated[Details, Field(default_factory=dict)]
     revision: Annotated[int, Field(ge=0, lt=1 << 31)]
     synthetic: bool = False
 

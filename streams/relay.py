@@ -45,8 +45,10 @@ _RTP = struct.Struct(">BBHI")
 
 @dataclass(slots=True)
 class Arrival:
-    """When the first part of a picture came (UTC seconds), and whether parts are missing."""
+    """Picture ``number`` from 0: when its first part came (UTC seconds), and whether parts of it
+    are missing."""
 
+    number: int
     ts: float
     damaged: bool
 
@@ -55,13 +57,15 @@ class Conversation:
     """What FFmpeg and a camera say to each other, judged as it passes. No input or output.
 
     ``code`` is why it has to end, None while all is well; ``playing`` is whether PLAY was
-    answered, and ``waiting`` whether an answer is due before that. ``has_login`` is whether FFmpeg
-    was given a login. Safe for one thread that feeds it and another that asks for ``arrival``.
+    answered, and ``waiting`` whether an answer is due before that; ``pictures`` is how many have
+    begun to come. ``has_login`` is whether FFmpeg was given a login. Safe for one thread that
+    feeds it and another that asks for ``arrival``.
     """
 
     def __init__(self, *, has_login: bool) -> None:
         self.code: Code | None = None
         self.playing = self.waiting = False
+        self.pictures = 0
         self._has_login = has_login
         self._answers = 0
         self._stale = 0
@@ -201,7 +205,8 @@ class Conversation:
         if lost and not self._complete and self._arrivals:
             next(reversed(self._arrivals.values())).damaged = True
         if picture is None:
-            self._arrivals[rtp_time] = Arrival(now_s, lost)
+            self._arrivals[rtp_time] = Arrival(self.pictures, now_s, lost)
+            self.pictures += 1
             if len(self._first) < FIRST_PICTURES:
                 self._first.append(rtp_time)
             if len(self._arrivals) > KEPT_PICTURES:
@@ -231,7 +236,7 @@ class Relay:
 
     @property
     def code(self) -> Code | None:
-        """Why it ended, None while it goes on."""
+        """Why the camera's side ended it, None where it did not."""
         return self.talk.code or self._code
 
     def join(self, timeout_s: float) -> None:
@@ -245,10 +250,10 @@ class Relay:
                 self._camera = _encrypted(self._camera)
             self._listener.settimeout(ACCEPT_S)
             client, _ = self._listener.accept()
+            self._listener.close()
             client.settimeout(None)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._pass_on(client)
-            self._code = Code.DISCONNECTED
+            self._code = self._pass_on(client)
         except TimeoutError:
             self._code = Code.STALLED
         except ssl.SSLError:
@@ -261,8 +266,8 @@ class Relay:
                     with contextlib.suppress(OSError):
                         held.close()
 
-    def _pass_on(self, client: socket.socket) -> None:
-        """Until either side ends or the talk has to."""
+    def _pass_on(self, client: socket.socket) -> Code | None:
+        """Until either side ends or the talk has to. Raises OSError for the camera's side."""
         talk, camera = self.talk, self._camera
         waiting = select.poll()
         waiting.register(camera, select.POLLIN)
@@ -271,22 +276,32 @@ class Relay:
         while True:
             ready = [fd for fd, _ in waiting.poll()]
             if client.fileno() in ready:
-                data = client.recv(CHUNK_BYTES)
+                data = _read(client)
                 if not data:
-                    return
+                    return None
                 talk.asked(data)
                 camera.sendall(data)
             while camera_fd in ready:
                 data = camera.recv(CHUNK_BYTES)
                 if not data:
-                    return
+                    return Code.DISCONNECTED
                 data = talk.answered(data, time.time())
                 if talk.code is not None:
-                    return
-                client.sendall(data)
+                    return talk.code
+                try:
+                    client.sendall(data)
+                except OSError:
+                    return None
                 # What TLS has decrypted already makes no socket readable.
                 if not isinstance(camera, ssl.SSLSocket) or not camera.pending():
                     break
+
+
+def _read(client: socket.socket) -> bytes:
+    try:
+        return client.recv(CHUNK_BYTES)
+    except OSError:
+        return b""
 
 
 def _encrypted(camera: socket.socket) -> ssl.SSLSocket:

@@ -66,7 +66,7 @@ class RtspSource:
         self._decoder: Decoding | None = None
         self._retry_at = 0.0
         self._pause_s = 0.0
-        self._index = self._dropped = self._connects = 0
+        self._index = self._dropped = self._connects = self._failures = 0
         self._last_ts = 0.0
         self._size: tuple[int, int] | None = None
         self._resized_at = self._damaged_at = -math.inf
@@ -201,6 +201,7 @@ class RtspSource:
     def _fail(self, code: Code, detail: str) -> None:
         """This attempt is over: say why, and wait before the next."""
         self._release()
+        self._failures += 1
         self._pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
         pause_s = self._pause_s * random.uniform(1 - JITTER, 1 + JITTER)
         self._retry_at = time.monotonic() + pause_s

@@ -142,6 +142,9 @@ class _Connection:
                 pass
         except (ConnectionError, TimeoutError):
             pass
+        except asyncio.CancelledError:
+            self.cut()
+            raise
         finally:
             await self._end_session()
             if self._camera is not None:
@@ -175,6 +178,8 @@ class _Connection:
             return True
         parts = request.parts
         camera = self._find(parts.path)
+        if camera is not None and camera is not self._camera:
+            self._attach(camera)
         if camera is not None and not camera.running:
             self.cut()
             return False
@@ -196,16 +201,14 @@ class _Connection:
             return True
         if camera is None or (self._server.once and camera.once in (Pass.SENT, Pass.OVER)):
             raise WireError(404)
-        if self._camera is not camera:
-            if self._session:
-                raise WireError(455)
-            self._attach(camera)
         return await self._serve(camera, request)
 
     def _find(self, path: str) -> SimulatedCamera | None:
         return self._server.cameras.get(path.removesuffix(TRACK).strip("/"))
 
     def _attach(self, camera: SimulatedCamera) -> None:
+        if self._session:
+            raise WireError(455)
         if self._camera is not None:
             self._camera.clients.discard(self)
         self._camera = camera

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 import structlog
 
-from streams.rtp import CLOCK_HZ, Fragment, RtpStream
+from streams.rtp import CLOCK_HZ, Fragment, RtpStream, fragments
 from streams.transcode import Recording, Unit, halved
 
 REPORT_EVERY_S = 2.0
@@ -28,7 +28,8 @@ YEAR_S = 365 * 86_400.0
 SLOW_BYTES_S = 16_384
 CORRUPT_EVERY = 7
 """Every so many pictures one is damaged, key frames among them."""
-CORRUPT_BYTES = 60
+KEPT_SHARE = 0.7
+"""How much of a picture is sent that is cut short."""
 SLICE_HEAD_BYTES = 8
 
 log = structlog.get_logger()
@@ -214,8 +215,9 @@ class Playback:
     async def _send(self, kind: FaultKind | None) -> bool:
         """Send the picture that is due. Whether the clock stood still meanwhile."""
         unit = self._recording.units[self._index]
-        damaged = kind is FaultKind.CORRUPT and self._sent % CORRUPT_EVERY == CORRUPT_EVERY - 1
-        parts = _damaged(unit) if damaged else unit.parts
+        parts, (times, place) = unit.parts, divmod(self._sent, CORRUPT_EVERY)
+        if kind is FaultKind.CORRUPT and place == CORRUPT_EVERY - 1:
+            parts = _damaged(unit, cut=times % 2 == 0)
         packets = self._stream.picture(parts, self._due())
         self._index += 1
         self._sent += 1
@@ -287,14 +289,19 @@ def garbage() -> bytes:
     return b"\x00HTTP? " + os.urandom(4096).replace(b"$", b"#") + b"\r\n\r\n"
 
 
-def _damaged(unit: Unit) -> tuple[Fragment, ...]:
-    """The picture with some bytes of its slices flipped; headers and parameter sets stay whole."""
-    slices = [i for i, (_, body) in enumerate(unit.parts) if len(body) > CORRUPT_BYTES]
-    parts = list(unit.parts)
-    for at in slices:
-        head, body = parts[at]
-        data = bytearray(body)
-        for _ in range(CORRUPT_BYTES):
-            data[random.randrange(SLICE_HEAD_BYTES, len(data))] ^= 0xFF
-        parts[at] = (head, memoryview(data))
-    return tuple(parts)
+def _damaged(unit: Unit, *, cut: bool) -> tuple[Fragment, ...]:
+    """The picture with its slices cut short, as after a loss, or with some of their bytes flipped;
+    parameter sets stay. A decoder notices the first always, the second two times in three."""
+    sets = unit.parts[:2] if unit.key else ()
+    return (*sets, *fragments(_shortened(nal) if cut else _flipped(nal) for nal in unit.slices))
+
+
+def _shortened(nal: bytes) -> bytes:
+    return nal[: max(SLICE_HEAD_BYTES, int(len(nal) * KEPT_SHARE))]
+
+
+def _flipped(nal: bytes) -> bytes:
+    data = bytearray(nal)
+    for at in range(SLICE_HEAD_BYTES, len(data), random.randrange(20, 40)):
+        data[at] ^= 0xFF
+    return bytes(data)

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -41,14 +41,13 @@ class SpoolFile:
         self._max_pages = max(1, max_bytes // PAGE_BYTES)
         self._db: sqlite3.Connection | None = None
         self._lock: int | None = self._take_lock()
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             with self._errors():
                 self._db = self._connect()
                 self._prepare(self._db, tables, schema)
                 self._reserve_space(self._db)
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
 
     def change(self, work: Callable[[sqlite3.Connection], T], *, frees: bool = False) -> T:
         """``work`` in one transaction, on the disk when it returns. One that ``frees`` space
@@ -111,10 +110,12 @@ class SpoolFile:
         grow: what is free then belongs to the journal, through which space is freed."""
         with suppress(OSError):
             disk = os.statvfs(self.path.parent)
-            if disk.f_bavail * disk.f_frsize >= 2 * RESERVE_BYTES:
+            kept = self._reserve.stat().st_size >= RESERVE_BYTES
+            if not kept and disk.f_bavail * disk.f_frsize >= 2 * RESERVE_BYTES:
                 # no zeros, which some file systems do not store
                 self._reserve.write_bytes(os.urandom(RESERVE_BYTES))
-                self._reserved = True
+                kept = True
+            self._reserved = kept
         pages = self._max_pages if self._reserved else 1
         # SQLite takes the present size for a limit below it
         db.execute(f"PRAGMA max_page_count = {pages}")

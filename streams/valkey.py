@@ -122,11 +122,10 @@ class EmbeddedValkey:
                 f"({(error.strerror or str(error)).lower()}): correct that, or choose another "
                 "data folder"
             ) from error
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.stop)
             self._wait_until_ready(self._process)
-        except BaseException:
-            self.stop()
-            raise
+            undo.pop_all()
 
     def stop(self, grace_s: float = GRACE_S) -> None:
         """End it; after ``grace_s`` it is killed. What it acknowledged is on the disk but for the

@@ -13,6 +13,7 @@ MatakotaError
 │   └── BusGoneError   it does not answer now, so trying again may help
 ├── SpoolError         a worker's spool cannot be opened or written (disk full, in use)
 ├── StoreError         the database cannot be opened, migrated, read or written
+│   └── StoreGoneError it does not answer now, so trying again may help
 └── ServiceError       a process of ours cannot start or keep running (port taken, no Valkey)
 
 ``models`` imports nothing of ours and grows its own branch, ``models.errors.ModelError``;
@@ -72,6 +73,10 @@ class SpoolError(MatakotaError):
 
 class StoreError(MatakotaError):
     """The database cannot be opened, migrated, read or written."""
+
+
+class StoreGoneError(StoreError):
+    """The database does not answer now, so trying again may help."""
 
 
 class ServiceError(MatakotaError):

@@ -22,11 +22,13 @@ from api.ingest import Ingest
 from api.store import Store
 from streams.bus import RedisBus
 from streams.settings import Settings
-from vision.errors import BusGoneError, ServiceError
+from vision.errors import BusGoneError, ServiceError, StoreGoneError
 
 BACKLOG: Final = 2048
 GRACE_S: Final = 3
 """What is being answered when the end comes may take so long."""
+AGAIN: Final = 1
+"""Exit code where another start may help; what is wrong with the input is 2."""
 IDLE_S: Final = 5
 """A connection without a request is closed after this."""
 
@@ -81,7 +83,11 @@ def serve(
         stack.callback(bus.close)
         listener = stack.enter_context(_listen(host, port))
         address, port = listener.getsockname()[:2]
-        store = stack.enter_context(Store.open(settings.database_url))
+        try:
+            store = stack.enter_context(Store.open(settings.database_url))
+        except StoreGoneError as error:
+            log.error("the store is not there", why=str(error))
+            raise typer.Exit(AGAIN) from None
         try:
             bus.check()
         except BusGoneError as error:
@@ -104,7 +110,8 @@ def serve(
         log.info("serving", address=f"http://{shown}:{port}")
         server.run(sockets=[listener])
         if server.broken:
-            raise ServiceError("the ingest broke down: see the log, then start this again")
+            log.error("the ingest broke down: this starts anew, or is to be started again")
+            raise typer.Exit(AGAIN)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -115,7 +122,9 @@ def _listen(host: str, port: int) -> socket.socket:
         )
         return socket.create_server(where[:2], family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
-        why = (getattr(error, "strerror", None) or "it is no address").lower()
+        number = getattr(error, "errno", None) or 0
+        # a host that cannot be found has no number of the system
+        why = os.strerror(number).lower() if number > 0 else "there is no such host"
         raise ServiceError(
             f"cannot listen at {host} port {port} ({why}): choose another --host or --port, or end "
             "what listens there"

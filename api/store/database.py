@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from threading import Lock
@@ -23,11 +23,12 @@ from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
     NoSuchModuleError,
+    OperationalError,
     SQLAlchemyError,
 )
 
 from streams.settings import DATABASE_VARIABLE, SQLITE
-from vision.errors import StoreError
+from vision.errors import StoreError, StoreGoneError
 
 BUSY_MS = 5000
 CONNECT_S = 5
@@ -67,14 +68,13 @@ class Database:
         # so that the statements of one reading see the same moment, as they do in SQLite
         snapshot = {} if self._file is not None else {"isolation_level": "REPEATABLE READ"}
         self._reading = self._engine.execution_options(**snapshot)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             with self.errors():
                 if self._file is not None:
                     _make_private(self._file)
                 self._migrate()
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
 
     def __repr__(self) -> str:
         return f"Database({self.label})"
@@ -114,10 +114,11 @@ class Database:
                 f"the database {self.label} refuses this: a value is beyond what it can hold"
             ) from None
         except DBAPIError as error:
-            raise StoreError(f"the database {self.label}: {self._reason(error)}") from None
+            kind = StoreGoneError if self._is_gone(error) else StoreError
+            raise kind(f"the database {self.label}: {self._reason(error)}") from None
         except SQLAlchemyError as error:
             said = type(error).__name__
-            raise StoreError(
+            raise StoreGoneError(
                 f"the database {self.label} gives no answer ({said}); check that it runs"
             ) from None
         except OSError as error:
@@ -125,6 +126,14 @@ class Database:
             raise StoreError(
                 f"the database {self.label} cannot be opened ({said}); check its folder"
             ) from None
+
+    def _is_gone(self, error: DBAPIError) -> bool:
+        said = str(error.orig).lower()
+        if self._file is not None:
+            return "locked" in said
+        # A server that refuses us will do so again.
+        refused = ("authentication", "does not exist", "permission", "pg_hba")
+        return isinstance(error, OperationalError) and not any(part in said for part in refused)
 
     def _reason(self, error: DBAPIError) -> str:
         if self._file is None:

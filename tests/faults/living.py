@@ -201,6 +201,15 @@ class Living:
             if any(part in f"{line} " for part in ROLES[role]) and " up " not in line
         ]
 
+    def variable(self, role: str, name: str) -> str | None:
+        """An environment variable of a process of that role, None where there is neither."""
+        for pid in self.pids(role):
+            with suppress(OSError):
+                for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                    if entry.startswith(f"{name}=".encode()):
+                        return entry.partition(b"=")[2].decode()
+        return None
+
     def kill(self, role: str) -> bool:
         """kill -9 one process of that role, if there is one."""
         for pid in self.pids(role)[:1]:

@@ -5,28 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from streams.simulator import Simulator
-from streams.transcode import load_recording
-from tests.api.command import read_records
-from tests.faults.cities import PLAZA, PLAZA_SCENE, many_lines, write_city
+from streams.simulator import Simulator, load_recording
+from tests.faults.cities import PLAZA, many_lines, write_city
 from tests.faults.living import Living, lines_of_events, wait_for
-
-
-def by_direction(rows: list[dict[str, Any]]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for row in rows:
-        total[row["direction"]] += row["count"] or 0
-    return total
+from tests.faults.scenarios import one_pass
 
 
 class Follower:
@@ -121,31 +109,7 @@ def test_nothing_outlives_a_parent_that_is_killed(tmp_path: Path, clip_cache: Pa
 
 @pytest.mark.long
 def test_rtsp_and_file_see_the_same_crossings(tmp_path: Path, clip_cache: Path) -> None:
-    file = subprocess.run(
-        [
-            sys.executable, "-P", "-m", "api", "analyse", str(PLAZA), "--scene", str(PLAZA_SCENE),
-        ],
-        capture_output=True,
-        check=True,
-    )  # fmt: skip
-    truth = {
-        direction: sum(classes.values())
-        for direction, classes in read_records(file.stdout)[-1]["counts"]["square"].items()
-    }
-    with Simulator({"plaza": load_recording(PLAZA, clip_cache)}, once=True) as simulator:
-        write_city(tmp_path, {"plaza": simulator.url("plaza")})
-        with Living(tmp_path) as living:
-            assert simulator.wait(300), "the pass is over"
-            wait_for(lambda: living.cameras()["plaza"]["state"] == "down", "the camera is gone")
-            analysed = living.cameras()["plaza"]["analysed"]
-            wait_for(lambda: any(a["kind"] == "camera_down" for a in living.alerts()), "its outage")
-            assert living.terminate() == 143
-            # what the worker stated last is stored when it all runs again
-            living.start()
-            wait_for(living.ready, "ready again")
-            wait_for(lambda: living.waiting() == 0, "all is confirmed")
-            rows = living.get("/api/v1/counts", camera="plaza", interval="1m")["counts"]
-    found = by_direction(rows)
-    print(f"file {truth}, RTSP {dict(found)}, {analysed} pictures analysed")
-    for direction, count in truth.items():
-        assert abs(found[direction] - count) <= 1
+    done = one_pass(tmp_path, clip_cache)
+    print(done)
+    for direction, count in done.file.items():
+        assert abs(done.rtsp[direction] - count) <= 1

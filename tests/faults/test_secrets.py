@@ -9,8 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from streams.rtspwire import Login
-from streams.simulator import Simulator
-from streams.transcode import load_recording
+from streams.simulator import Simulator, load_recording
 from tests.faults.cities import PLAZA, write_city
 from tests.faults.living import Living, wait_for
 

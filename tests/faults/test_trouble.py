@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from streams.simulator import Simulator
-from streams.transcode import load_recording
+from streams.simulator import Simulator, load_recording
 from streams.valkey import EmbeddedValkey
 from tests.faults.cities import PLAZA, many_lines, write_city
 from tests.faults.living import Living, free_port, wait_for
+from tests.faults.scenarios import Outage, outage_of_redis, stopped_and_compared
 
 
 def one_sentence(text: str) -> str:
@@ -27,59 +27,20 @@ def one_sentence(text: str) -> str:
     return said[0]
 
 
-def crossings(living: Living, camera: str) -> int:
-    rows = living.get("/api/v1/counts", camera=camera, interval="1m")["counts"]
-    return sum(row["count"] or 0 for row in rows)
-
-
-def all_is_stored(living: Living) -> None:
-    """Each crossing of a line is an alert: both are in the store, in equal number."""
-    wait_for(lambda: living.waiting() == 0, "everything confirmed")
-    ledger, stored = living.spooled(), living.alerts()
-    assert set(ledger) <= {alert["id"] for alert in stored}
-    alerts = [alert for alert in stored if alert["kind"] == "line_crossing"]
-    assert len(alerts) == crossings(living, "plaza") > 0
-
-
-def outage_of_redis(folder: Path, cache: Path, *, seconds: float) -> None:
-    valkey = EmbeddedValkey(folder / "other")
-    valkey.start()
-    try:
-        with Simulator({"plaza": load_recording(PLAZA, cache)}) as simulator:
-            write_city(folder, {"plaza": simulator.url("plaza")}, scene=many_lines(folder))
-            with Living(folder, MATAKOTA_REDIS_URL=valkey.url) as living:
-                wait_for(living.spooled, "the first alert")
-                valkey.stop()
-                before = len(living.spooled())
-                time.sleep(seconds)
-                during = len(living.spooled())
-                log = living.log.read_text(encoding="utf-8")
-                assert log.count("messages wait in the spool") == 1
-                assert log.count("Traceback") == 0
-                assert not living.ready()
-                assert living.waiting() > 0
-                valkey.start()
-                wait_for(living.ready, "ready again")
-                simulator.stop_camera("plaza")
-                wait_for(lambda: living.cameras()["plaza"]["state"] == "down", "camera gone")
-                # the minute that is running is stated when the worker ends
-                assert living.terminate() == 143
-                living.start()
-                wait_for(living.ready, "up again")
-                print(f"{during - before} alerts in {seconds:g} s without Redis")
-                assert during > before
-                all_is_stored(living)
-    finally:
-        valkey.stop()
+def check(done: Outage) -> None:
+    print(done)
+    assert done.during > 0
+    assert (done.sentences, done.tracebacks, done.lost) == (1, 0, 0)
+    assert done.alerts == done.crossings > 0
 
 
 def test_redis_is_gone_for_a_while(tmp_path: Path, clip_cache: Path) -> None:
-    outage_of_redis(tmp_path, clip_cache, seconds=8)
+    check(outage_of_redis(tmp_path, clip_cache, seconds=8))
 
 
 @pytest.mark.long
 def test_redis_is_gone_for_a_minute(tmp_path: Path, clip_cache: Path) -> None:
-    outage_of_redis(tmp_path, clip_cache, seconds=60)
+    check(outage_of_redis(tmp_path, clip_cache, seconds=60))
 
 
 @contextmanager
@@ -122,16 +83,13 @@ def test_the_disk_of_the_spool_is_full(tmp_path: Path, clip_cache: Path) -> None
             wait_for(
                 lambda: "takes messages again" in living.log.read_text(encoding="utf-8"), "over"
             )
-            simulator.stop_camera("plaza")
-            wait_for(lambda: living.cameras()["plaza"]["state"] == "down", "camera gone")
-            assert living.terminate() == 143
-            living.start()
-            wait_for(living.ready, "up again")
+            alerts, crossings, lost = stopped_and_compared(living, simulator)
             log = living.log.read_text(encoding="utf-8")
             assert log.count("alerts and counts wait in memory") == 1
             assert "Traceback" not in log
             assert "is started again" not in log
-            all_is_stored(living)
+            assert lost == 0
+            assert alerts == crossings > 0
             living.terminate()
 
 

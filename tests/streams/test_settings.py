@@ -42,7 +42,7 @@ def test_addresses(tmp_path: Path) -> None:
     plain = Settings.read({"MATAKOTA_REDIS_URL": "", "MATAKOTA_DATABASE_URL": ""}, tmp_path)
     assert plain.database_url == f"sqlite:///{tmp_path}/matakota.db"
     assert plain.redis_url is None
-    with pytest.raises(ConfigError, match="set MATAKOTA_REDIS_URL, .* or run 'matakota up'"):
+    with pytest.raises(ConfigError, match=r"set MATAKOTA_REDIS_URL, .* or run 'matakota up'"):
         plain.redis()
     named = Settings.read(
         {

@@ -1,28 +1,18 @@
-"""The spool: nothing that was put is lost, whatever happens to the process and the disk."""
+"""The spool: what was put is sent until it is confirmed, and a new worker knows the rest."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import signal
-import sqlite3
-import stat
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.messages import AlertMessage, decode, encode
+from streams.messages import decode
 from streams.spool import MAX_BATCH_BYTES, Spool
-from tests.needs import REPO
 from tests.streams.statements import alert, counts
-from vision.errors import SpoolError
 
 
 @pytest.fixture
@@ -44,14 +34,6 @@ def send(spool: Spool, limit: int = 1000) -> list[str]:
     messages = spool.unsent(limit)
     spool.sent(messages)
     return [message.key for message in messages]
-
-
-def refused(call: Callable[[], object], *words: str) -> None:
-    with pytest.raises(SpoolError) as caught:
-        call()
-    for word in words:
-        assert word in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 # --- what is put, sent and confirmed
@@ -248,203 +230,3 @@ def test_many_threads_put_at_once(spool: Spool) -> None:
         confirmed += len(some)
     assert spool.waiting == 80 - confirmed
     assert len(keys(spool)) == spool.waiting
-
-
-# --- kills
-
-PUTTER = """
-import sys
-from pathlib import Path
-from streams.spool import Spool
-from tests.streams.statements import alert
-
-with Spool(Path(sys.argv[1])) as spool:
-    i = 0
-    while True:
-        spool.put([alert(f"{i}a"), alert(f"{i}b")], bins={"cam1": str(i)})
-        print(i, flush=True)
-        i += 1
-"""
-
-
-@pytest.mark.parametrize("number", [1, 7, 40])
-def test_a_kill_loses_nothing_that_was_put(path: Path, number: int) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", PUTTER, str(path)], stdout=subprocess.PIPE, text=True, cwd=REPO
-    )
-    assert process.stdout is not None
-    with process.stdout as said:
-        for _ in range(number):
-            said.readline()
-        refused(lambda: Spool(path), "in use by another worker", "another name")
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        told = number + len([line for line in said.read().split("\n")[:-1] if line])
-    with Spool(path) as spool:
-        found = keys(spool, 10_000)
-        # the pairs are whole; the last may be there although nobody was told
-        assert len(found) % 2 == 0
-        assert told <= len(found) // 2 <= told + 1
-        assert found == [f"alert:a{i}{x}:1" for i in range(len(found) // 2) for x in "ab"]
-        assert spool.kept_bins() == {"cam1": str(len(found) // 2 - 1)}
-
-
-# --- the file
-
-
-def test_the_file_is_private_and_durable(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "folder" / "spool.db"
-    with Spool(path) as spool:
-        spool.put([alert(1)])
-        for file in path.parent.iterdir():
-            assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
-        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-        pragmas = ("journal_mode", "synchronous")
-        assert [spool._file.value(f"PRAGMA {name}") for name in pragmas] == ["wal", 2]
-
-
-def test_two_workers_on_one_file(spool: Spool, path: Path) -> None:
-    refused(lambda: Spool(path), str(path), "in use by another worker")
-    spool.close()
-    Spool(path).close()
-
-
-def test_a_closed_one_says_so(spool: Spool) -> None:
-    spool.close()
-    spool.close()
-    for use in (lambda: spool.put([alert(1)]), lambda: spool.unsent(1), spool.open_alerts):
-        refused(use, "is closed")
-
-
-@pytest.mark.parametrize("size", [1, 100, 5000])
-def test_a_file_that_is_no_database(path: Path, size: int) -> None:
-    path.write_bytes(b"no database " * size)
-    refused(lambda: Spool(path), str(path), "damaged or no database: move it away")
-    assert path.read_bytes() == b"no database " * size
-    path.rename(path.with_suffix(".old"))
-    Spool(path).close()
-
-
-def test_a_database_that_is_damaged(path: Path) -> None:
-    with Spool(path) as spool:
-        spool.put([alert(i, details={"why": "x" * 3000}) for i in range(50)])
-    data = bytearray(path.read_bytes())
-    for start in range(4096, len(data) - 4096, 8192):
-        data[start : start + 4096] = os.urandom(4096)
-    path.write_bytes(data)
-    refused(lambda: Spool(path), "move it away")
-
-
-def test_a_database_of_somebody_else(path: Path) -> None:
-    with sqlite3.connect(path) as db:
-        db.execute("CREATE TABLE songs (title TEXT)")
-    db.close()
-    refused(lambda: Spool(path), "of another program: move it away")
-
-
-def test_a_newer_schema(path: Path) -> None:
-    Spool(path).close()
-    with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version = 2")
-    db.close()
-    refused(lambda: Spool(path), "by a newer Matakota (schema 2)", "install that one again")
-
-
-def test_places_that_do_not_do(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    refused(lambda: Spool(tmp_path / "file" / "spool.db"), "cannot be opened", "data folder")
-    refused(lambda: Spool(tmp_path), "cannot be opened")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
-def test_a_folder_that_is_read_only(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    try:
-        refused(lambda: Spool(tmp_path / "spool.db"), "permission denied")
-    finally:
-        tmp_path.chmod(0o700)
-
-
-def test_the_limit_of_its_size(path: Path) -> None:
-    with Spool(path, max_bytes=1 << 19) as spool:
-        taken = fill(spool)
-        refused(lambda: spool.put(big(taken)), "has reached its limit", "reach the store")
-        assert spool.waiting == 4 * taken
-        assert path.stat().st_size <= 1 << 19
-        emptied(spool, taken)
-
-
-def test_a_full_disk(small_disk: Path) -> None:
-    with Spool(small_disk / "spool.db") as spool:
-        spool.put([alert(1, state="closed")])
-        spool.confirm(["alert:a1:1"])
-        ballast = small_disk / "ballast"
-        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-            while True:
-                file.write(b"x" * 4096)
-        taken = fill(spool)
-        refused(lambda: spool.put(big(taken)), "the disk is full: free some space")
-        refused(lambda: spool.keep_bins("cam1", "x" * 500_000), "the disk is full")
-        refused(lambda: spool.revision("cam1" * 100_000, "x"), "the disk is full")
-        assert spool.waiting == 4 * taken
-        assert spool.kept_bins() == {}
-        ballast.unlink()
-        spool.put(big(taken))
-        emptied(spool, taken + 1)
-
-
-def test_a_disk_that_it_filled_itself(small_disk: Path) -> None:
-    """Confirmed messages make room, also where there is none left."""
-    with Spool(small_disk / "spool.db") as spool:
-        taken = fill(spool)
-        assert taken > 2
-        emptied(spool, taken)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder that holds 8 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("needs root to mount a small file system")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"needs the right to mount: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def big(number: int) -> list[AlertMessage]:
-    return [alert(f"{number}.{i}", details={"why": "x" * 5000}) for i in range(4)]
-
-
-def fill(spool: Spool) -> int:
-    """Put until it refuses; how many times it took four messages."""
-    for number in range(1000):
-        try:
-            spool.put(big(number))
-        except SpoolError:
-            assert spool.waiting == 4 * number
-            assert len(spool.open_alerts()) == 4 * number
-            return number
-    pytest.fail("it is never full")
-
-
-def emptied(spool: Spool, taken: int) -> None:
-    """Everything comes out whole and can be confirmed; then there is room again."""
-    wanted = [message for number in range(taken) for message in big(number)]
-    found = []
-    while messages := spool.unsent(20):
-        spool.sent(messages)
-        found += [json.loads(message.body) for message in messages]
-        spool.confirm([message.key for message in messages])
-    assert found == [json.loads(encode(message)) for message in wanted]
-    assert spool.waiting == 0
-    for i in range(taken):
-        spool.put([alert(f"{i}.{k}", version=2, state="closed") for k in range(4)])
-    assert spool.open_alerts() == []
-    spool.put(big(taken + 1))

@@ -1,0 +1,156 @@
+"""Counts, cameras, health and the description as a client sees them, over a real socket."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.health import NO_INGEST, NO_WORKER
+from api.ingest import Heard
+from api.store import Store
+from tests.api.served import DAY, Api, api, counted, report, sqlite_url
+from vision.errors import BusError, StoreError
+
+V1 = "/api/v1"
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Api]:
+    with Store.open(sqlite_url(tmp_path)) as store, api(store) as running:
+        yield running
+
+
+def test_counts(served: Api) -> None:
+    served.store.record([
+        counted(0, {("gate", "in", "car"): 2}, observed_s=30.0),
+        counted(300, {("gate", "in", "car"): 3}),
+    ])  # fmt: skip
+
+    def rows(**params: Any) -> list[dict[str, Any]]:
+        response = served.client.get(f"{V1}/counts", params={"camera": "plaza"} | params)
+        assert response.status_code == 200, response.text
+        return [
+            row
+            for row in response.json()["counts"]
+            if (row["direction"], row["class"]) == ("in", "car")
+        ]
+
+    span = {"from": "2026-01-31T00:00:00Z", "to": "2026-01-31T00:30:00Z"}
+    full = {
+        "camera": "plaza", "line": "gate", "direction": "in", "class": "car",
+        "start": "2026-01-31T00:00:00.000Z", "seconds": 900, "count": 5, "observed_seconds": 90.0,
+        "revision": 1, "synthetic": False,
+    }  # fmt: skip
+    gap = full | {
+        "start": "2026-01-31T00:15:00.000Z", "count": None, "observed_seconds": 0, "revision": None,
+    }  # fmt: skip
+    assert rows(**span) == [full, gap]
+    assert rows(**span, line="gate", interval="15m") == [full, gap]
+    five = rows(**span, interval="5m")
+    assert [row["count"] for row in five] == [2, 3, None, None, None, None]
+    assert [row["count"] for row in rows(**span, interval="1h")] == [5]
+    # whole intervals: the times are widened to their borders
+    inside = {"from": "2026-01-31T00:04:59Z", "to": "2026-01-31T00:05:01Z"}
+    assert [row["count"] for row in rows(**inside, interval="5m")] == [2, 3]
+    assert {row["count"] for row in rows()} == {None}, "the last day by default"
+    assert len(rows()) in {96, 97}
+
+
+def test_a_camera_without_lines_has_no_counts(served: Api) -> None:
+    served.store.cameras.save(report(DAY, "bare"))
+    response = served.client.get(f"{V1}/counts", params={"camera": "bare"})
+    assert (response.status_code, response.json()) == (200, {"counts": []})
+
+
+def test_cameras(tmp_path: Path) -> None:
+    now = [time.time()]
+    with Store.open(sqlite_url(tmp_path), clock=lambda: now[0]) as store, api(store) as served:
+        store.cameras.save(report(DAY, "up"))
+        store.cameras.save(
+            report(DAY, "down", worker="other", state="down", code="stalled", message="no pictures")
+        )
+        now[0] -= 100
+        store.cameras.save(report(DAY, "lost", worker="third", code="corrupt", message="damaged"))
+        cameras = served.client.get(f"{V1}/cameras").json()["cameras"]
+    down, lost, up = cameras
+    age = up.pop("age_seconds")
+    assert 0 <= age < 15
+    assert up == {
+        "id": "up", "name": "Up", "source": "rtsp", "state": "live", "code": None, "message": "",
+        "since": "2026-01-31T00:00:00.000Z", "last_frame": "2026-01-31T00:00:00.000Z",
+        "width": 640, "height": 360, "analysed": 10, "dropped": 1, "connects": 1, "revision": 1,
+        "worker": "w",
+    }  # fmt: skip
+    assert (down["state"], down["code"], down["message"]) == ("down", "stalled", "no pictures")
+    assert (lost["state"], lost["code"]) == ("unknown", None)
+    assert "its worker has not been heard for 10" in lost["message"]
+
+
+def test_health(served: Api) -> None:
+    served.client.headers.pop("authorization")
+
+    def ready() -> tuple[int, dict[str, Any]]:
+        response = served.client.get("/readyz")
+        return response.status_code, response.json()
+
+    well = {"ready": True, "store": "ok", "bus": "ok", "ingest": "ok", "workers": "ok"}
+    assert served.client.get("/healthz").json() == {"status": "alive"}
+    assert ready() == (200, well)
+    served.ingest.problem = BusError("Redis does not answer")
+    assert ready() == (503, well | {"ready": False, "bus": "Redis does not answer"})
+    served.ingest.problem = StoreError("the disk is full")
+    assert ready() == (503, well | {"ready": False, "ingest": "the disk is full"})
+    served.ingest.problem = None
+    served.ingest.running = False
+    assert ready() == (503, well | {"ready": False, "ingest": NO_INGEST})
+    served.ingest.running = True
+    now_s = time.monotonic()
+    served.ingest.workers = (
+        Heard(report(worker="a", problem="the spool is full"), now_s),
+        Heard(report(worker="b"), now_s),
+    )
+    assert ready() == (503, well | {"ready": False, "workers": "a: the spool is full"})
+    served.ingest.workers = (Heard(report(), -math.inf),)
+    assert ready() == (503, well | {"ready": False, "workers": NO_WORKER})
+    assert served.client.get("/healthz").status_code == 200
+
+
+def test_readiness_says_that_the_store_is_gone(
+    served: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> None:
+        raise StoreError("the database is gone: look for it")
+
+    monkeypatch.setattr(served.store, "check", gone)
+    response = served.client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["store"] == "the database is gone: look for it"
+
+
+def test_the_description(served: Api) -> None:
+    schema = served.client.get("/openapi.json").json()
+    assert set(schema["paths"]) == {
+        f"{V1}/alerts", f"{V1}/alerts/stream", f"{V1}/alerts/{{alert_id}}",
+        f"{V1}/alerts/{{alert_id}}/acknowledge", f"{V1}/counts", f"{V1}/cameras", "/healthz",
+        "/readyz",
+    }  # fmt: skip
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            assert operation["summary"]
+            if path.startswith(V1):
+                assert {"401", "403", "503"} <= set(operation["responses"])
+    assert "HTTPValidationError" not in schema["components"]["schemas"]
+    body = schema["paths"][f"{V1}/alerts"]["post"]["requestBody"]["content"]["application/json"]
+    name = body["schema"]["$ref"].removeprefix("#/components/schemas/")
+    schemas = schema["components"]["schemas"]
+    assert schemas[name]["required"] == ["id", "camera", "kind", "start"]
+    for wanted in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(schema)):
+        assert wanted in schemas
+    assert "$defs" not in json.dumps(schema)

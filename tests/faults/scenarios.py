@@ -1,0 +1,260 @@
+"""What happens to the whole system, with the figures that come of it: for tests, which only ask
+whether it holds, and for the acceptance run, which prints how well."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from streams.simulator import Simulator, load_recording
+from streams.valkey import EmbeddedValkey
+from tests.api.command import read_records
+from tests.faults.cities import PLAZA, PLAZA_SCENE, many_lines, write_city
+from tests.faults.living import Living, wait_for
+
+ROLES = ("worker", "API", "Valkey")
+BACK_S = 100
+"""Ten times what is promised."""
+
+
+@dataclass(frozen=True)
+class Kills:
+    """``lost`` alerts were logged as spooled and are not stored; ``twice`` are stored twice;
+    ``old`` are stored as they were before."""
+
+    seed: int
+    kills: int
+    spooled: int
+    stored: int
+    lost: int
+    twice: int
+    old: int
+
+
+def killing(folder: Path, cache: Path, *, kills: int, alerts: int) -> Kills:
+    """kill -9 each role ``kills`` times at random and flush Redis once, until ``alerts`` are
+    spooled. The ledger is the worker's log, read from outside; the store is asked over HTTP."""
+    seed = int(os.environ.get("MATAKOTA_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    plan = [role for role in ROLES for _ in range(kills)]
+    chance.shuffle(plan)
+    flush_at = chance.randrange(1, len(plan))
+    with Simulator({"plaza": load_recording(PLAZA, cache)}) as simulator:
+        write_city(folder, {"plaza": simulator.url("plaza")}, scene=many_lines(folder))
+        with Living(folder) as living:
+            wait_for(living.spooled, "the first alert")
+            for number, role in enumerate(plan):
+                time.sleep(chance.uniform(0.2, 2.5))
+                wait_for(lambda r=role: living.kill(r), f"a {role} to kill")
+                if number == flush_at:
+                    wait_for(lambda: _flushed(living), "FLUSHALL")
+            wait_for(lambda: len(living.spooled()) >= alerts, f"{alerts} alerts", 600)
+            simulator.stop_camera("plaza")
+            wait_for(
+                lambda: living.cameras()["plaza"]["state"] == "down" and living.waiting() == 0,
+                "everything confirmed",
+            )
+            ledger, stored = living.spooled(), living.alerts()
+    times = Counter(alert["id"] for alert in stored)
+    versions = {alert["id"]: alert["version"] for alert in stored}
+    return Kills(
+        seed=seed,
+        kills=len(plan),
+        spooled=len(ledger),
+        stored=len(stored),
+        lost=sum(times[alert] == 0 for alert in ledger),
+        twice=sum(number > 1 for number in times.values()),
+        old=sum(versions.get(alert, version) < version for alert, version in ledger.items()),
+    )
+
+
+def _flushed(living: Living) -> bool:
+    """FLUSHALL, as anybody at the socket could send it."""
+    url = living.variable("worker", "MATAKOTA_REDIS_URL")
+    if url is None:
+        return False
+    try:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(10)
+            link.connect(url.removeprefix("unix://").partition("?")[0])
+            link.sendall(b"FLUSHALL\r\n")
+            return link.recv(64).startswith(b"+OK")
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True)
+class Restarts:
+    """``longest_s`` is the longest time from a camera's return to the report of its first
+    analysed picture; ``share`` what the other camera analysed of its pictures meanwhile."""
+
+    rounds: int
+    outages: int
+    longest_s: float
+    share: float
+    restarts: int
+
+
+def restarting(folder: Path, cache: Path, *, rounds: int) -> Restarts:
+    """A camera goes and comes ``rounds`` times, another one stays."""
+    recording = load_recording(PLAZA, cache)
+    with Simulator({"gone": recording}) as one, Simulator({"steady": recording}) as other:
+        cameras = {"gone": one.url("gone"), "steady": other.url("steady")}
+        write_city(folder, cameras, fps="5")
+        with Living(folder) as living:
+            wait_for(
+                lambda: all(c["state"] == "live" for c in living.cameras().values()), "both live"
+            )
+            began_s, before = time.monotonic(), living.cameras()["steady"]["analysed"]
+            took = []
+            for number in range(rounds):
+                # by turns the whole host goes, or the camera resets who asks
+                host = number % 2 == 1
+                one.close_port() if host else one.stop_camera("gone")
+                wait_for(
+                    lambda n=number: len(living.alerts(kind="camera_down")) == n + 1,
+                    f"outage {number + 1} is an alert",
+                )
+                known = living.cameras()["gone"]["analysed"]
+                one.open_port() if host else one.start_camera("gone")
+                back_s = time.monotonic()
+                wait_for(lambda k=known: living.cameras()["gone"]["analysed"] > k, "back", BACK_S)
+                took.append(time.monotonic() - back_s)
+                wait_for(
+                    lambda: not living.alerts(kind="camera_down", state="open"), "closed", BACK_S
+                )
+            elapsed_s = time.monotonic() - began_s
+            analysed = living.cameras()["steady"]["analysed"] - before
+            outages = living.alerts(kind="camera_down", camera="gone")
+            log = living.log.read_text(encoding="utf-8")
+    return Restarts(
+        rounds=rounds,
+        outages=len(outages),
+        longest_s=max(took),
+        share=analysed / (5 * elapsed_s),
+        restarts=log.count("is started again"),
+    )
+
+
+@dataclass(frozen=True)
+class OnePass:
+    """Crossings by direction of one pass of a clip, as a file and as a camera."""
+
+    file: dict[str, int]
+    rtsp: dict[str, int]
+    pictures: int
+    analysed: int
+
+
+def one_pass(folder: Path, cache: Path) -> OnePass:
+    """The plaza once from its file, and once over RTSP in real time through everything."""
+    file = subprocess.run(
+        [sys.executable, "-P", "-m", "api", "analyse", str(PLAZA), "--scene", str(PLAZA_SCENE)],
+        capture_output=True,
+        check=True,
+    )
+    summary = read_records(file.stdout)[-1]
+    with Simulator({"plaza": load_recording(PLAZA, cache)}, once=True) as simulator:
+        write_city(folder, {"plaza": simulator.url("plaza")})
+        with Living(folder) as living:
+            assert simulator.wait(300), "the pass is over"
+            wait_for(lambda: living.alerts(kind="camera_down"), "the camera is gone")
+            analysed = living.cameras()["plaza"]["analysed"]
+            everything_stored(living)
+            rows = living.get("/api/v1/counts", camera="plaza", interval="1m")["counts"]
+    found: Counter[str] = Counter()
+    for row in rows:
+        found[row["direction"]] += row["count"] or 0
+    truth = {way: sum(by.values()) for way, by in summary["counts"]["square"].items()}
+    return OnePass(truth, {way: found[way] for way in truth}, summary["frames"], analysed)
+
+
+def everything_stored(living: Living) -> None:
+    """End it and start it again: the minute that runs is stated at the end, and all that was
+    stated is confirmed."""
+    assert living.terminate() == 143
+    living.start()
+    wait_for(living.ready, "ready again")
+    wait_for(lambda: living.waiting() == 0, "everything confirmed")
+
+
+@dataclass(frozen=True)
+class Outage:
+    """``during`` alerts were spooled while Redis was gone; ``sentences`` times it was said."""
+
+    during: int
+    sentences: int
+    tracebacks: int
+    alerts: int
+    crossings: int
+    lost: int
+
+
+def outage_of_redis(folder: Path, cache: Path, *, seconds: float) -> Outage:
+    """Redis goes for a while, under a camera that makes alerts."""
+    with ExitStack() as stack:
+        valkey = EmbeddedValkey(folder / "other")
+        valkey.start()
+        stack.callback(valkey.stop)
+        simulator = stack.enter_context(Simulator({"plaza": load_recording(PLAZA, cache)}))
+        write_city(folder, {"plaza": simulator.url("plaza")}, scene=many_lines(folder))
+        living = stack.enter_context(Living(folder, MATAKOTA_REDIS_URL=valkey.url))
+        wait_for(living.spooled, "the first alert")
+        valkey.stop()
+        before = len(living.spooled())
+        time.sleep(seconds)
+        during = len(living.spooled()) - before
+        assert not living.ready()
+        log = living.log.read_text(encoding="utf-8")
+        valkey.start()
+        wait_for(living.ready, "ready again")
+        alerts, crossings, lost = stopped_and_compared(living, simulator)
+    return Outage(
+        during, log.count("messages wait in the spool"), log.count("Traceback"), alerts, crossings,
+        lost,
+    )  # fmt: skip
+
+
+def stopped_and_compared(living: Living, simulator: Simulator) -> tuple[int, int, int]:
+    """With ``many_lines`` each crossing is an alert: how many of both are stored, and how many
+    alerts of the ledger are not."""
+    simulator.stop_camera("plaza")
+    wait_for(lambda: living.cameras()["plaza"]["state"] == "down", "the camera is gone")
+    everything_stored(living)
+    ledger, stored = living.spooled(), living.alerts()
+    rows = living.get("/api/v1/counts", camera="plaza", interval="1m")["counts"]
+    return (
+        sum(alert["kind"] == "line_crossing" for alert in stored),
+        sum(row["count"] or 0 for row in rows),
+        len(set(ledger) - {alert["id"] for alert in stored}),
+    )
+
+
+@dataclass(frozen=True)
+class Delays:
+    """Seconds from the moment that a rule fired on (capture time) to the event at a client."""
+
+    number: int
+    median_s: float
+    p95_s: float
+
+
+def delays(events: list[tuple[float, dict[str, Any]]]) -> Delays:
+    """Of alerts as they came: the time of their arrival, and what they said."""
+    found = sorted(
+        arrived - datetime.fromisoformat(alert["raised"]).timestamp()
+        for arrived, alert in events
+        if alert["version"] == 1
+    )
+    return Delays(len(found), found[len(found) // 2], found[int(0.95 * len(found))])

@@ -1,0 +1,232 @@
+"""The fork server: children in milliseconds, no secret, no orphan, no descriptor left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from streams.forkserver import Child, ForkServer, ForkServerError
+from tests.streams.rtspclients import GUARD_S, descriptors, eventually
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+@pytest.fixture
+def server() -> Iterator[ForkServer]:
+    with ForkServer() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def waiting_child(server: ForkServer) -> Iterator[tuple[Child, socket.socket]]:
+    """A decoder that waits for its order, and the worker's end of its channel."""
+    ours, theirs = socket.socketpair()
+    memory = os.memfd_create("picture")
+    camera, far = socket.socketpair()
+    try:
+        with theirs, camera, far:
+            child = server.spawn((theirs.fileno(), memory, camera.fileno()))
+        yield child, ours
+        child.end()
+    finally:
+        os.close(memory)
+        ours.close()
+
+
+def alive(pid: int) -> bool:
+    """Whether it runs; a zombie does not."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return text.rpartition(")")[2].split()[0] != "Z"
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def server_pid(server: ForkServer) -> int:
+    assert server.pid is not None
+    return server.pid
+
+
+def test_nothing_runs_before_the_first_child() -> None:
+    with ForkServer() as server:
+        assert server.pid is None
+
+
+def test_a_child_belongs_to_the_server_and_ends_on_request(server: ForkServer) -> None:
+    with waiting_child(server) as (child, channel):
+        assert parent(child.pid) == server_pid(server)
+        assert alive(child.pid)
+        assert child.end() is None
+        assert channel.recv(1) == b""
+        assert eventually(lambda: not os.path.exists(f"/proc/{child.pid}"))
+        assert child.end() is None
+
+
+def test_how_a_child_ended_by_itself_is_told_once(server: ForkServer) -> None:
+    with waiting_child(server) as (child, channel):
+        os.kill(child.pid, signal.SIGABRT)
+        assert channel.recv(1) == b""
+        assert eventually(lambda: not os.path.exists(f"/proc/{child.pid}"))
+        assert child.end() == -signal.SIGABRT
+        assert child.end() is None
+
+
+def test_a_child_ends_with_its_channel(server: ForkServer) -> None:
+    with waiting_child(server) as (child, channel):
+        channel.close()
+        assert eventually(lambda: not os.path.exists(f"/proc/{child.pid}"))
+        assert child.end() == 0
+
+
+def test_a_killed_server_takes_its_children_and_is_started_again(server: ForkServer) -> None:
+    with waiting_child(server) as (first, channel):
+        before = server_pid(server)
+        os.kill(before, signal.SIGKILL)
+        assert channel.recv(1) == b""
+        assert eventually(lambda: not alive(first.pid))
+        with waiting_child(server) as (second, _):
+            assert server_pid(server) != before
+            # The old child's number may be the new one's: it must not be hit.
+            assert first.end() is None
+            assert alive(second.pid)
+
+
+def test_a_server_that_cannot_start_is_tried_with_pauses(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", "/bin/false")
+        for _ in range(2):
+            with pytest.raises(ForkServerError, match="cannot be started"):
+                server.spawn((0, 0, 0))
+            with pytest.raises(ForkServerError, match="keeps ending"):
+                server.spawn((0, 0, 0))
+            time.sleep(server._pause_s)
+        patched.setattr(sys, "executable", "/nowhere/python")
+        time.sleep(server._pause_s)
+        with pytest.raises(ForkServerError, match="cannot be started"):
+            server.spawn((0, 0, 0))
+    time.sleep(server._pause_s)
+    with waiting_child(server) as (child, _):
+        assert alive(child.pid)
+    assert server._pause_s == 0
+
+
+def test_a_stopped_server_is_replaced(server: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.forkserver.ANSWER_S", 0.3)
+    monkeypatch.setattr("streams.forkserver.STOP_S", 0.3)
+    with waiting_child(server) as (_, _):
+        before = server_pid(server)
+        os.kill(before, signal.SIGSTOP)
+        with waiting_child(server) as (second, _):
+            assert server_pid(server) != before
+            assert not alive(before)
+            assert alive(second.pid)
+
+
+def test_close_ends_everything() -> None:
+    server = ForkServer()
+    with waiting_child(server) as (child, channel):
+        pid = server_pid(server)
+        server.close()
+        assert not alive(pid)
+        assert channel.recv(1) == b""
+        assert eventually(lambda: not alive(child.pid))
+        with pytest.raises(ForkServerError, match="closed"):
+            server.spawn((0, 0, 0))
+        server.close()
+
+
+def test_nobody_learns_the_workers_secrets(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MATAKOTA_REDIS_URL", "redis://:canary@10.0.0.1")
+    with waiting_child(server) as (child, _):
+        for pid in (server_pid(server), child.pid):
+            for name in ("environ", "cmdline"):
+                assert b"canary" not in Path(f"/proc/{pid}/{name}").read_bytes()
+
+
+def test_interrupts_of_the_terminal_are_the_workers_business(server: ForkServer) -> None:
+    with waiting_child(server) as (child, channel):
+        for pid in (child.pid, server_pid(server)):
+            os.kill(pid, signal.SIGINT)
+        with waiting_child(server) as (_, _):
+            assert alive(child.pid)
+            channel.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                channel.recv(1)
+
+
+def test_the_server_has_one_thread(server: ForkServer) -> None:
+    with waiting_child(server):
+        assert len(os.listdir(f"/proc/{server_pid(server)}/task")) == 1
+
+
+def test_many_at_once_leave_nothing(server: ForkServer) -> None:
+    def come_and_go(_: int) -> int:
+        with waiting_child(server) as (child, _):
+            return child.pid
+
+    with waiting_child(server):
+        open_files = os.listdir(f"/proc/{server_pid(server)}/fd")
+        ours = descriptors()
+        with ThreadPoolExecutor(8) as pool:
+            pids = list(pool.map(come_and_go, range(60)))
+        assert eventually(lambda: not any(map(alive, pids)))
+        assert len(os.listdir(f"/proc/{server_pid(server)}/fd")) == len(open_files)
+        assert descriptors() == ours
+
+
+def test_children_hold_nothing_of_each_other(server: ForkServer) -> None:
+    with waiting_child(server) as (first, _), waiting_child(server) as (second, _):
+        held = [
+            {os.readlink(entry) for entry in Path(f"/proc/{child.pid}/fd").iterdir()}
+            for child in (first, second)
+        ]
+        shared = held[0] & held[1]
+        assert not [name for name in shared if name.startswith("socket")]
+
+
+def test_a_wrong_number_of_descriptors_is_refused(server: ForkServer) -> None:
+    with pytest.raises(ValueError, match="3 descriptors"):
+        server.spawn((0,))
+
+
+def test_everything_dies_with_a_killed_worker() -> None:
+    program = """
+        import os, socket, sys, time
+        from streams.forkserver import ForkServer
+        server = ForkServer()
+        channel, theirs = socket.socketpair()
+        child = server.spawn((theirs.fileno(), os.memfd_create("x"), theirs.fileno()))
+        print(server.pid, child.pid, flush=True)
+        time.sleep(600)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True
+    ) as worker:
+        try:
+            assert worker.stdout is not None
+            pids = [int(text) for text in worker.stdout.readline().split()]
+            assert len(pids) == 2
+            assert all(map(alive, pids))
+        finally:
+            worker.kill()
+            worker.wait(GUARD_S)
+        assert eventually(lambda: not any(map(alive, pids)))

@@ -1,0 +1,243 @@
+"""The wire schema: what is stated comes back, what does not fit is said and never guessed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.health import Code, State
+from streams.messages import (
+    MAX_BODY_BYTES,
+    MAX_NAME_CHARS,
+    AlertMessage,
+    CameraReport,
+    Count,
+    CountsMessage,
+    HealthReport,
+    MessageError,
+    decode,
+    decode_report,
+    encode,
+)
+from tests.streams.statements import alert, counts
+from vision.bins import Binner
+from vision.policy import alert_of, camera_down
+from vision.scene import Line
+from vision.types import Crossing, Event
+
+TS = 1_700_000_040.0
+NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
+EVENT = Event(
+    id="0123abcd",
+    kind="intrusion",
+    rule="kein Zutritt → Hof",
+    camera_id="cam1",
+    place="Hof",
+    start_ts=TS,
+    raised_ts=TS + 0.5,
+    end_ts=None,
+    track_ids=(3, 4),
+    score=0.875,
+    details={"why": "ü", "foot_px": [1.5, 2], "n": None, "deep": {"a": [True]}},
+)
+
+
+def altered(message: AlertMessage | CountsMessage, **fields: Any) -> str:
+    return json.dumps(json.loads(encode(message)) | fields)
+
+
+def refused(body: str | bytes, *words: str) -> None:
+    with pytest.raises(MessageError) as caught:
+        decode(body)
+    for word in words:
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+# --- what is stated comes back
+
+
+def test_an_alert_comes_back_as_it_was_seen() -> None:
+    message = AlertMessage.of(alert_of(EVENT, 1), revision=4, synthetic=True)
+    back = decode(encode(message))
+    assert isinstance(back, AlertMessage)
+    assert back == message
+    assert "\n" not in encode(message)
+    assert (back.id, back.state, back.severity, back.end_ts) == ("0123abcd", "open", "high", None)
+    assert (back.revision, back.synthetic, back.track_ids) == (4, True, (3, 4))
+    assert back.details == EVENT.details
+    assert back.key == "alert:0123abcd:1"
+    ended = AlertMessage.of(alert_of(replace(EVENT, end_ts=TS + 9), 2), revision=4, synthetic=False)
+    assert (ended.state, ended.end_ts, ended.key) == ("closed", TS + 9, "alert:0123abcd:2")
+
+
+def test_an_outage_is_an_alert_too() -> None:
+    event = camera_down(
+        "cam1", start_ts=TS, raised_ts=TS + 2, end_ts=None, code="stalled", why="no pictures"
+    )
+    message = AlertMessage.of(alert_of(event, 1), revision=1, synthetic=False)
+    assert decode(encode(message)) == message
+    assert message.place == ""
+
+
+def test_closing_is_the_next_statement() -> None:
+    message = alert(1, version=3)
+    closed = message.closed(message.start_ts + 7, "the worker stopped")
+    assert (closed.state, closed.version, closed.end_ts) == ("closed", 4, message.start_ts + 7)
+    assert closed.details == {"why": "somebody → inside", "closed": "the worker stopped"}
+    assert message.details == {"why": "somebody → inside"}
+    assert decode(encode(closed)) == closed
+    assert message.closed(0.0, "a clock was set back").end_ts == message.start_ts
+
+
+def test_counts_come_back_as_they_were_counted() -> None:
+    lines = [Line("Tor", np.zeros((2, 2)), "hinein", "hinaus")]
+    binner = Binner("cam1", lines, ("person", "bicycle"), 5)
+    passed = Crossing("cam1", "Tor", "hinaus", "bicycle", 1, TS, 0.0, 0.0)
+    binner.update(TS, [passed, passed])
+    (interval,) = binner.flush(TS + 1)
+    message = CountsMessage.of(interval, synthetic=True)
+    back = decode(encode(message))
+    assert back == message
+    assert isinstance(back, CountsMessage)
+    assert back.counts == (Count(line="Tor", direction="hinaus", class_name="bicycle", count=2),)
+    assert (back.camera, back.start_ts, back.seconds, back.revision) == ("cam1", TS, 60, 5)
+    assert (back.version, back.observed_s, back.frames) == (1, 1.0, 1)
+    assert back.lines == {"Tor": ("hinein", "hinaus")}
+    assert back.classes == ("person", "bicycle")
+    assert back.synthetic
+    assert json.loads(encode(message))["counts"][0]["class"] == "bicycle"
+    assert back.key == f"counts:cam1:{TS:.0f}:5:1"
+
+
+def test_keys_tell_statements_apart() -> None:
+    messages = [
+        alert(1),
+        alert(1, version=2),
+        alert(11),
+        counts(),
+        counts(version=2),
+        counts(TS + 60),
+        counts(revision=2),
+        counts(camera="cam2"),
+    ]
+    assert len({message.key for message in messages}) == len(messages)
+
+
+@given(
+    place=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=80),
+    name=NAMES.map(lambda text: text[:MAX_NAME_CHARS]),
+    details=st.dictionaries(
+        st.text(),
+        st.recursive(
+            st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False),
+            lambda inner: st.lists(inner, max_size=3),
+            max_leaves=5,
+        ),
+        max_size=4,
+    ),
+)
+def test_whatever_names_hold_comes_back(place: str, name: str, details: dict[str, Any]) -> None:
+    message = alert(1, place=place, rule=name, camera=name, details=details)
+    assert decode(encode(message)) == message
+
+
+def test_a_health_report_comes_back() -> None:
+    camera = CameraReport(
+        camera="cam1", name="Tor", source="rtsp", state=State.DOWN, code=Code.STALLED,
+        message="no pictures", since_ts=TS, last_frame_ts=None, width=None, height=None,
+        analysed=5, dropped=0, connects=1, revision=1,
+    )  # fmt: skip
+    report = HealthReport(worker="w", ts=TS, problem=None, waiting=3, cameras=(camera,))
+    assert decode_report(encode(report)) == report
+    for body in ("", "{}", "[1]", encode(alert(1)), encode(report).replace("stalled", "bored")):
+        with pytest.raises(MessageError, match="does not fit schema 1"):
+            decode_report(body)
+
+
+# --- what does not fit
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "null", "[]", "{}", "{", '"alert"', b"\xff\xfe", "NaN", '{"type": "song"}', "[" * 5000],
+)
+def test_what_is_no_message(body: str | bytes) -> None:
+    refused(body, "does not fit schema 1")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("schema_version", 2),
+        ("id", ""),
+        ("id", "a b"),
+        ("id", "a" * 81),
+        ("id", "a\n"),
+        ("version", 0),
+        ("version", 1 << 31),
+        ("version", 1.5),
+        ("camera", ""),
+        ("camera", "x" * 81),
+        ("camera", "a\0b"),
+        ("place", "\0"),
+        ("severity", "grave"),
+        ("state", "acknowledged"),
+        ("start_ts", -1),
+        ("start_ts", 1e300),
+        ("start_ts", "yesterday"),
+        ("score", 1.01),
+        ("details", []),
+        ("details", None),
+        ("track_ids", ["x"]),
+        ("revision", -1),
+        ("surprise", 1),
+    ],
+)
+def test_alerts_that_do_not_fit_name_the_field(field: str, value: object) -> None:
+    refused(altered(alert(1), **{field: value}), "does not fit schema 1", field)
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_none(text: str) -> None:
+    body = encode(alert(1, details={"n": 123456}))
+    refused(body.replace("123456", text), "does not fit")
+    refused(encode(alert(1)).replace("1700000000.5", text), "does not fit")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("seconds", 0),
+        ("seconds", 3601),
+        ("observed_s", -0.1),
+        ("observed_s", 3601),
+        ("frames", -1),
+        ("lines", {"gate": ["in"]}),
+        ("lines", {"gate": ["in", "out", "up"]}),
+        ("counts", [{"line": "gate", "direction": "in", "class": "person", "count": -1}]),
+        ("counts", [{"line": "gate", "direction": "in", "class": "person"}]),
+        ("counts", [{"line": "gate", "direction": "in", "class": "p", "count": 1, "x": 1}]),
+    ],
+)
+def test_counts_that_do_not_fit_name_the_field(field: str, value: object) -> None:
+    refused(altered(counts(), **{field: value}), "does not fit schema 1", field)
+
+
+def test_a_message_that_is_too_long_is_not_read() -> None:
+    body = altered(alert(1), details={"why": "x" * MAX_BODY_BYTES})
+    refused(body, f"at most {MAX_BODY_BYTES} bytes")
+    refused(body.encode(), f"at most {MAX_BODY_BYTES} bytes")
+
+
+def test_an_error_does_not_repeat_what_it_was_given() -> None:
+    with pytest.raises(MessageError) as caught:
+        decode(altered(alert(1), severity="kanarie-9f3"))
+    assert "kanarie" not in str(caught.value)

@@ -1,0 +1,428 @@
+"""What cameras do wrong, and what becomes of our own processes: a code, a return, no trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from streams.address import RtspAddress
+from streams.config import Credential
+from streams.forkserver import ForkServer
+from streams.health import SENTENCES, Code, State
+from streams.rtsp import RtspSource
+from streams.simulator import Fault, FaultKind, Login, Recording, Simulator, load_recording
+from tests.streams.oddcameras import Listener, answering, frames, serving, source, until
+from tests.streams.rtspclients import GUARD_S, descriptors, eventually, small_clip
+
+OK = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n"
+CANARY = "canary-5f2c"
+
+
+@pytest.fixture(scope="module")
+def forkserver() -> Iterator[ForkServer]:
+    with ForkServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    folder = tmp_path_factory.mktemp("clips")
+    return load_recording(small_clip(folder / "small.mp4"), folder / "cache")
+
+
+def decoder_pid(camera: RtspSource) -> int:
+    assert camera._decoder is not None
+    return camera._decoder.pid
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_each_fault_has_its_code(recording: Recording, forkserver: ForkServer) -> None:
+    expected = {
+        "fault=stall&after=1": Code.STALLED,
+        "fault=close&after=1": Code.DISCONNECTED,
+        "fault=401": Code.UNAUTHORIZED,
+        "fault=404": Code.NOT_FOUND,
+        "fault=453": Code.SERVER_ERROR,
+        "fault=500": Code.SERVER_ERROR,
+        "fault=redirect&to=rtsp://127.0.0.1:9/x": Code.REDIRECTED,
+        "fault=redirect-loop": Code.REDIRECTED,
+        "fault=garbage": Code.NOT_RTSP,
+        "fault=silent": Code.STALLED,
+    }
+    with Simulator({"a": recording}) as simulator:
+
+        def seen(query: str) -> Code | None:
+            with source(simulator.url("a", query), forkserver) as camera:
+                end = time.monotonic() + 3 * GUARD_S
+                while camera.health.state is not State.DOWN and time.monotonic() < end:
+                    camera.next(0.2)
+                assert camera.health.message == SENTENCES[camera.health.code or Code.CORRUPT]
+                return camera.health.code
+
+        with ThreadPoolExecutor(len(expected)) as pool:
+            assert dict(zip(expected, pool.map(seen, expected), strict=True)) == expected
+
+
+SDP_AUDIO = (
+    b"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=x\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\na=control:a\r\n"
+)
+SDP_VP8 = (
+    b"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"
+    b"a=rtpmap:96 VP8/90000\r\na=control:v\r\n"
+)
+
+
+def described(sdp: bytes) -> list[bytes]:
+    head = (
+        f"RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Type: application/sdp\r\nContent-Length: {len(sdp)}"
+    )
+    setup = (
+        b"RTSP/1.0 200 OK\r\nCSeq: 3\r\nSession: 1\r\n"
+        b"Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n"
+    )
+    played = b"RTSP/1.0 200 OK\r\nCSeq: 4\r\nSession: 1\r\n\r\n"
+    return [OK, head.encode() + b"\r\n\r\n" + sdp, setup, played]
+
+
+@pytest.mark.parametrize(
+    ("talk", "code"),
+    [
+        (lambda _: None, Code.DISCONNECTED),
+        (answering(b"HTTP/1.1 400 Bad Request\r\n\r\n"), Code.NOT_RTSP),
+        (answering(OK, b"\xff\xfe" * 500), Code.NOT_RTSP),
+        (answering(*described(SDP_AUDIO)), Code.NO_VIDEO),
+        (answering(*described(SDP_VP8)), Code.NO_VIDEO),
+        (answering(*described(b"")), Code.NO_VIDEO),
+        (answering(*described(b"not a session description")), Code.NO_VIDEO),
+        (answering(OK, b"RTSP/1.0 503 Busy\r\nCSeq: 2\r\n\r\n"), Code.SERVER_ERROR),
+    ],
+    ids=["closes", "http", "noise", "audio", "vp8", "nothing", "prose", "busy"],
+)
+def test_odd_cameras(
+    talk: Callable[[socket.socket], object], code: Code, forkserver: ForkServer
+) -> None:
+    with serving(talk) as listener, source(listener.url(), forkserver) as camera:
+        until(camera, State.DOWN, code)
+
+
+def test_nothing_answers(forkserver: ForkServer) -> None:
+    with source(f"rtsp://127.0.0.1:{free_port()}/x", forkserver) as camera:
+        until(camera, State.DOWN, Code.UNREACHABLE)
+
+
+def test_addresses_outside_the_networks_are_never_connected_to(forkserver: ForkServer) -> None:
+    with serving(lambda _: None) as listener:
+        private = (ip_network("10.0.0.0/8"),)
+        with source(listener.url(), forkserver, networks=private) as camera:
+            until(camera, State.DOWN, Code.ADDRESS_REFUSED)
+        assert listener.connections == 0
+
+
+def test_an_unknown_name(forkserver: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    address = RtspAddress(False, "no.such.camera", 554, "/x")
+    with source(address, forkserver) as camera:
+        until(camera, State.DOWN, Code.UNRESOLVED)
+
+
+def test_a_dns_that_hangs_holds_up_nobody(
+    forkserver: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    asked: list[str] = []
+
+    def hanging(host: str, *_: object, **__: object) -> Any:
+        asked.append(host)
+        release.wait(GUARD_S)
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    monkeypatch.setattr("streams.dialing.RESOLVE_S", 0.3)
+    try:
+        with source(RtspAddress(False, "slow.camera", 554, "/x"), forkserver) as camera:
+            until(camera, State.DOWN, Code.UNRESOLVED)
+            for _ in range(10):
+                assert camera.next(0.1) is None
+            # One look-up at a time, however long it takes.
+            assert asked == ["slow.camera"]
+    finally:
+        release.set()
+
+
+@pytest.mark.parametrize("loop", [False, True], ids=["elsewhere", "loop"])
+def test_a_redirect_is_followed_by_nobody(
+    loop: bool, recording: Recording, forkserver: ForkServer
+) -> None:
+    with serving(lambda _: None) as elsewhere, Simulator({"a": recording}) as simulator:
+        query = "fault=redirect-loop" if loop else f"fault=redirect&to={elsewhere.url()}"
+        with source(simulator.url("a", query), forkserver) as camera:
+            until(camera, State.DOWN, Code.REDIRECTED)
+            camera.next(2.0)
+        assert elsewhere.connections == 0
+
+
+def test_a_loop_of_redirects_is_one_connection_an_attempt(forkserver: ForkServer) -> None:
+    def talk(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(OK)
+        connection.recv(65536)
+        place = f"rtsp://127.0.0.1:{connection.getsockname()[1]}/x"
+        connection.sendall(f"RTSP/1.0 302 Found\r\nCSeq: 2\r\nLocation: {place}\r\n\r\n".encode())
+        while connection.recv(65536):
+            pass
+
+    with serving(talk) as listener, source(listener.url(), forkserver) as camera:
+        until(camera, State.DOWN, Code.REDIRECTED)
+        assert listener.connections == 1
+
+
+def test_a_camera_that_was_away_is_live_again(recording: Recording, forkserver: ForkServer) -> None:
+    with (
+        Simulator({"a": recording}) as simulator,
+        source(simulator.url("a"), forkserver) as camera,
+    ):
+        first = frames(camera, 2)[-1]
+        simulator.close_port()
+        until(camera, State.DOWN, Code.UNREACHABLE)
+        simulator.open_port()
+        until(camera, State.LIVE, None)
+        (second,) = frames(camera, 1)
+        assert camera.connects == 2
+        assert second.index > first.index
+        assert second.ts > first.ts
+
+
+def test_pauses_grow_and_are_bounded(
+    forkserver: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("streams.rtsp.time.monotonic", lambda: now[0])
+    camera = source(f"rtsp://127.0.0.1:{free_port()}/x", forkserver)
+    pauses = []
+    for _ in range(40):
+        camera._fail(Code.UNREACHABLE, "")
+        pauses.append(camera._retry_at - now[0])
+    assert 0.3 < pauses[0] < 0.7
+    assert max(pauses) <= 5.0
+    assert min(pauses[5:]) >= 3.0
+    assert len({round(pause, 6) for pause in pauses[5:]}) > 20
+    camera.close()
+
+
+def test_a_killed_decoder_comes_back(recording: Recording, forkserver: ForkServer) -> None:
+    with (
+        Simulator({"a": recording}) as simulator,
+        source(simulator.url("a"), forkserver) as camera,
+    ):
+        frames(camera, 1)
+        os.kill(decoder_pid(camera), signal.SIGKILL)
+        until(camera, State.DOWN, Code.DECODER_FAILED)
+        until(camera, State.LIVE, None)
+        assert camera.connects == 2
+
+
+def test_a_decoder_that_hangs_is_killed(
+    recording: Recording, forkserver: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        Simulator({"a": recording}) as simulator,
+        source(simulator.url("a"), forkserver) as camera,
+    ):
+        frames(camera, 1)
+        monkeypatch.setattr("streams.decoding.SILENCE_S", 1.0)
+        pid = decoder_pid(camera)
+        os.kill(pid, signal.SIGSTOP)
+        until(camera, State.DOWN, Code.STALLED)
+        assert eventually(lambda: not Path(f"/proc/{pid}").exists())
+        monkeypatch.undo()
+        until(camera, State.LIVE, None)
+
+
+def test_a_killed_fork_server_comes_back(recording: Recording) -> None:
+    with (
+        ForkServer() as forkserver,
+        Simulator({"a": recording}) as simulator,
+        source(simulator.url("a"), forkserver) as camera,
+    ):
+        frames(camera, 1)
+        assert forkserver.pid is not None
+        os.kill(forkserver.pid, signal.SIGKILL)
+        until(camera, State.DOWN, Code.DECODER_FAILED)
+        until(camera, State.LIVE, None)
+
+
+def test_a_fork_server_that_cannot_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with (
+        ForkServer() as forkserver,
+        serving(lambda c: c.recv(10)) as listener,
+        source(listener.url(), forkserver) as camera,
+    ):
+        until(camera, State.DOWN, Code.DECODER_FAILED)
+
+
+@pytest.mark.parametrize("when", ["waiting", "pausing", "starting"])
+def test_close_ends_a_waiting_next(when: str, recording: Recording, forkserver: ForkServer) -> None:
+    with Simulator({"a": recording}) as simulator:
+        query = {"waiting": "fault=stall&after=1", "starting": "fault=silent"}.get(
+            when, "fault=404"
+        )
+        camera = source(simulator.url("a", query), forkserver)
+        if when == "waiting":
+            frames(camera, 1)
+        elif when == "pausing":
+            until(camera, State.DOWN, Code.NOT_FOUND)
+        ended = threading.Event()
+
+        def wait() -> None:
+            while camera.next(3 * GUARD_S) is not None:
+                pass
+            ended.set()
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        time.sleep(0.3)
+        camera.close()
+        assert ended.wait(GUARD_S / 3)
+        thread.join()
+        assert camera.health.state is State.STOPPED
+        camera.close()
+
+
+def test_the_password_is_nowhere(recording: Recording, forkserver: ForkServer) -> None:
+    login = Credential("operator", CANARY)
+    with (
+        structlog.testing.capture_logs() as logs,
+        Simulator({"a": recording}, login=Login("operator", CANARY)) as simulator,
+    ):
+        for query in ("", "fault=404", "fault=garbage&after=1"):
+            with source(simulator.url("a", query), forkserver, login=login) as camera:
+                end = time.monotonic() + 2.0
+                while time.monotonic() < end:
+                    camera.next(0.2)
+                    decoder = camera._decoder
+                    if decoder is None or forkserver.pid is None:
+                        continue
+                    for pid in (decoder.pid, forkserver.pid):
+                        for name in ("cmdline", "environ", "comm"):
+                            assert CANARY.encode() not in _read(pid, name)
+        with source(simulator.url("a"), forkserver, login=Credential("x", CANARY)) as camera:
+            until(camera, State.DOWN, Code.UNAUTHORIZED)
+    assert logs
+    assert CANARY not in repr(logs)
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def children_of(pid: int) -> set[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return {int(child) for child in text.split()}
+
+
+def memory_kb(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise AssertionError
+
+
+def churn(recording: Recording, forkserver: ForkServer, repeats: int) -> dict[str, tuple[int, int]]:
+    """Fail ``repeats`` times in each way; what was open before and after."""
+    growth: dict[str, tuple[int, int]] = {}
+    kinds: dict[str, Callable[[Simulator, Listener], str]] = {
+        "refused": lambda _s, _l: f"rtsp://127.0.0.1:{free_port()}/x",
+        "404": lambda s, _: s.url("a", "fault=404"),
+        "redirect": lambda s, _: s.url("a", "fault=redirect-loop"),
+        "garbage": lambda s, _: s.url("a", "fault=garbage"),
+        "close": lambda s, _: s.url("a", "fault=close&after=0.1"),
+        "closes": lambda _, listener: listener.url(),
+    }
+    with Simulator({"a": recording}) as simulator, serving(lambda _: None) as listener:
+        for kind, url in kinds.items():
+            with source(url(simulator, listener), forkserver) as camera:
+                for count in range(repeats + 1):
+                    camera._retry_at = camera._pause_s = 0.0
+                    failed = camera._failures
+                    end = time.monotonic() + GUARD_S
+                    while camera._failures == failed:
+                        assert time.monotonic() < end
+                        camera.next(0.2)
+                    if count == 0:
+                        before = descriptors()
+                # The fork server fetches its dead a moment later.
+                pid = forkserver.pid
+                if pid is not None:
+                    assert eventually(lambda pid=pid: not children_of(pid))  # type: ignore[misc]
+                growth[kind] = before, descriptors()
+            listener.held.clear()
+    return growth
+
+
+def test_failures_leave_nothing_open(recording: Recording, forkserver: ForkServer) -> None:
+    for kind, (before, after) in churn(recording, forkserver, 4).items():
+        assert after <= before, kind
+
+
+@pytest.mark.long
+def test_fifty_failures_of_each_kind_leave_nothing(recording: Recording) -> None:
+    with ForkServer() as forkserver:
+        churn(recording, forkserver, 5)
+        assert forkserver.pid is not None
+        memory = memory_kb(os.getpid()), memory_kb(forkserver.pid)
+        for kind, (before, after) in churn(recording, forkserver, 50).items():
+            assert after <= before, kind
+        assert memory_kb(os.getpid()) < memory[0] * 1.05
+        assert memory_kb(forkserver.pid) < memory[1] * 1.05
+
+
+@pytest.mark.long
+def test_twenty_returns(recording: Recording, forkserver: ForkServer) -> None:
+    with (
+        Simulator({"a": recording, "b": recording}) as simulator,
+        source(simulator.url("a"), forkserver) as camera,
+    ):
+        for count in range(1, 21):
+            until(camera, State.LIVE, None)
+            assert camera.connects == count
+            simulator.stop_camera("a")
+            while camera.health.state is State.LIVE:
+                camera.next(0.2)
+            simulator.fault("a", None)
+            simulator.start_camera("a")
+
+
+def test_a_fault_that_ends_is_forgotten(recording: Recording, forkserver: ForkServer) -> None:
+    with (
+        Simulator({"a": recording}) as simulator,
+        source(simulator.url("a"), forkserver) as camera,
+    ):
+        frames(camera, 1)
+        simulator.fault("a", Fault(FaultKind.UNAUTHORIZED))
+        until(camera, State.DOWN, Code.UNAUTHORIZED)
+        simulator.fault("a", None)
+        until(camera, State.LIVE, None)
