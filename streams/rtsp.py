@@ -25,6 +25,8 @@ from vision.types import Frame
 log = structlog.get_logger()
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 4.0
+LONGEST_LOGIN_PAUSE_S = 30.0
+"""Many cameras lock an account after a few wrong logins."""
 JITTER = 0.25
 STEADY_S = 30.0
 """Pictures for this long, and the next pause is a short one again."""
@@ -122,6 +124,8 @@ class RtspSource:
                 try:
                     frame = self._step(deadline)
                 except AttemptError as failure:
+                    if self._closing.is_set():
+                        break
                     self._fail(failure.code, failure.detail)
                     frame = None
                 if frame is not None:
@@ -202,7 +206,8 @@ class RtspSource:
         """This attempt is over: say why, and wait before the next."""
         self._release()
         self._failures += 1
-        self._pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+        longest_s = LONGEST_LOGIN_PAUSE_S if code is Code.UNAUTHORIZED else LONGEST_PAUSE_S
+        self._pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), longest_s)
         pause_s = self._pause_s * random.uniform(1 - JITTER, 1 + JITTER)
         self._retry_at = time.monotonic() + pause_s
         self._set_health(State.DOWN, code, detail)

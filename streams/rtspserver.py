@@ -40,6 +40,8 @@ FAREWELL_S = 5.0
 """How long a client has to close its side after the end."""
 MAX_CONNECTIONS = 4096
 BACKLOG = 512
+ACCEPT_STEPS = 4
+"""Rounds of the event loop from an accepted socket to its connection."""
 SEND_BUFFER_BYTES = 1 << 18
 TRACK = "/trackID=0"
 METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, SET_PARAMETER, TEARDOWN"
@@ -83,6 +85,9 @@ class RtspServer:
         """Close the port and cut every connection; ``listen`` may come again."""
         if self._server is not None:
             self._server.close()
+            # What was accepted a moment ago becomes a connection, which is then cut.
+            for _ in range(ACCEPT_STEPS):
+                await asyncio.sleep(0)
         for task in tuple(self._connections):
             task.cancel()
         if self._connections:

@@ -96,7 +96,8 @@ class Simulator:
         self._ready.wait()
         if self._error is not None:
             self._thread.join()
-            reason = self._error.strerror or str(self._error)
+            # the socket module adds the address once more, in brackets
+            reason = (self._error.strerror or str(self._error)).partition(" (")[0]
             raise ServiceError(
                 f"the simulator cannot listen at {self._host} port {self._port} "
                 f"({reason.lower()}): choose another port or address"

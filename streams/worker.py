@@ -27,6 +27,7 @@ from streams.rtsp import RtspSource
 from streams.scenefile import load_scene, scene_digest
 from streams.source import LiveSource
 from streams.spool import Spool
+from streams.synthetic import SyntheticSource
 from vision.bins import Binner
 from vision.errors import BusError, DetectorError, SceneError
 from vision.pipeline import Pipeline
@@ -167,8 +168,6 @@ class Worker:
 
     def _source(self, camera: CameraConfig) -> LiveSource:
         if camera.source == "synthetic":
-            from streams.synthetic import SyntheticSource
-
             return SyntheticSource(camera.id, fps=camera.fps)
         return RtspSource(
             camera.id,

@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from tests.acceptance.live import live
+from tests.acceptance.result import Result, judge
 from tests.api.bad_inputs import CASES, BadInput, prepare
 from tests.api.command import Ran, environment, python, read_records
 from tests.needs import REPO
@@ -28,17 +30,6 @@ SHARED = REPO.parent / "shared"
 SAMPLES = REPO / "samples"
 PLAZA = SAMPLES / "clips/plaza.mp4"
 NOT_SHARED = "needs ../shared/{}, which may not be handed on"
-
-Verdict = Literal["ok", "short", "not run"]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A line of the table."""
-
-    promised: str
-    measured: str
-    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +78,6 @@ def run(folder: Path, *arguments: str | Path, out: Path | None = None) -> Run:
         target.unlink()
     ran = Ran(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
     return Run(ran, written, wall_s, cpu_s)
-
-
-def judge(promised: str, measured: str, kept: bool) -> Result:
-    return Result(promised, measured, "ok" if kept else "short")
 
 
 def failed(promised: str, ran: Ran) -> Result:
@@ -262,7 +249,7 @@ def main(show: Callable[[str], object] = print) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         results, first = plaza(folder)
-        results += [*shared_clips(folder), *stays(folder), *refused(folder)]
+        results += [*shared_clips(folder), *stays(folder), *refused(folder), *live(folder)]
     show(table(results))
     count = {verdict: sum(r.verdict == verdict for r in results) for verdict in ("ok", "short")}
     missing = len(results) - sum(count.values())

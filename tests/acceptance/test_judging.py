@@ -80,7 +80,7 @@ def test_what_cannot_run_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_exit_code_tells(verdict: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     result = Result("a promise", "what came", verdict)  # type: ignore[arg-type]
     monkeypatch.setattr(acceptance, "plaza", lambda folder: ([result], ended(0)))
-    for part in ("shared_clips", "stays", "refused"):
+    for part in ("shared_clips", "stays", "refused", "live"):
         monkeypatch.setattr(acceptance, part, lambda folder: [])
     shown: list[str] = []
     assert main(shown.append) == code

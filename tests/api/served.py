@@ -93,7 +93,9 @@ class FakeIngest:
 @contextmanager
 def serving(door: Door) -> Iterator[str]:
     """The address of a real server in a thread of this process."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(100)
         server = uvicorn.Server(
             uvicorn.Config(
                 door, log_config=None, access_log=False, timeout_graceful_shutdown=2,

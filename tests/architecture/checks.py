@@ -33,7 +33,9 @@ FLOORS = {
 }
 
 # "path::function" of the outermost loops of processes, which alone may catch everything.
-OUTERMOST_LOOPS: frozenset[str] = frozenset({"streams/decoder.py::run"})
+OUTERMOST_LOOPS: frozenset[str] = frozenset(
+    {"streams/camera.py::CameraLoop._guarded", "streams/decoder.py::run"}
+)
 
 MAX_LINES = 400
 

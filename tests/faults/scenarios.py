@@ -3,6 +3,7 @@ whether it holds, and for the acceptance run, which prints how well."""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import socket
@@ -14,13 +15,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+
+import httpx
 
 from streams.simulator import Simulator, load_recording
 from streams.valkey import EmbeddedValkey
 from tests.api.command import read_records
 from tests.faults.cities import PLAZA, PLAZA_SCENE, many_lines, write_city
-from tests.faults.living import Living, wait_for
+from tests.faults.living import Living, lines_of_events, wait_for
 
 ROLES = ("worker", "API", "Valkey")
 BACK_S = 100
@@ -243,18 +245,36 @@ def stopped_and_compared(living: Living, simulator: Simulator) -> tuple[int, int
 
 @dataclass(frozen=True)
 class Delays:
-    """Seconds from the moment that a rule fired on (capture time) to the event at a client."""
+    """Seconds from the capture of the picture on which a rule fired to the alert at a client of
+    the event stream, with ``cameras`` cameras."""
 
+    cameras: int
     number: int
     median_s: float
     p95_s: float
 
 
-def delays(events: list[tuple[float, dict[str, Any]]]) -> Delays:
-    """Of alerts as they came: the time of their arrival, and what they said."""
-    found = sorted(
-        arrived - datetime.fromisoformat(alert["raised"]).timestamp()
-        for arrived, alert in events
-        if alert["version"] == 1
-    )
-    return Delays(len(found), found[len(found) // 2], found[int(0.95 * len(found))])
+def delays(folder: Path, cache: Path, *, cameras: int, fps: str, seconds: float) -> Delays:
+    """Follow the event stream for a while as a plain client."""
+    found: list[float] = []
+    recording = load_recording(PLAZA, cache)
+    names = [f"c{number}" for number in range(cameras)]
+    offsets = {name: 11.0 * number for number, name in enumerate(names)}
+    with Simulator(dict.fromkeys(names, recording), offsets_s=offsets) as simulator:
+        write_city(folder, {n: simulator.url(n) for n in names}, scene=many_lines(folder), fps=fps)
+        with Living(folder) as living:
+            wait_for(
+                lambda: all(c["state"] == "live" for c in living.cameras().values()), "all live"
+            )
+            address = f"{living.address}/api/v1/alerts/stream"
+            end_s = time.monotonic() + seconds
+            with httpx.stream("GET", address, headers=living.headers, timeout=60) as response:
+                for event in lines_of_events(response):
+                    alert = json.loads(event["data"])
+                    if alert["version"] == 1 and alert["kind"] == "line_crossing":
+                        raised = datetime.fromisoformat(alert["raised"])
+                        found.append(time.time() - raised.timestamp())
+                    if time.monotonic() > end_s:
+                        break
+    found.sort()
+    return Delays(cameras, len(found), found[len(found) // 2], found[int(0.95 * len(found))])

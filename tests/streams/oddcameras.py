@@ -70,6 +70,12 @@ def until(camera: RtspSource, state: State, code: Code | None) -> None:
         camera.next(0.2)
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @dataclass
 class Listener:
     """A port and how often somebody connected to it."""

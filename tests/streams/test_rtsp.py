@@ -50,7 +50,7 @@ def test_pictures_arrive_in_order_and_in_time(recording: Recording, forkserver: 
         with live:
             assert camera.health.state is State.STARTING
             began = time.time()
-            found = frames(camera, 2 * COUNT)
+            found = frames(camera, COUNT + RATE // 2)
             assert (camera.health.state, camera.health.code) == (State.LIVE, None)
             assert camera.health.message == ""
             assert (camera.connects, camera.camera_id) == (1, "cam")
@@ -179,10 +179,10 @@ def test_odd_messages_in_the_stream_are_no_damage(
     message: bytes, recording: Recording, forkserver: ForkServer
 ) -> None:
     with (
-        Simulator({"a": with_messages(recording, message)}) as simulator,
+        Simulator({"a": with_messages(recording, message)}, speed=2) as simulator,
         source(simulator.url("a"), forkserver) as camera,
     ):
-        found = frames(camera, COUNT)
+        found = frames(camera, RATE)
         assert [which_bar(frame.image) for frame in found] == [
             frame.index % COUNT for frame in found
         ]
@@ -221,7 +221,7 @@ def test_damaged_pictures_are_left_out_and_said(
     recording: Recording, forkserver: ForkServer
 ) -> None:
     with (
-        Simulator({"a": recording}) as simulator,
+        Simulator({"a": recording}, speed=4) as simulator,
         source(simulator.url("a", "fault=corrupt&after=1"), forkserver) as camera,
     ):
         until(camera, State.LIVE, Code.CORRUPT)

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
 from streams.address import RtspAddress
-from streams.config import Credential
 from streams.forkserver import ForkServer
 from streams.health import SENTENCES, Code, State
-from streams.rtsp import RtspSource
-from streams.simulator import Fault, FaultKind, Login, Recording, Simulator, load_recording
-from tests.streams.oddcameras import Listener, answering, frames, serving, source, until
-from tests.streams.rtspclients import GUARD_S, descriptors, eventually, small_clip
+from streams.simulator import Fault, FaultKind, Recording, Simulator, load_recording
+from tests.streams.oddcameras import answering, frames, free_port, serving, source, until
+from tests.streams.rtspclients import GUARD_S, small_clip
 
 OK = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n"
-CANARY = "canary-5f2c"
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +33,6 @@ def forkserver() -> Iterator[ForkServer]:
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     folder = tmp_path_factory.mktemp("clips")
     return load_recording(small_clip(folder / "small.mp4"), folder / "cache")
-
-
-def decoder_pid(camera: RtspSource) -> int:
-    assert camera._decoder is not None
-    return camera._decoder.pid
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_each_fault_has_its_code(recording: Recording, forkserver: ForkServer) -> None:
@@ -177,7 +159,7 @@ def test_a_redirect_is_followed_by_nobody(
         query = "fault=redirect-loop" if loop else f"fault=redirect&to={elsewhere.url()}"
         with source(simulator.url("a", query), forkserver) as camera:
             until(camera, State.DOWN, Code.REDIRECTED)
-            camera.next(2.0)
+            camera.next(0.8)
         assert elsewhere.connections == 0
 
 
@@ -217,68 +199,23 @@ def test_pauses_grow_and_are_bounded(
 ) -> None:
     now = [1000.0]
     monkeypatch.setattr("streams.rtsp.time.monotonic", lambda: now[0])
-    camera = source(f"rtsp://127.0.0.1:{free_port()}/x", forkserver)
-    pauses = []
-    for _ in range(40):
-        camera._fail(Code.UNREACHABLE, "")
-        pauses.append(camera._retry_at - now[0])
-    assert 0.3 < pauses[0] < 0.7
-    assert max(pauses) <= 5.0
-    assert min(pauses[5:]) >= 3.0
-    assert len({round(pause, 6) for pause in pauses[5:]}) > 20
-    camera.close()
+    with source(f"rtsp://127.0.0.1:{free_port()}/x", forkserver) as camera:
 
+        def pauses(code: Code) -> list[float]:
+            found = []
+            for _ in range(40):
+                camera._fail(code, "")
+                found.append(camera._retry_at - now[0])
+            return found
 
-def test_a_killed_decoder_comes_back(recording: Recording, forkserver: ForkServer) -> None:
-    with (
-        Simulator({"a": recording}) as simulator,
-        source(simulator.url("a"), forkserver) as camera,
-    ):
-        frames(camera, 1)
-        os.kill(decoder_pid(camera), signal.SIGKILL)
-        until(camera, State.DOWN, Code.DECODER_FAILED)
-        until(camera, State.LIVE, None)
-        assert camera.connects == 2
-
-
-def test_a_decoder_that_hangs_is_killed(
-    recording: Recording, forkserver: ForkServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with (
-        Simulator({"a": recording}) as simulator,
-        source(simulator.url("a"), forkserver) as camera,
-    ):
-        frames(camera, 1)
-        monkeypatch.setattr("streams.decoding.SILENCE_S", 1.0)
-        pid = decoder_pid(camera)
-        os.kill(pid, signal.SIGSTOP)
-        until(camera, State.DOWN, Code.STALLED)
-        assert eventually(lambda: not Path(f"/proc/{pid}").exists())
-        monkeypatch.undo()
-        until(camera, State.LIVE, None)
-
-
-def test_a_killed_fork_server_comes_back(recording: Recording) -> None:
-    with (
-        ForkServer() as forkserver,
-        Simulator({"a": recording}) as simulator,
-        source(simulator.url("a"), forkserver) as camera,
-    ):
-        frames(camera, 1)
-        assert forkserver.pid is not None
-        os.kill(forkserver.pid, signal.SIGKILL)
-        until(camera, State.DOWN, Code.DECODER_FAILED)
-        until(camera, State.LIVE, None)
-
-
-def test_a_fork_server_that_cannot_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    with (
-        ForkServer() as forkserver,
-        serving(lambda c: c.recv(10)) as listener,
-        source(listener.url(), forkserver) as camera,
-    ):
-        until(camera, State.DOWN, Code.DECODER_FAILED)
+        usual = pauses(Code.UNREACHABLE)
+        assert 0.3 < usual[0] < 0.7
+        assert max(usual) <= 5.0
+        assert min(usual[5:]) >= 3.0
+        assert len({round(pause, 6) for pause in usual[5:]}) > 20
+        # A wrong login is no reason to have the account locked.
+        assert min(pauses(Code.UNAUTHORIZED)[5:]) > 20
+        assert max(pauses(Code.UNREACHABLE)) <= 5.0
 
 
 @pytest.mark.parametrize("when", ["waiting", "pausing", "starting"])
@@ -302,102 +239,13 @@ def test_close_ends_a_waiting_next(when: str, recording: Recording, forkserver: 
         thread = threading.Thread(target=wait)
         thread.start()
         time.sleep(0.3)
-        camera.close()
+        with structlog.testing.capture_logs() as logs:
+            camera.close()
+        assert not [entry for entry in logs if entry.get("code")]
         assert ended.wait(GUARD_S / 3)
         thread.join()
         assert camera.health.state is State.STOPPED
         camera.close()
-
-
-def test_the_password_is_nowhere(recording: Recording, forkserver: ForkServer) -> None:
-    login = Credential("operator", CANARY)
-    with (
-        structlog.testing.capture_logs() as logs,
-        Simulator({"a": recording}, login=Login("operator", CANARY)) as simulator,
-    ):
-        for query in ("", "fault=404", "fault=garbage&after=1"):
-            with source(simulator.url("a", query), forkserver, login=login) as camera:
-                end = time.monotonic() + 2.0
-                while time.monotonic() < end:
-                    camera.next(0.2)
-                    decoder = camera._decoder
-                    if decoder is None or forkserver.pid is None:
-                        continue
-                    for pid in (decoder.pid, forkserver.pid):
-                        for name in ("cmdline", "environ", "comm"):
-                            assert CANARY.encode() not in _read(pid, name)
-        with source(simulator.url("a"), forkserver, login=Credential("x", CANARY)) as camera:
-            until(camera, State.DOWN, Code.UNAUTHORIZED)
-    assert logs
-    assert CANARY not in repr(logs)
-
-
-def _read(pid: int, name: str) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/{name}").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
-
-
-def children_of(pid: int) -> set[int]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return {int(child) for child in text.split()}
-
-
-def memory_kb(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    raise AssertionError
-
-
-def churn(recording: Recording, forkserver: ForkServer, repeats: int) -> dict[str, tuple[int, int]]:
-    """Fail ``repeats`` times in each way; what was open before and after."""
-    growth: dict[str, tuple[int, int]] = {}
-    kinds: dict[str, Callable[[Simulator, Listener], str]] = {
-        "refused": lambda _s, _l: f"rtsp://127.0.0.1:{free_port()}/x",
-        "404": lambda s, _: s.url("a", "fault=404"),
-        "redirect": lambda s, _: s.url("a", "fault=redirect-loop"),
-        "garbage": lambda s, _: s.url("a", "fault=garbage"),
-        "close": lambda s, _: s.url("a", "fault=close&after=0.1"),
-        "closes": lambda _, listener: listener.url(),
-    }
-    with Simulator({"a": recording}) as simulator, serving(lambda _: None) as listener:
-        for kind, url in kinds.items():
-            with source(url(simulator, listener), forkserver) as camera:
-                for count in range(repeats + 1):
-                    camera._retry_at = camera._pause_s = 0.0
-                    failed = camera._failures
-                    end = time.monotonic() + GUARD_S
-                    while camera._failures == failed:
-                        assert time.monotonic() < end
-                        camera.next(0.2)
-                    if count == 0:
-                        before = descriptors()
-                # The fork server fetches its dead a moment later.
-                pid = forkserver.pid
-                if pid is not None:
-                    assert eventually(lambda pid=pid: not children_of(pid))  # type: ignore[misc]
-                growth[kind] = before, descriptors()
-            listener.held.clear()
-    return growth
-
-
-def test_failures_leave_nothing_open(recording: Recording, forkserver: ForkServer) -> None:
-    for kind, (before, after) in churn(recording, forkserver, 4).items():
-        assert after <= before, kind
-
-
-@pytest.mark.long
-def test_fifty_failures_of_each_kind_leave_nothing(recording: Recording) -> None:
-    with ForkServer() as forkserver:
-        churn(recording, forkserver, 5)
-        assert forkserver.pid is not None
-        memory = memory_kb(os.getpid()), memory_kb(forkserver.pid)
-        for kind, (before, after) in churn(recording, forkserver, 50).items():
-            assert after <= before, kind
-        assert memory_kb(os.getpid()) < memory[0] * 1.05
-        assert memory_kb(forkserver.pid) < memory[1] * 1.05
 
 
 @pytest.mark.long

@@ -239,7 +239,7 @@ def test_nothing_is_left_behind(recording: Recording) -> None:
                 watch(simulator.url("a"), limit=3)
             assert eventually(lambda: simulator.connected == 0)
     assert threading.active_count() == threads
-    assert descriptors() == files
+    assert eventually(lambda: descriptors() <= files)
 
 
 def test_a_port_in_use_is_one_sentence(recording: Recording) -> None:
@@ -272,7 +272,7 @@ def test_wrong_values_are_refused(recording: Recording) -> None:
 @pytest.mark.long
 def test_one_pass_of_a_real_clip(tmp_path: Path) -> None:
     recording = load_recording(REPO / "samples/clips/plaza.mp4", tmp_path)
-    with Simulator({"plaza": recording}, once=True, speed=30.0) as simulator:
+    with Simulator({"plaza": recording}, once=True, speed=6.0) as simulator:
         seen = watch(simulator.url("plaza"))
         assert simulator.wait(GUARD_S)
     assert (len(seen.indices), seen.corrupt, seen.ended) == (795, 0, "end")

@@ -149,8 +149,10 @@ def test_stop_kills_who_does_not_listen(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            "import pathlib, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-            f"pathlib.Path({str(ready)!r}).touch(); time.sleep(600)",
+            (
+                "import pathlib, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+                f"pathlib.Path({str(ready)!r}).touch(); time.sleep(600)"
+            ),
         ]
     )
     wait_for(ready.exists, "ready")

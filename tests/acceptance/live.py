@@ -1,0 +1,110 @@
+"""The live part of the acceptance run: the whole system as processes, with simulated cameras."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from streams.simulator import Simulator, load_recording
+from tests.acceptance.result import Result, judge
+from tests.faults import scenarios
+from tests.faults.cities import PLAZA, write_city
+from tests.faults.living import Living, wait_for
+
+KILLS, ALERTS = 10, 1000
+ROUNDS = 20
+GONE_S = 60
+CAMERAS, FPS, WATCH_S = 4, "2", 60
+
+
+def live(folder: Path) -> Iterator[Result]:
+    """Every check of the live part; each takes some minutes."""
+    cache = folder / "clips"
+    load_recording(PLAZA, cache)
+    for check in (one_pass, killing, restarting, outage, delays, ending):
+        place = folder / check.__name__
+        place.mkdir()
+        yield _guarded(check, place, cache)
+
+
+def _guarded(check: Callable[[Path, Path], Result], folder: Path, cache: Path) -> Result:
+    try:
+        return check(folder, cache)
+    except AssertionError as error:
+        said = " ".join(str(error).split())[:200]
+        return Result((check.__doc__ or check.__name__).rstrip("."), said, "short")
+
+
+def one_pass(folder: Path, cache: Path) -> Result:
+    """RTSP and file, one pass of the plaza: the same crossings within 1."""
+    done = scenarios.one_pass(folder, cache)
+    shown = [f"{way} {n} and {done.rtsp[way]}" for way, n in done.file.items()]
+    return judge(
+        "RTSP and file, one pass of the plaza: the same crossings within 1",
+        f"{', '.join(shown)}; {done.analysed} of {done.pictures} pictures analysed live",
+        all(abs(n - done.rtsp[way]) <= 1 for way, n in done.file.items()),
+    )
+
+
+def killing(folder: Path, cache: Path) -> Result:
+    """kill -9 of worker, API and Valkey: nothing spooled is lost."""
+    done = scenarios.killing(folder, cache, kills=KILLS, alerts=ALERTS)
+    return judge(
+        f"{ALERTS} alerts, kill -9 of worker, API and Valkey {KILLS} times each, one FLUSHALL: "
+        "each spooled alert stored once",
+        f"{done.spooled} spooled, {done.lost} lost, {done.twice} twice, {done.old} outdated "
+        f"(seed {done.seed})",
+        (done.lost, done.twice, done.old) == (0, 0, 0),
+    )
+
+
+def restarting(folder: Path, cache: Path) -> Result:
+    """A camera restarted: back within 10 s, the others lose under 5 %."""
+    done = scenarios.restarting(folder, cache, rounds=ROUNDS)
+    return judge(
+        f"a camera restarted {ROUNDS} times: back within 10 s, one outage alert each, the other "
+        "camera keeps over 95 % of its pictures",
+        f"at most {done.longest_s:.1f} s (reporting included), {done.outages} outages, "
+        f"{done.share:.1%}",
+        done.longest_s <= 10 and done.outages == done.rounds and done.share > 0.95,
+    )
+
+
+def outage(folder: Path, cache: Path) -> Result:
+    """Redis gone: said once, nothing lost."""
+    done = scenarios.outage_of_redis(folder, cache, seconds=GONE_S)
+    return judge(
+        f"Redis gone for {GONE_S} s: said once, nothing lost, alerts as many as crossings",
+        f"said {done.sentences} times, {done.during} alerts meanwhile, {done.lost} lost, "
+        f"{done.alerts} alerts and {done.crossings} crossings stored",
+        (done.sentences, done.lost) == (1, 0) and done.alerts == done.crossings,
+    )
+
+
+def delays(folder: Path, cache: Path) -> Result:
+    """Capture to a client's alert: p95 under 1.5 s."""
+    done = scenarios.delays(folder, cache, cameras=CAMERAS, fps=FPS, seconds=WATCH_S)
+    return judge(
+        f"capture to the alert at a client, {CAMERAS} cameras at {FPS} frames a second: p95 under "
+        "1.5 s",
+        f"median {done.median_s:.2f} s, p95 {done.p95_s:.2f} s ({done.number} alerts)",
+        done.p95_s < 1.5,
+    )
+
+
+def ending(folder: Path, cache: Path) -> Result:
+    """SIGTERM: everything ends within 10 s, nothing stays."""
+    with Simulator({"plaza": load_recording(PLAZA, cache)}) as simulator:
+        write_city(folder, {"plaza": simulator.url("plaza")})
+        with Living(folder) as living:
+            wait_for(lambda: living.cameras()["plaza"]["state"] == "live", "the camera is live")
+            began_s = time.monotonic()
+            code = living.terminate()
+            took_s = time.monotonic() - began_s
+            left = living.processes()
+    return judge(
+        "SIGTERM: everything ends within 10 s, no process stays",
+        f"{took_s:.1f} s, exit code {code}, {len(left)} processes left",
+        took_s <= 10 and not left,
+    )
