@@ -10,6 +10,8 @@ import pytest
 
 from streams.address import DEFAULT_NETWORKS
 from streams.config import City, load_city, load_credentials
+from streams.scenefile import load_scene
+from tests.needs import REPO
 from vision.errors import ConfigError
 
 CANARY = "canary-not-a-real-password"
@@ -155,3 +157,11 @@ def test_mistakes_in_logins(tmp_path: Path, text: str, said: str) -> None:
 def test_a_number_as_password_is_text(tmp_path: Path) -> None:
     found = load_credentials(write(tmp_path, "a: {user: 007, password: 0123}", "logins.yaml"))
     assert (found["a"].user, found["a"].password) == ("007", "0123")
+
+
+def test_the_city_that_comes_along_is_one() -> None:
+    found = load_city(REPO / "samples" / "city.yaml")
+    assert [camera.id for camera in found.cameras] == ["plaza", "rendered"]
+    for camera in found.cameras:
+        assert camera.scene is not None
+        assert load_scene(camera.scene).lines
