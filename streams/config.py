@@ -23,6 +23,7 @@ MAX_CAMERAS = 10_000
 DEFAULT_FPS = 5.0
 MAX_FPS = 60.0
 DEFAULT_MODEL = "nanodet_g"
+MODEL_FILE = ".onnx"
 SYNTHETIC: Final = "synthetic"
 
 _CITY_FIELDS = ("name", "model", "fps", "networks", "credentials", "cameras")
@@ -81,11 +82,11 @@ def load_city(path: Path) -> City:
     top = read_yaml(path, ConfigError)
     fields = top.mapping()
     top.refuse_unknown(fields, _CITY_FIELDS)
-    model = fields["model"].text() if "model" in fields else DEFAULT_MODEL
+    model = _model(fields["model"], path.parent) if "model" in fields else DEFAULT_MODEL
     fps = _fps(fields["fps"]) if "fps" in fields else DEFAULT_FPS
     logins: dict[str, Credential] = {}
     if "credentials" in fields:
-        logins = load_credentials(path.parent / fields["credentials"].text())
+        logins = load_credentials(path.parent / fields["credentials"].path())
     items = top.required(fields, "cameras", "[]").items()
     if len(items) > MAX_CAMERAS:
         items[MAX_CAMERAS].fail(f"a city has at most {MAX_CAMERAS} cameras; remove the others")
@@ -162,10 +163,16 @@ def _camera(
         name=fields["name"].text() if "name" in fields else camera_id,
         source=address,
         credential=credential,
-        scene=folder / fields["scene"].text() if "scene" in fields else None,
-        model=fields["model"].text() if "model" in fields else model,
+        scene=folder / fields["scene"].path() if "scene" in fields else None,
+        model=_model(fields["model"], folder) if "model" in fields else model,
         fps=_fps(fields["fps"]) if "fps" in fields else fps,
     )
+
+
+def _model(item: Item, folder: Path) -> str:
+    """A name of the zoo as it is, or the path of a model file, from the city's folder."""
+    text = item.path()
+    return str(folder / text) if text.endswith(MODEL_FILE) else text
 
 
 def _fps(item: Item) -> float | None:

@@ -26,7 +26,8 @@ from vision.errors import MatakotaError
 from vision.types import Alert, Severity
 
 SCHEMA: Final = 1
-MAX_NAME_CHARS = 80
+MAX_NAME_CHARS = 120
+"""A scene's own names have up to 80; a rule without one is called ``kind@place``."""
 MAX_BODY_BYTES = 1 << 18
 
 # PostgreSQL keeps no NUL in a text.

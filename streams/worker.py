@@ -19,11 +19,11 @@ from streams.bus import Bus
 from streams.camera import CameraLoop
 from streams.config import CameraConfig, City
 from streams.detector import Detectors
-from streams.forkserver import ForkServer
 from streams.forwarder import Forwarder
 from streams.messages import AlertMessage, CountsMessage, HealthReport, decode, encode
 from streams.recorder import Recorder
-from streams.rtsp import RtspSource
+from streams.rtsp.forkserver import ForkServer
+from streams.rtsp.source import RtspSource
 from streams.scenefile import load_scene, scene_digest
 from streams.source import LiveSource
 from streams.spool import Spool

@@ -24,6 +24,7 @@ from vision.errors import MatakotaError
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
 MAX_TEXT_CHARS = 80
+MAX_PATH_CHARS = 1000
 SHOWN_CHARS = 60
 LISTED_NAMES = 12
 
@@ -119,8 +120,12 @@ class Item:
             for i, node in enumerate(self.node.value)
         ]
 
-    def text(self) -> str:
-        """Printable text of 1 to ``MAX_TEXT_CHARS`` characters without blanks at its ends."""
+    def path(self) -> str:
+        """A path: printable text of 1 to ``MAX_PATH_CHARS`` characters."""
+        return self.text(MAX_PATH_CHARS)
+
+    def text(self, max_chars: int = MAX_TEXT_CHARS) -> str:
+        """Printable text of 1 to ``max_chars`` characters without blanks at its ends."""
         if not isinstance(self.node, yaml.ScalarNode) or self.is_null:
             self.fail(f"expected text, found {self.shown}; write a word or a quoted text")
         value: str = self.node.value
@@ -131,8 +136,8 @@ class Item:
                 f"{quoted(value)} is empty, starts or ends with a blank or holds a control "
                 "character; write visible text"
             )
-        if len(value) > MAX_TEXT_CHARS:
-            self.fail(f"{self.shown} has {len(value)} characters; use at most {MAX_TEXT_CHARS}")
+        if len(value) > max_chars:
+            self.fail(f"{self.shown} has {len(value)} characters; use at most {max_chars}")
         return value
 
     def secret(self) -> str:

@@ -35,6 +35,11 @@ class _Commands(TyperGroup):
     """Commands that are imported when they are called: together they load everything there is,
     but the API needs no detector, and an analysis no database."""
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        # the names from which typer suggests one for a misspelt word
+        self.commands = dict.fromkeys(_COMMANDS, typer.core.TyperCommand(None))
+        return super().resolve_command(ctx, args)
+
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
 

@@ -11,9 +11,9 @@ import typer
 from api.cli.logs import hide
 from api.cli.options import ConfigOption
 from streams.config import CameraConfig, City, load_city
-from streams.forkserver import ForkServer
 from streams.health import State
-from streams.rtsp import RtspSource
+from streams.rtsp.forkserver import ForkServer
+from streams.rtsp.source import RtspSource
 from streams.scenefile import load_scene
 from streams.yamlfile import shortened
 from vision.errors import SceneError

@@ -14,7 +14,7 @@ import pytest
 from av.error import FFmpegError
 
 from tests.api.command import environment, matakota, python
-from tests.streams.rtspclients import COUNT, GUARD_S, RtspSocket, small_clip, watch
+from tests.streams.simulator.clients import COUNT, GUARD_S, RtspSocket, small_clip, watch
 
 PASSWORD = "Sulawesi-2026"
 

@@ -34,7 +34,7 @@ FLOORS = {
 
 # "path::function" of the outermost loops of processes, which alone may catch everything.
 OUTERMOST_LOOPS: frozenset[str] = frozenset(
-    {"streams/camera.py::CameraLoop._guarded", "streams/decoder.py::run"}
+    {"streams/camera.py::CameraLoop._guarded", "streams/rtsp/decoder.py::run"}
 )
 
 MAX_LINES = 400

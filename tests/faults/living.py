@@ -30,7 +30,7 @@ ROLES = {
     "API": (" serve ",),
     "worker": (" worker ",),
     "Valkey": ("valkey-server", "redis-server"),
-    "fork server": ("streams.forkserver",),
+    "fork server": ("streams.rtsp.forkserver",),
 }
 
 

@@ -8,8 +8,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from streams.rtspwire import Login
 from streams.simulator import Simulator, load_recording
+from streams.simulator.wire import Login
 from tests.faults.cities import PLAZA, write_city
 from tests.faults.living import Living, wait_for
 

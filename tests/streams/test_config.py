@@ -154,6 +154,16 @@ def test_mistakes_in_logins(tmp_path: Path, text: str, said: str) -> None:
     assert CANARY not in str(caught.value)
 
 
+def test_paths_may_be_long_and_are_from_the_citys_folder(tmp_path: Path) -> None:
+    deep = "/".join(["folder"] * 100)
+    found = city(
+        tmp_path,
+        f"model: {deep}/own.onnx\ncameras: [{{id: a, source: synthetic, scene: {deep}/a.yaml}}]",
+    )
+    assert found.cameras[0].scene == tmp_path / deep / "a.yaml"
+    assert found.cameras[0].model == str(tmp_path / deep / "own.onnx")
+
+
 def test_a_number_as_password_is_text(tmp_path: Path) -> None:
     found = load_credentials(write(tmp_path, "a: {user: 007, password: 0123}", "logins.yaml"))
     assert (found["a"].user, found["a"].password) == ("007", "0123")

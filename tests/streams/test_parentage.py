@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from tests.streams.rtspclients import GUARD_S
+from tests.streams.simulator.clients import GUARD_S
 
 CHILD = """
     import os, sys, time

@@ -16,10 +16,10 @@ import structlog
 
 from streams.address import RtspAddress
 from streams.config import Credential
-from streams.decoding import Decoding, Order
-from streams.dialing import AttemptError, Connecting, Lookup
-from streams.forkserver import ForkServer, ForkServerError
 from streams.health import SENTENCES, Code, Health, State
+from streams.rtsp.decoding import Decoding, Order
+from streams.rtsp.dialing import AttemptError, Connecting, Lookup
+from streams.rtsp.forkserver import ForkServer, ForkServerError
 from vision.types import Frame
 
 log = structlog.get_logger()

@@ -27,7 +27,7 @@ from av.video.stream import VideoStream
 
 from streams.files import ClipSource
 from streams.output import output_error
-from streams.rtp import CLOCK_HZ, Fragment, fragments
+from streams.simulator.packets import CLOCK_HZ, Fragment, fragments
 from streams.video import VideoWriter
 from vision.errors import ClipError
 

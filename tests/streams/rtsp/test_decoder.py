@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from streams.arrivals import Stamp, Times
-from streams.decoder import LAG_PICTURES, LAG_S, _Stream
-from streams.decoding import Order
-from streams.forkserver import ForkServer
 from streams.health import Code, State
-from streams.relay import Conversation
-from tests.streams.oddcameras import serving, source
-from tests.streams.rtspclients import GUARD_S
+from streams.rtsp.arrivals import Stamp, Times
+from streams.rtsp.decoder import LAG_PICTURES, LAG_S, _Stream
+from streams.rtsp.decoding import Order
+from streams.rtsp.forkserver import ForkServer
+from streams.rtsp.relay import Conversation
+from tests.streams.rtsp.oddcameras import serving, source
+from tests.streams.simulator.clients import GUARD_S
 
 NOW = 1_700_000_000.0
 TICKS = 6000

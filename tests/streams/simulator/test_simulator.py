@@ -17,10 +17,10 @@ import pytest
 from av.error import FFmpegError
 
 from streams.files import ClipSource
-from streams.rtp import CLOCK_HZ, NTP_EPOCH_S
 from streams.simulator import Fault, FaultKind, Login, Recording, Simulator, load_recording
+from streams.simulator.packets import CLOCK_HZ, NTP_EPOCH_S
 from tests.needs import REPO
-from tests.streams.rtspclients import (
+from tests.streams.simulator.clients import (
     COUNT,
     GUARD_S,
     RATE,

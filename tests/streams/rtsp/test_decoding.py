@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.arrivals import Picker
-from streams.decoding import MAX_LINE_BYTES, MAX_PIXELS, Decoding, Order
-from streams.dialing import AttemptError
 from streams.health import Code
-from tests.streams.rtspclients import GUARD_S
+from streams.rtsp.arrivals import Picker
+from streams.rtsp.decoding import MAX_LINE_BYTES, MAX_PIXELS, Decoding, Order
+from streams.rtsp.dialing import AttemptError
+from tests.streams.simulator.clients import GUARD_S
 
 ORDER = Order("/x", False, "user", "secret", 5.0, 40, 1000.0)
 PICTURE = {
@@ -167,7 +167,7 @@ def test_a_long_detail_is_cut(decoding: Decoding, child: Impostor) -> None:
 def test_silence_ends_it_only_while_a_picture_is_waited_for(
     decoding: Decoding, child: Impostor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.decoding.SILENCE_S", 0.3)
+    monkeypatch.setattr("streams.rtsp.decoding.SILENCE_S", 0.3)
     for _ in range(4):
         child.say({})
         assert look(decoding, 0.2) is None

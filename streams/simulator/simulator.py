@@ -14,14 +14,12 @@ from typing import Self, TypeVar
 
 import structlog
 
-from streams.rtp import CLOCK_HZ
-from streams.rtspserver import RtspServer
-from streams.rtspwire import Login
-from streams.simulatedcamera import Fault, FaultKind, SimulatedCamera
-from streams.transcode import Recording, load_recording
+from streams.simulator.camera import Fault, SimulatedCamera
+from streams.simulator.packets import CLOCK_HZ
+from streams.simulator.recording import Recording
+from streams.simulator.server import RtspServer
+from streams.simulator.wire import Login
 from vision.errors import ServiceError
-
-__all__ = ["Fault", "FaultKind", "Login", "Recording", "Seen", "Simulator", "load_recording"]
 
 MAX_SPEED = 1000.0
 CALL_S = 30.0

@@ -15,9 +15,9 @@ from typing import Final
 
 import numpy as np
 
-from streams.dialing import AttemptError
-from streams.forkserver import ForkServer
 from streams.health import Code
+from streams.rtsp.dialing import AttemptError
+from streams.rtsp.forkserver import ForkServer
 from vision.types import Image
 
 MAX_PIXELS: Final = 8192 * 4352

@@ -14,11 +14,11 @@ import pytest
 import structlog
 
 from streams.address import RtspAddress
-from streams.forkserver import ForkServer
 from streams.health import SENTENCES, Code, State
+from streams.rtsp.forkserver import ForkServer
 from streams.simulator import Fault, FaultKind, Recording, Simulator, load_recording
-from tests.streams.oddcameras import answering, frames, free_port, serving, source, until
-from tests.streams.rtspclients import GUARD_S, small_clip
+from tests.streams.rtsp.oddcameras import answering, frames, free_port, serving, source, until
+from tests.streams.simulator.clients import GUARD_S, small_clip
 
 OK = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n"
 
@@ -139,7 +139,7 @@ def test_a_dns_that_hangs_holds_up_nobody(
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
     monkeypatch.setattr(socket, "getaddrinfo", hanging)
-    monkeypatch.setattr("streams.dialing.RESOLVE_S", 0.3)
+    monkeypatch.setattr("streams.rtsp.dialing.RESOLVE_S", 0.3)
     try:
         with source(RtspAddress(False, "slow.camera", 554, "/x"), forkserver) as camera:
             until(camera, State.DOWN, Code.UNRESOLVED)
@@ -198,7 +198,7 @@ def test_pauses_grow_and_are_bounded(
     forkserver: ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr("streams.rtsp.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("streams.rtsp.source.time.monotonic", lambda: now[0])
     with source(f"rtsp://127.0.0.1:{free_port()}/x", forkserver) as camera:
 
         def pauses(code: Code) -> list[float]:

@@ -1,7 +1,7 @@
 """The isolated process that decodes one connection to a camera and then exits.
 
 Whatever a camera sends is read here and nowhere else. The process is forked by
-``streams.forkserver``, holds the connection, the memory of one picture and its channel to the
+``streams.rtsp.forkserver``, holds the connection, the memory of one picture and its channel to the
 worker, and dies with either of them. Lines of JSON go over the channel: what to do
 (``Order``) comes first; then each line from the worker asks for the newest picture.
 """
@@ -30,12 +30,12 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from streams.arrivals import Picker, Stamp, Times
-from streams.clock import CaptureClock
-from streams.decoding import MAX_LINE_BYTES, MAX_PIXELS, Order
 from streams.health import Code
 from streams.parentage import die_with_parent
-from streams.relay import Relay
+from streams.rtsp.arrivals import Picker, Stamp, Times
+from streams.rtsp.clock import CaptureClock
+from streams.rtsp.decoding import MAX_LINE_BYTES, MAX_PIXELS, Order
+from streams.rtsp.relay import Relay
 
 CODECS = ("h264", "hevc", "mjpeg", "mpeg4")
 MAX_MEMORY_BYTES = 1 << 30

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.health import Code
-from streams.relay import MAX_BODY_BYTES, MAX_GARBAGE_BYTES, Conversation, Relay
+from streams.rtsp.relay import MAX_BODY_BYTES, MAX_GARBAGE_BYTES, Conversation, Relay
 from tests.needs import need
 
 NOW = 1000.0

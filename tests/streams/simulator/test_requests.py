@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.simulator import Login, Recording, Simulator, load_recording
-from tests.streams.rtspclients import (
+from tests.streams.simulator.clients import (
     RATE,
     SIZE,
     RtspSocket,

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.forkserver import Child, ForkServer, ForkServerError
-from tests.streams.rtspclients import GUARD_S, descriptors, eventually
+from streams.rtsp.forkserver import Child, ForkServer, ForkServerError
+from tests.streams.simulator.clients import GUARD_S, descriptors, eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -128,8 +128,8 @@ def test_a_server_that_cannot_start_is_tried_with_pauses(
 
 
 def test_a_stopped_server_is_replaced(server: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.forkserver.ANSWER_S", 0.3)
-    monkeypatch.setattr("streams.forkserver.STOP_S", 0.3)
+    monkeypatch.setattr("streams.rtsp.forkserver.ANSWER_S", 0.3)
+    monkeypatch.setattr("streams.rtsp.forkserver.STOP_S", 0.3)
     with waiting_child(server) as (_, _):
         before = server_pid(server)
         os.kill(before, signal.SIGSTOP)
@@ -211,7 +211,7 @@ def test_a_wrong_number_of_descriptors_is_refused(server: ForkServer) -> None:
 def test_everything_dies_with_a_killed_worker() -> None:
     program = """
         import os, socket, sys, time
-        from streams.forkserver import ForkServer
+        from streams.rtsp.forkserver import ForkServer
         server = ForkServer()
         channel, theirs = socket.socketpair()
         child = server.spawn((theirs.fileno(), os.memfd_create("x"), theirs.fileno()))

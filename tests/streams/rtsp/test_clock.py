@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.clock import AGREE_S, LATE_FOR_S, LATE_S, SLEW, WINDOW_S, CaptureClock
+from streams.rtsp.clock import AGREE_S, LATE_FOR_S, LATE_S, SLEW, WINDOW_S, CaptureClock
 
 START = 1_700_000_000.0
 STEP = 1 / 15

@@ -19,12 +19,12 @@ from av.video.stream import VideoStream
 
 from streams.address import RtspAddress, parse_address
 from streams.config import Credential
-from streams.forkserver import ForkServer
 from streams.health import Code, State
-from streams.rtp import fragments
-from streams.rtsp import RtspSource
+from streams.rtsp.forkserver import ForkServer
+from streams.rtsp.source import RtspSource
 from streams.simulator import Recording
-from tests.streams.rtspclients import GUARD_S
+from streams.simulator.packets import fragments
+from tests.streams.simulator.clients import GUARD_S
 from vision.types import Frame
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streams.relay import Conversation
+from streams.rtsp.relay import Conversation
 
 PICK_TOLERANCE_S = 1e-3
 NO_TIME_STEP_S = 0.04

@@ -13,12 +13,12 @@ import pytest
 import structlog
 
 from streams.config import Credential
-from streams.forkserver import ForkServer
 from streams.health import Code, State
-from streams.rtsp import RtspSource
+from streams.rtsp.forkserver import ForkServer
+from streams.rtsp.source import RtspSource
 from streams.simulator import Login, Recording, Simulator, load_recording
-from tests.streams.oddcameras import Listener, frames, free_port, serving, source, until
-from tests.streams.rtspclients import GUARD_S, descriptors, eventually, small_clip
+from tests.streams.rtsp.oddcameras import Listener, frames, free_port, serving, source, until
+from tests.streams.simulator.clients import GUARD_S, descriptors, eventually, small_clip
 
 CANARY = "canary-5f2c"
 
@@ -62,7 +62,7 @@ def test_a_decoder_that_hangs_is_killed(
         source(simulator.url("a"), forkserver) as camera,
     ):
         frames(camera, 1)
-        monkeypatch.setattr("streams.decoding.SILENCE_S", 1.0)
+        monkeypatch.setattr("streams.rtsp.decoding.SILENCE_S", 1.0)
         pid = decoder_pid(camera)
         os.kill(pid, signal.SIGSTOP)
         until(camera, State.DOWN, Code.STALLED)

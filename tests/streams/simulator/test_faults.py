@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from av.error import FFmpegError
 
-from streams.simulatedcamera import YEAR_S, parse_fault
 from streams.simulator import Fault, FaultKind, Recording, Simulator, load_recording
-from tests.streams.rtspclients import (
+from streams.simulator.camera import YEAR_S, parse_fault
+from tests.streams.simulator.clients import (
     COUNT,
     GUARD_S,
     SIZE,

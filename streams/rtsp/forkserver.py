@@ -175,7 +175,7 @@ class ForkServer:
             with theirs:
                 self._process = subprocess.Popen(
                     [
-                        *(sys.executable, "-P", "-m", "streams.forkserver"),
+                        *(sys.executable, "-P", "-m", "streams.rtsp.forkserver"),
                         *(str(theirs.fileno()), str(os.getpid())),
                     ],
                     env=_environment(),
@@ -341,7 +341,7 @@ class _Server:
 
 def _main(control_fd: int, parent_pid: int) -> None:
     # Imported here, because the worker itself needs no FFmpeg.
-    from streams import decoder
+    from streams.rtsp import decoder
 
     # What is there now stays for ever: the collector would only copy the children's pages.
     gc.freeze()

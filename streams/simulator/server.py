@@ -12,18 +12,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from streams.rtp import PAYLOAD_TYPE, RtpStream
-from streams.rtspwire import (
-    MAX_HEAD_BYTES,
-    Door,
-    Login,
-    Request,
-    WireError,
-    answer,
-    interleaved,
-    read_request,
-)
-from streams.simulatedcamera import (
+from streams.simulator.camera import (
     ON_MEDIA,
     Fault,
     FaultKind,
@@ -32,6 +21,17 @@ from streams.simulatedcamera import (
     SimulatedCamera,
     garbage,
     parse_fault,
+)
+from streams.simulator.packets import PAYLOAD_TYPE, RtpStream
+from streams.simulator.wire import (
+    MAX_HEAD_BYTES,
+    Door,
+    Login,
+    Request,
+    WireError,
+    answer,
+    interleaved,
+    read_request,
 )
 
 SESSION_S = 60

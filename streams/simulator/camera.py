@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl
 
 import structlog
 
-from streams.rtp import CLOCK_HZ, Fragment, RtpStream, fragments
-from streams.transcode import Recording, Unit, halved
+from streams.simulator.packets import CLOCK_HZ, Fragment, RtpStream, fragments
+from streams.simulator.recording import Recording, Unit, halved
 
 REPORT_EVERY_S = 2.0
 MAX_WAIT_S = 0.1

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from streams.config import Credential
-from streams.decoding import Order
-from streams.forkserver import ForkServer
 from streams.health import Code, State
+from streams.rtsp.decoding import Order
+from streams.rtsp.forkserver import ForkServer
 from streams.simulator import Fault, FaultKind, Login, Recording, Simulator, load_recording
 from streams.source import LiveSource
-from tests.streams.oddcameras import (
+from tests.streams.rtsp.oddcameras import (
     Terse,
     frames,
     painted_clip,
@@ -26,7 +26,7 @@ from tests.streams.oddcameras import (
     until,
     with_messages,
 )
-from tests.streams.rtspclients import COUNT, GUARD_S, RATE, SIZE, small_clip, which_bar
+from tests.streams.simulator.clients import COUNT, GUARD_S, RATE, SIZE, small_clip, which_bar
 
 ODD = Credential("o pé", "p@ss:w/ö#%? &=+'\"\\")
 
