@@ -13,7 +13,8 @@ class Bell:
     streams are to stop."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # a signal's handler may ring in the middle of what its own thread does here
+        self._lock = threading.RLock()
         self._waiting: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         self.closed = False
 
@@ -34,6 +35,7 @@ class Bell:
         """Set at the next ring: take it before looking, so that no ring falls in between."""
         loop = asyncio.get_running_loop()
         with self._lock:
-            if self._waiting is None or self._waiting[0] is not loop:
-                self._waiting = loop, asyncio.Event()
-            return self._waiting[1]
+            waiting = self._waiting
+            if waiting is None or waiting[0] is not loop:
+                waiting = self._waiting = loop, asyncio.Event()
+            return waiting[1]

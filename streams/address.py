@@ -83,8 +83,9 @@ def parse_address(text: str) -> RtspAddress:
 
 def resolve_address(
     address: RtspAddress, networks: Sequence[IPv4Network | IPv6Network]
-) -> IPv4Address | IPv6Address:
-    """The address to connect to, looked up once and pinned by the caller.
+) -> tuple[IPv4Address | IPv6Address, ...]:
+    """The addresses to connect to, in the order of the DNS and each once, looked up once and
+    pinned by the caller.
 
     A name all of whose addresses lie in ``networks`` is allowed; one that lies outside refuses
     the whole name. Raises UnusableAddressError. May wait for the DNS.
@@ -93,14 +94,14 @@ def resolve_address(
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise UnusableAddressError(Code.UNRESOLVED, SENTENCES[Code.UNRESOLVED]) from None
-    candidates = [_plain(str(entry[4][0])) for entry in found]
+    candidates = tuple(dict.fromkeys(_plain(str(entry[4][0])) for entry in found))
     outside = [ip for ip in candidates if not any(ip in network for network in networks)]
     if outside or not candidates:
         shown = f" ({outside[0]})" if outside else ""
         raise UnusableAddressError(
             Code.ADDRESS_REFUSED, f"{SENTENCES[Code.ADDRESS_REFUSED]}{shown}"
         )
-    return candidates[0]
+    return candidates
 
 
 def _plain(text: str) -> IPv4Address | IPv6Address:

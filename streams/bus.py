@@ -32,6 +32,11 @@ OLDEST: Final = (6, 2)
 CLAIM_IDLE_S = 15.0
 """A consumer that left a message alone for so long is gone; another one takes it over."""
 CLAIM_EVERY_S = 3.0
+LATER: Final = "later"
+"""A consumer that nobody is: what it has is taken over like that of one that is gone."""
+FORGET_S = 86_400
+"""A consumer without messages that was not heard for so long does not come back."""
+TIDY_EVERY_S = 600.0
 ANSWER_S = 3.0
 """Longest wait for an answer, beyond what the command itself waits."""
 SLICE_S = 0.25
@@ -74,6 +79,10 @@ class Bus(Protocol):
     def acknowledge(self, ids: Sequence[str]) -> None:
         """These entries are stored: forget them."""
 
+    def put_off(self, ids: Sequence[str]) -> None:
+        """Leave these entries to whoever takes them over later, as if this consumer were gone:
+        they come again after a while, and hold up no others meanwhile."""
+
     def send_receipts(self, worker: str, keys: Sequence[str]) -> None:
         """Tell ``worker`` that the messages of these keys are stored. Receipts may be lost."""
 
@@ -111,6 +120,8 @@ class RedisBus:
         self._claim_idle_s = claim_idle_s
         self._claim_due_s = 0.0
         self._claim_from = "0-0"
+        self._claimed = False
+        self._tidy_due_s = 0.0
         self._closed = threading.Event()
         try:
             self._redis = redis.Redis.from_url(
@@ -163,9 +174,15 @@ class RedisBus:
     def consume(self, consumer: str, *, limit: int, wait_s: float) -> list[Entry]:
         until_s = time.monotonic() + wait_s
         with self._errors():
+            self._tidy()
             found = self._own(consumer, limit)
+            if not found and self._claimed:
+                # in turns, so that many that are put off again and again do not hold up new ones
+                self._claimed = False
+                found = self._read(consumer, ">", limit, 0.0)
             while not found:
                 found = self._claim(consumer, limit)
+                self._claimed = bool(found)
                 left_s = until_s - time.monotonic()
                 if not found:
                     found = self._read(consumer, ">", limit, min(left_s, SLICE_S))
@@ -178,6 +195,15 @@ class RedisBus:
             return
         with self._errors():
             self._forget(ids)
+
+    def put_off(self, ids: Sequence[str]) -> None:
+        if not ids:
+            return
+        with self._errors():
+            try:
+                self._redis.xclaim(self._stream, self._group, LATER, 0, list(ids), justid=True)
+            except redis.ResponseError as error:
+                self._mend(error)
 
     def send_receipts(self, worker: str, keys: Sequence[str]) -> None:
         if not keys:
@@ -250,6 +276,21 @@ class RedisBus:
         if self._claim_from == "0-0":
             self._claim_due_s = now_s + min(CLAIM_EVERY_S, self._claim_idle_s)
         return self._entries(answer[1])
+
+    def _tidy(self) -> None:
+        """Forget consumers of processes that are gone for good: each start may have a new name."""
+        now_s = time.monotonic()
+        if now_s < self._tidy_due_s:
+            return
+        self._tidy_due_s = now_s + TIDY_EVERY_S
+        try:
+            known: Any = self._redis.xinfo_consumers(self._stream, self._group)
+        except redis.ResponseError:
+            # there is no group yet, or this is not allowed to us, which costs a few bytes
+            return
+        for consumer in known:
+            if consumer["pending"] == 0 and consumer["idle"] >= FORGET_S * 1000:
+                self._redis.xgroup_delconsumer(self._stream, self._group, consumer["name"])
 
     def _read(self, consumer: str, after: str, limit: int, wait_s: float) -> list[Entry]:
         try:

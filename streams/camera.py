@@ -46,7 +46,8 @@ class CameraLoop:
     A camera without ``scene`` is only watched for its health. ``pipelines`` builds the analysis
     for pictures of a size (w, h), ``binner`` counts by the minute and may know the minute that an
     earlier run was in; ``slots`` bounds how many cameras are analysed at the same moment;
-    ``opened`` are its alerts that the spool remembers as open.
+    ``opened`` are its alerts that the spool remembers as open, from a run that saw its last
+    picture at ``left_ts``.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class CameraLoop:
         slots: threading.Semaphore,
         binner: Binner | None = None,
         opened: Iterable[AlertMessage] = (),
+        left_ts: float | None = None,
     ) -> None:
         self.config = config
         self._scene = scene
@@ -72,36 +74,31 @@ class CameraLoop:
         self._pipeline: Pipeline | None = None
         self._binner = binner
         self._opened = list(opened)
+        self._left_ts = left_ts
         self._open: dict[str, AlertMessage] = {}
-        self._outage: Event | None = None
+        self._outage: str | None = None
         self._fault: Health | None = None
         self._pause_s = FIRST_PAUSE_S
         self._resume_s = 0.0
         self._started_ts = time.time()
-        self._last_frame: Frame | None = None
+        self._size: tuple[int, int] | None = None
         self._last_ts: float | None = None
         self._last_s = time.monotonic()
         self._kept_s = self._last_s
-        self._analysed = 0
+        self._analysed = self._skipped = 0
 
     def run(self, stop: threading.Event) -> None:
-        """Analyse until ``stop``; whatever breaks in the analysis is said, and tried again."""
+        """Analyse until ``stop``; whatever breaks is said, and tried again."""
         self._take_over()
         with self._source:
             while not stop.is_set():
-                if not self._recorder.ready:
-                    stop.wait(TICK_S)
-                    continue
-                frame = self._source.next(TICK_S)
-                if frame is not None and time.monotonic() >= self._resume_s:
-                    self._guarded(frame)
-                self._watch()
+                self._guarded(stop)
         self._finish("the worker stopped")
 
     def report(self) -> CameraReport:
         """How the camera is now. Read by another thread: every part is a single value."""
         health = self._health()
-        frame = self._last_frame
+        width, height = self._size or (None, None)
         return CameraReport(
             camera=self.config.id,
             name=self.config.name,
@@ -111,10 +108,10 @@ class CameraLoop:
             message=health.message,
             since_ts=health.since_ts,
             last_frame_ts=self._last_ts,
-            width=None if frame is None else frame.size[0],
-            height=None if frame is None else frame.size[1],
+            width=width,
+            height=height,
             analysed=self._analysed,
-            dropped=self._source.dropped,
+            dropped=self._source.dropped + self._skipped,
             connects=self._source.connects,
             revision=self._revision,
         )
@@ -125,18 +122,33 @@ class CameraLoop:
 
     # --- pictures
 
-    def _guarded(self, frame: Frame) -> None:
+    def _guarded(self, stop: threading.Event) -> None:
+        """One turn of this thread's outermost loop: one camera's trouble is its own."""
         try:
-            with self._slots:
-                self._analyse(frame)
+            self._turn(stop)
         except SceneError as error:
-            self._broken(Code.SCENE_MISMATCH, str(error))
-        except Exception as error:
-            log.exception("the analysis broke down", camera=self.config.id)
-            self._broken(Code.ANALYSIS_FAILED, str(error))
-        else:
-            self._fault = None
-            self._pause_s = FIRST_PAUSE_S
+            if self._broken(Code.SCENE_MISMATCH):
+                log.error("not analysed", camera=self.config.id, why=str(error))
+        except Exception:
+            if self._broken(Code.ANALYSIS_FAILED):
+                log.exception("not analysed", camera=self.config.id)
+            stop.wait(TICK_S)
+
+    def _turn(self, stop: threading.Event) -> None:
+        if not self._recorder.ready:
+            stop.wait(TICK_S)
+            return
+        self._watch()
+        frame = self._source.next(TICK_S)
+        if frame is None:
+            return
+        if time.monotonic() < self._resume_s:
+            self._skipped += 1
+            return
+        with self._slots:
+            self._analyse(frame)
+        self._fault = None
+        self._pause_s = FIRST_PAUSE_S
 
     def _analyse(self, frame: Frame) -> None:
         if self._scene is not None:
@@ -148,18 +160,20 @@ class CameraLoop:
                 done = self._binner.update(frame.ts, step.crossings)
                 self._count(self._binner, done, crossed=bool(step.crossings))
         self._analysed += 1
-        self._last_frame, self._last_ts = frame, frame.ts
+        self._size, self._last_ts = frame.size, frame.ts
         self._last_s = time.monotonic()
         if self._outage is not None:
             self._end_outage(frame.ts)
 
-    def _broken(self, code: Code, why: str) -> None:
-        if self._fault is None or self._fault.code is not code:
+    def _broken(self, code: Code) -> bool:
+        """Pause before the next try; whether this is new."""
+        new = self._fault is None or self._fault.code is not code
+        if new:
             self._fault = Health(State.DOWN, code, time.time())
-            log.error("not analysed", camera=self.config.id, code=code.value, why=why)
-        self._drop_pipeline("the analysis broke down")
         self._resume_s = time.monotonic() + self._pause_s * random.uniform(0.5, 1.0)
         self._pause_s = min(2 * self._pause_s, MAX_PAUSE_S)
+        self._drop_pipeline("the analysis broke down")
+        return new
 
     def _drop_pipeline(self, why: str) -> None:
         """Forget who is in the picture, and close what they caused."""
@@ -194,25 +208,33 @@ class CameraLoop:
         if self._pipeline is not None and idle_s >= GONE_AFTER_S:
             self._drop_pipeline("the camera sends no pictures")
         binner = self._binner
-        if binner is not None and idle_s >= TICK_S and (due := binner.due(time.time())):
+        if binner is not None and idle_s >= TICK_S and (due := binner.due(self._now_ts())):
             self._count(binner, due, crossed=False)
+
+    def _now_ts(self) -> float:
+        """Now by the camera's own times: the host's clock may be set meanwhile."""
+        if self._last_ts is None:
+            return time.time()
+        return self._last_ts + time.monotonic() - self._last_s
 
     def _begin_outage(self, health: Health) -> None:
         code = health.code or Code.DISCONNECTED
         start_ts = self._started_ts if self._last_ts is None else self._last_ts
-        self._outage = camera_down(
+        outage = camera_down(
             self.config.id,
             start_ts=start_ts,
-            raised_ts=max(start_ts, time.time()),
+            raised_ts=max(start_ts, self._now_ts()),
             end_ts=None,
             code=code.value,
             why=SENTENCES[code],
         )
-        self._say([self._stated(self._outage)])
+        self._outage = outage.id
+        self._say([self._stated(outage)])
 
     def _end_outage(self, ts: float) -> None:
-        outage, self._outage = self._outage, None
-        if outage is not None and (message := self._open.get(outage.id)) is not None:
+        message = self._open.get(self._outage or "")
+        self._outage = None
+        if message is not None:
             self._say([message.closed(ts, "pictures are analysed again")])
 
     # --- counts
@@ -233,33 +255,15 @@ class CameraLoop:
 
     def _take_over(self) -> None:
         """Go on with an outage that the last worker stated, close its other alerts."""
-        now = time.time()
         for message in self._opened:
             if message.kind == CAMERA_DOWN and self._outage is None:
                 self._open[message.id] = message
-                self._outage = _event(message)
-                self._last_ts = None
+                self._outage = message.id
             else:
-                self._say([message.closed(now, "the worker was started anew")])
+                end_ts = message.raised_ts if self._left_ts is None else self._left_ts
+                self._say([message.closed(end_ts, "the worker was started anew")])
 
     def _finish(self, why: str) -> None:
         self._drop_pipeline(why)
         if self._binner is not None and self._last_ts is not None:
             self._count(self._binner, self._binner.flush(self._last_ts), crossed=True)
-
-
-def _event(message: AlertMessage) -> Event:
-    """The event behind a message."""
-    return Event(
-        id=message.id,
-        kind=message.kind,
-        rule=message.rule,
-        camera_id=message.camera,
-        place=message.place,
-        start_ts=message.start_ts,
-        raised_ts=message.raised_ts,
-        end_ts=message.end_ts,
-        track_ids=message.track_ids,
-        score=message.score,
-        details=message.details,
-    )

@@ -21,7 +21,8 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 MAX_CAMERAS = 10_000
 DEFAULT_FPS = 5.0
-MAX_FPS = 60.0
+MIN_FPS, MAX_FPS = 1.0, 60.0
+"""Below 1 a second nobody can be followed from one picture to the next."""
 DEFAULT_MODEL = "nanodet_g"
 MODEL_FILE = ".onnx"
 SYNTHETIC: Final = "synthetic"
@@ -179,8 +180,10 @@ def _fps(item: Item) -> float | None:
     if item.secret() == "all":
         return None
     value = item.number()
-    if not 0 < value <= MAX_FPS:
-        item.fail(f"{item.shown} is no frame rate; write a number up to {MAX_FPS:g}, or all")
+    if not MIN_FPS <= value <= MAX_FPS:
+        item.fail(
+            f"{item.shown} is no frame rate; write a number from {MIN_FPS:g} to {MAX_FPS:g}, or all"
+        )
     return value
 
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streams.bus import CLAIM_IDLE_S, MAX_RECEIPTS, MAX_TAKEN, Entry
+from streams.bus import CLAIM_IDLE_S, LATER, MAX_RECEIPTS, MAX_TAKEN, Entry
 from vision.errors import BusError
 
 
@@ -31,6 +31,7 @@ class MemoryBus:
         self._new: deque[Entry] = deque()
         self._given: dict[str, Entry] = {}
         self._pending: dict[str, _Pending] = {}
+        self._claimed = False
         self._receipts: dict[str, deque[str]] = {}
         self._reports: dict[str, tuple[str, float]] = {}
         self._closed = False
@@ -63,6 +64,14 @@ class MemoryBus:
             for entry_id in ids:
                 self._given.pop(entry_id, None)
                 self._pending.pop(entry_id, None)
+
+    def put_off(self, ids: Sequence[str]) -> None:
+        now_s = time.monotonic()
+        with self._changed:
+            self._open()
+            for entry_id in ids:
+                if entry_id in self._given:
+                    self._pending[entry_id] = _Pending(LATER, now_s)
 
     def send_receipts(self, worker: str, keys: Sequence[str]) -> None:
         with self._changed:
@@ -99,11 +108,14 @@ class MemoryBus:
             raise BusError("the bus in memory is closed")
 
     def _taken(self, consumer: str, limit: int) -> list[Entry]:
-        """Its own, then what others left alone for long, then what is new."""
+        """Its own, then in turns what others left alone for long and what is new."""
         now_s = time.monotonic()
         own = [i for i, pending in self._pending.items() if pending.consumer == consumer]
         left = [i for i, p in self._pending.items() if now_s - p.since_s >= self._claim_idle_s]
-        ids = (own or left)[:limit]
+        turn = [] if self._claimed and self._new else left
+        ids = (own or turn)[:limit]
+        if not own:
+            self._claimed = bool(turn)
         if not ids:
             fresh = [self._new.popleft() for _ in range(min(len(self._new), limit))]
             self._given.update((entry.id, entry) for entry in fresh)

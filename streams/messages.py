@@ -50,6 +50,10 @@ class MessageError(MatakotaError):
     """A message does not fit the schema; it says where."""
 
 
+class NewerMessageError(MessageError):
+    """A message is of a later schema: a newer version of this program can read it."""
+
+
 class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -221,12 +225,19 @@ def encode(message: BaseModel) -> str:
 
 
 def decode(body: str | bytes) -> AlertMessage | CountsMessage:
-    """The message in ``body``. Raises MessageError for anything that does not fit."""
+    """The message in ``body``. Raises NewerMessageError where its schema is a later one, and
+    MessageError for anything else that does not fit."""
     if len(body) > MAX_BODY_BYTES:
         raise MessageError(f"a message has at most {MAX_BODY_BYTES} bytes, not {len(body)}")
     try:
         return _ADAPTER.validate_json(body)
     except ValidationError as error:
+        version = _version(body)
+        if version > SCHEMA:
+            raise NewerMessageError(
+                f"the message has schema {version}, and this version reads up to {SCHEMA}: install "
+                "the newer version here"
+            ) from None
         raise MessageError(_said(error)) from None
 
 
@@ -236,6 +247,18 @@ def decode_report(body: str | bytes) -> HealthReport:
         return HealthReport.model_validate_json(body)
     except ValidationError as error:
         raise MessageError(_said(error)) from None
+
+
+class _Versioned(BaseModel):
+    schema_version: Annotated[int, Field(strict=True)]
+
+
+def _version(body: str | bytes) -> int:
+    """The schema that a message says to have; 0 where it says none."""
+    try:
+        return _Versioned.model_validate_json(body).schema_version
+    except ValidationError:
+        return 0
 
 
 def _said(error: ValidationError) -> str:

@@ -32,7 +32,7 @@ from vision.rules import registry
 from vision.rules.base import Rule
 from vision.scene import Line, RuleConfig, Scene, Zone
 
-__all__ = ["load_scene", "scene_digest", "scene_schema"]
+__all__ = ["load_scene", "scene_revision", "scene_schema"]
 
 MAX_ENTRIES = 500
 """Lines, zones or rules of one scene: far more than anyone draws, few enough for every frame."""
@@ -75,11 +75,12 @@ def load_scene(
     return scene
 
 
-def scene_digest(path: Path) -> str:
-    """What tells this content of a scene file from any other, for the numbers of its revisions.
-    Raises SceneError where it cannot be read."""
+def scene_revision(path: Path) -> int:
+    """The number of a scene file's content: the same content has the same number on every worker,
+    any other content another one (28 bits of its SHA-256). Raises SceneError where the file
+    cannot be read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return int(hashlib.sha256(path.read_bytes()).hexdigest()[:7], 16)
     except OSError as error:
         raise SceneError(f"{path}: the file cannot be read ({error.strerror}); check it") from error
 

@@ -2,7 +2,7 @@
 
 One SQLite file (WAL, synchronous FULL) of one worker: what was put is still there after a kill or
 a power cut. Beside the messages it keeps what a worker that is started anew must know: which
-alerts are open, the running minutes of each camera's counts, the revisions of its scenes.
+alerts are open, and the running minutes of each camera's counts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ CREATE TABLE outbox (
 );
 CREATE TABLE open_alerts (id TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE bins (camera TEXT PRIMARY KEY, body TEXT NOT NULL);
-CREATE TABLE scenes (camera TEXT PRIMARY KEY, digest TEXT NOT NULL, revision INTEGER NOT NULL);
 """
 _NO_BINS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -198,26 +197,6 @@ class Spool:
     def kept_bins(self) -> dict[str, str]:
         """What was kept, by camera."""
         return dict(self._file.rows("SELECT camera, body FROM bins"))
-
-    def revision(self, camera: str, digest: str) -> int:
-        """The number, from 1, of a camera's scene: that of the last time where ``digest`` is the
-        same, the next one otherwise."""
-
-        def number(db: sqlite3.Connection) -> int:
-            sql = "SELECT digest, revision FROM scenes WHERE camera = ?"
-            known = db.execute(sql, (camera,)).fetchone()
-            if known is not None and known[0] == digest:
-                return int(known[1])
-            revision = 1 if known is None else int(known[1]) + 1
-            db.execute(
-                "INSERT INTO scenes (camera, digest, revision) VALUES (?, ?, ?) "
-                "ON CONFLICT (camera) DO UPDATE SET digest = excluded.digest, "
-                "revision = excluded.revision",
-                (camera, digest, revision),
-            )
-            return revision
-
-        return self._file.change(number)
 
     def close(self) -> None:
         """Let go of the file. Nothing is lost by not calling it."""

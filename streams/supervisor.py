@@ -26,6 +26,7 @@ STEADY_S = 10.0
 MAX_RESTARTS = 40
 WINDOW_S = 600.0
 POLL_S = 0.1
+MIN_GRACE_S = 1.0
 
 log = structlog.get_logger()
 
@@ -102,9 +103,10 @@ class _Watched:
         self.restarts: deque[float] = deque()
 
     def start(self, now: float) -> None:
-        self.child.start()
+        # also for a start that fails: it has not been steady since an earlier one
         self.started_s = now
         self.due_s = None
+        self.child.start()
 
     def ended(self, code: int, now: float) -> None:
         """Plan the next start. Raises ServiceError where there is none."""
@@ -160,6 +162,8 @@ class Supervisor:
                 watched.ended(1, now)
 
     def stop(self, grace_s: float) -> None:
-        """End them all, each within ``grace_s`` or killed."""
-        for watched in reversed(self._watched):
-            watched.child.stop(grace_s)
+        """End them all within ``grace_s`` together, killing who takes longer; the later ones have
+        a second each, whatever the earlier ones take."""
+        end_s = time.monotonic() + grace_s
+        for after, watched in reversed(list(enumerate(self._watched))):
+            watched.child.stop(max(MIN_GRACE_S, end_s - time.monotonic() - after * MIN_GRACE_S))

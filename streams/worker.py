@@ -20,23 +20,23 @@ from streams.camera import CameraLoop
 from streams.config import CameraConfig, City
 from streams.detector import Detectors
 from streams.forwarder import Forwarder
-from streams.messages import AlertMessage, CountsMessage, HealthReport, decode, encode
+from streams.messages import AlertMessage, CountsMessage, HealthReport, MessageError, decode, encode
 from streams.recorder import Recorder
 from streams.rtsp.forkserver import ForkServer
 from streams.rtsp.source import RtspSource
-from streams.scenefile import load_scene, scene_digest
+from streams.scenefile import load_scene, scene_revision
 from streams.source import LiveSource
 from streams.spool import Spool
 from streams.synthetic import SyntheticSource
 from vision.bins import Binner
-from vision.errors import BusError, DetectorError, SceneError
+from vision.errors import BrokenError, BusError, DetectorError, SceneError
 from vision.pipeline import Pipeline
 from vision.scene import Scene
 from vision.scene_check import check_scene
 
 REPORT_S = 1.0
 REPORT_TTL_S = 10.0
-JOIN_S = 4.0
+JOIN_S = 3.0
 DRAIN_S = 2.0
 
 log = structlog.get_logger()
@@ -61,7 +61,7 @@ class Worker:
         self._forwarder = Forwarder(spool, bus, name)
         self._forkserver = ForkServer()
         self._slots = threading.Semaphore(os.cpu_count() or 1)
-        self._kept = spool.kept_bins()
+        self._kept = dict(spool.kept_bins())
         opened = self._opened()
         self._loops = [self._loop(camera, opened.pop(camera.id, [])) for camera in city.cameras]
         self._close_orphans(opened)
@@ -82,9 +82,20 @@ class Worker:
                 while not stop.wait(REPORT_S):
                     self._recorder.retry()
                     self._report()
+                    self._see_who_lives(threads)
             finally:
                 stop.set()
                 self._end(threads)
+
+    def _see_who_lives(self, threads: list[threading.Thread]) -> None:
+        """A thread that died would be missed by nobody: then all of it starts anew."""
+        dead = [thread.name for thread in threads if not thread.is_alive()]
+        if not self._forwarder.alive:
+            dead.append("the forwarder")
+        if dead:
+            raise BrokenError(
+                f"the worker broke down ({', '.join(dead[:3])}): start it again, and see its log"
+            )
 
     def _end(self, threads: list[threading.Thread]) -> None:
         end_s = time.monotonic() + JOIN_S
@@ -117,9 +128,9 @@ class Worker:
 
     def _loop(self, camera: CameraConfig, opened: list[AlertMessage]) -> CameraLoop:
         scene = None if camera.scene is None else load_scene(camera.scene)
-        digest = ""
+        revision = 0
         if camera.scene is not None and scene is not None:
-            digest = scene_digest(camera.scene)
+            revision = scene_revision(camera.scene)
             for warning in check_scene(scene):
                 log.warning(warning, scene=str(camera.scene))
 
@@ -128,14 +139,14 @@ class Worker:
             detector, tracker = self._detectors.get(camera.model, size, drawn.classes)
             return Pipeline(drawn, detector, tracker)
 
-        revision = self._spool.revision(camera.id, digest)
-        binner = None
+        binner, left_ts = None, None
         if scene is not None:
             try:
                 wanted = pipelines(scene, scene.frame_size).wanted
             except (SceneError, DetectorError) as error:
                 raise type(error)(f"{camera.scene}: {error}") from None
-            binner = self._binner(camera, Binner(camera.id, scene.lines, wanted, revision))
+            binner = Binner(camera.id, scene.lines, wanted, revision)
+            left_ts = self._restored(camera.id, binner, synthetic=camera.synthetic)
         return CameraLoop(
             camera,
             scene,
@@ -146,25 +157,27 @@ class Worker:
             slots=self._slots,
             binner=binner,
             opened=opened,
+            left_ts=left_ts,
         )
 
-    def _binner(self, camera: CameraConfig, binner: Binner) -> Binner:
-        """``binner``, in the minute that an earlier run left; what that run counted with another
-        revision of the scene is stated."""
-        kept = self._kept.get(camera.id)
+    def _restored(self, camera_id: str, binner: Binner, *, synthetic: bool) -> float | None:
+        """Put ``binner`` into the minute that an earlier run left, and state what that run counted
+        with another revision of the scene. Returns the time of its last picture."""
+        kept = self._kept.pop(camera_id, None)
         if kept is None:
-            return binner
+            return None
         try:
-            earlier = binner.restore(json.loads(kept))
+            state = json.loads(kept)
+            earlier = binner.restore(state)
+            left_ts = state.get("last_ts")
         except ValueError as error:
-            log.warning("the running minute is lost", camera=camera.id, why=str(error))
-            return binner
-        synthetic = camera.synthetic
+            log.warning("the running minute is lost", camera=camera_id, why=str(error))
+            return None
         self._recorder.put(
             [CountsMessage.of(interval, synthetic=synthetic) for interval in earlier],
-            bins={camera.id: json.dumps(binner.state())},
+            bins={camera_id: json.dumps(binner.state())},
         )
-        return binner
+        return None if left_ts is None else float(left_ts)
 
     def _source(self, camera: CameraConfig) -> LiveSource:
         if camera.source == "synthetic":
@@ -182,13 +195,21 @@ class Worker:
         """The alerts that an earlier run left open, by camera."""
         found: defaultdict[str, list[AlertMessage]] = defaultdict(list)
         for body in self._spool.open_alerts():
-            message = decode(body)
+            try:
+                message = decode(body)
+            except MessageError as error:
+                log.warning("an open alert of another version stays open", why=str(error))
+                continue
             if isinstance(message, AlertMessage):
                 found[message.camera].append(message)
         return found
 
     def _close_orphans(self, opened: Mapping[str, list[AlertMessage]]) -> None:
-        """Nobody watches these cameras any more, so nobody would close their alerts."""
+        """Nobody watches these cameras any more, so nobody would close their alerts and state
+        the minute that they were in."""
+        for camera_id in list(self._kept):
+            nothing = Binner(camera_id, (), (), revision=-1)
+            self._restored(camera_id, nothing, synthetic=False)
         now = time.time()
         self._recorder.put(
             [

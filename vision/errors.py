@@ -22,9 +22,14 @@ the edge (``api/cli``) treats both alike.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class MatakotaError(Exception):
-    """Base of every error that a person can act on."""
+    """Base of every error that a person can act on. ``passing`` says that it may be over by
+    itself, so that trying again helps."""
+
+    passing: ClassVar[bool] = False
 
 
 class SceneError(MatakotaError):
@@ -64,7 +69,9 @@ class BusError(MatakotaError):
 
 
 class BusGoneError(BusError):
-    """Redis does not answer now, so trying again may help."""
+    """Redis does not answer now."""
+
+    passing = True
 
 
 class SpoolError(MatakotaError):
@@ -76,8 +83,16 @@ class StoreError(MatakotaError):
 
 
 class StoreGoneError(StoreError):
-    """The database does not answer now, so trying again may help."""
+    """The database does not answer now."""
+
+    passing = True
 
 
 class ServiceError(MatakotaError):
     """A process of ours cannot start or keep running."""
+
+
+class BrokenError(ServiceError):
+    """A part of a process of ours ended in the middle: the process is to be started anew."""
+
+    passing = True

@@ -39,10 +39,11 @@ def camera_down(
 ) -> Event:
     """A camera without pictures since ``start_ts``, the time of its last one. ``code`` and the
     sentence ``why`` are what was wrong when it was raised; they do not change its id, so an
-    outage stays one incident whatever its cause turns out to be. Raises ValueError for times in
+    outage stays one incident whatever its cause turns out to be. A later outage since the same
+    ``start_ts`` (a clock was set back) has another ``raised_ts``, and so another id. Raises ValueError for times in
     the wrong order."""
     return Event(
-        id=event_id(camera_id, CAMERA_DOWN, "", start_ts, ""),
+        id=event_id(camera_id, CAMERA_DOWN, "", start_ts, f"{raised_ts:.3f}"),
         kind=CAMERA_DOWN,
         rule=CAMERA_DOWN,
         camera_id=camera_id,

@@ -19,6 +19,7 @@ from models.errors import ModelError
 from streams.parentage import die_with_parent
 from vision.errors import MatakotaError
 
+EXIT_AGAIN = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
@@ -100,8 +101,8 @@ def _options(
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code: 0 done, 1 it ran and the answer is no, 2 bad
-    input, said in one line on standard error."""
+    """Run one command and return its exit code: 0 done, 1 it ran and the answer is no, or what
+    stopped it may be over by itself, 2 bad input; said in one line on standard error."""
     try:
         code = app(args=list(arguments), prog_name="matakota", standalone_mode=False)
     except SystemExit as stop:
@@ -117,7 +118,7 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_BAD_INPUT
     except (MatakotaError, ModelError) as error:
         print(f"matakota: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+        return EXIT_AGAIN if getattr(error, "passing", False) else EXIT_BAD_INPUT
     except (KeyboardInterrupt, typer.Abort):
         return EXIT_INTERRUPTED
     return code if isinstance(code, int) else 0

@@ -15,9 +15,10 @@ from streams.config import load_city
 from streams.settings import Settings
 from streams.supervisor import Child, Command, Supervisor
 from streams.valkey import EmbeddedValkey
+from vision.errors import BusGoneError, ConfigError
 
-GRACE_S = 3.0
-"""Three children in a row end within 10 s even if each of them has to be killed."""
+GRACE_S = 9.0
+"""Everything ends within 10 s, even if each child has to be killed."""
 
 log = structlog.get_logger()
 
@@ -40,9 +41,7 @@ def up(
         environment["MATAKOTA_REDIS_URL"] = valkey.url
         children.append(valkey)
     else:
-        bus = RedisBus(settings.redis_url)
-        bus.check()
-        bus.close()
+        _check(settings.redis_url)
     level = [] if context.parent is None else ["--log-level", context.parent.params["log_level"]]
     where = ["--data", str(settings.data)]
     serve = ["serve", "--host", host, "--port", str(port), *where]
@@ -53,5 +52,21 @@ def up(
     with ExitStack() as stack:
         stack.callback(supervisor.stop, GRACE_S)
         supervisor.start()
-        log.info("up", city=city.name, cameras=len(city.cameras), api=f"http://{host}:{port}")
+        log.info(
+            "up; 'matakota keys create NAME' makes a key for the API",
+            city=city.name,
+            cameras=len(city.cameras),
+            api=f"http://{host}:{port}",
+        )
         supervisor.run()
+
+
+def _check(redis_url: str) -> None:
+    """At the first start, a Redis that is not there is rather a wrong address than an outage."""
+    bus = RedisBus(redis_url)
+    try:
+        bus.check()
+    except BusGoneError as error:
+        raise ConfigError(str(error)) from error
+    finally:
+        bus.close()

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import resource
+import secrets
+import socket
 import threading
+from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from api.cli.logs import hide
@@ -18,26 +23,63 @@ from streams.detector import Detectors
 from streams.settings import Settings
 from streams.spool import Spool
 from streams.worker import Worker
-from vision.errors import ConfigError
+from vision.errors import BusGoneError, ConfigError
 
+NAME_FILE = "worker-name"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+
+log = structlog.get_logger()
 
 
 def worker(
     config: ConfigOption,
-    name: Annotated[str, typer.Option(help="Tells this worker from others.")] = "worker",
+    name: Annotated[
+        str | None, typer.Option(help="Tells this worker from others; kept with its data.")
+    ] = None,
     data: DataOption = None,
 ) -> None:
     """Analyse the city's cameras and send alerts and counts to Redis until it is ended."""
-    if not _NAME.fullmatch(name):
+    if name is not None and not _NAME.fullmatch(name):
         raise ConfigError(
             f"--name {name} is no name: use up to 63 letters, digits, '.', '_' and '-'"
         )
+    _set_limits()
     settings = Settings.read(os.environ, data)
     city = load_city(config)
     hide(city.secrets)
     bus = RedisBus(settings.redis())
-    bus.check()
+    try:
+        bus.check()
+    except BusGoneError as error:
+        # it may come; until then everything waits in the spool
+        log.warning("Redis is not there yet", why=str(error))
+    name = name or _own_name(settings.data)
     detectors = Detectors(lambda model: resolve(model, cache=cache_folder(os.environ)))
     with Spool(settings.data / f"spool-{name}.db") as spool:
         Worker(city, name=name, spool=spool, bus=bus, detectors=detectors).run(threading.Event())
+
+
+def _own_name(data: Path) -> str:
+    """The name that belongs to this data folder, made once: two machines never share one, and one
+    machine never leaves its spool behind for another name."""
+    path = data / NAME_FILE
+    try:
+        if path.exists():
+            name = path.read_text(encoding="ascii").strip()
+        else:
+            host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40].strip("-")
+            name = f"{host or 'worker'}-{secrets.token_hex(2)}"
+            path.write_text(f"{name}\n", encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be used ({error}): correct it, or give --name") from None
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{path} holds no name: remove it, or give --name")
+    return name
+
+
+def _set_limits() -> None:
+    """As many descriptors as the system allows, and no core dump: the cameras' passwords are in
+    this process."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -71,9 +71,9 @@ class Decoding:
                 self._child = forkserver.spawn(fds)
             undo.callback(self._child.end)
             self._channel.sendall(order.line())
+            self._waiting = select.poll()
+            self._waiting.register(self._channel, select.POLLIN)
             undo.pop_all()
-        self._waiting = select.poll()
-        self._waiting.register(self._channel, select.POLLIN)
 
     @property
     def pid(self) -> int:

@@ -12,6 +12,7 @@ import array
 import contextlib
 import gc
 import os
+import random
 import select
 import signal
 import socket
@@ -30,8 +31,11 @@ from vision.errors import ServiceError
 
 log = structlog.get_logger()
 
-REQUEST: Final = struct.Struct("<cI")
-REPLY: Final = struct.Struct("<IIi")
+REQUEST: Final = struct.Struct("<cII")
+"""What, the number of the child that is to end, the number of the request."""
+REPLY: Final = struct.Struct("<IIIi")
+"""The number of the request, and then: the new child's number and process id, or whether the
+child had ended and how."""
 SPAWN, END = b"S", b"E"
 ENDED, RUNNING = 1, 0
 CHILD_FDS = 3
@@ -39,9 +43,13 @@ CHILD_FDS = 3
 Decoder: TypeAlias = Callable[[int, int, int, int], int]
 """What a child does with its parent's process id and those three; returns its exit code."""
 
-START_S, ANSWER_S, STOP_S = 30.0, 5.0, 2.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
-"""Between two starts of a fork server that ends again."""
+START_S, ANSWER_S, STOP_S = 30.0, 5.0, 1.0
+SILENT_ANSWER_S, SILENT_S = 0.5, 20.0
+"""While an answer is overdue, others are waited for less; after this long it is started anew."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S, JITTER = 0.2, 5.0, 0.25
+STEADY_S = 30.0
+"""Between two starts of a fork server that ends again, unless it ran for this long."""
+CLOSE_S = 2 * STOP_S
 PARENT_POLL_S = 1.0
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 """The rest of the worker's environment, such as the address of Redis, is not for decoders."""
@@ -78,9 +86,11 @@ class ForkServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._generation = 0
+        self._request = 0
+        self._silent_since: float | None = None
         self._closed = False
         self._pause_s = 0.0
-        self._not_before = 0.0
+        self._started_at = self._not_before = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -110,22 +120,20 @@ class ForkServer:
             for last in (False, True):
                 control = self._running()
                 try:
-                    serial, pid, _ = _ask(control, SPAWN, 0, fds)
+                    serial, pid, _ = self._ask(control, SPAWN, 0, fds)
                 except OSError as error:
                     # It may have been killed since the last call: one more try with a new one.
-                    self._stop()
-                    if last:
-                        raise ForkServerError(
-                            f"the decoders' fork server gives no answer ({error}): see the "
-                            "machine's memory and process limits"
-                        ) from error
-                    continue
+                    if self._socket is None and not last:
+                        continue
+                    raise ForkServerError(
+                        f"the decoders' fork server gives no answer ({error}): see the "
+                        "machine's memory and process limits"
+                    ) from error
                 if pid == 0:
                     raise ForkServerError(
                         "no decoder process can be started: raise the limits of processes and "
                         "memory, or watch fewer cameras here"
                     )
-                self._pause_s = 0.0
                 return Child(self, self._generation, serial, pid)
         raise AssertionError
 
@@ -135,44 +143,59 @@ class ForkServer:
             if generation != self._generation or self._socket is None:
                 return None
             try:
-                state, _, status = _ask(self._socket, END, serial, ())
+                state, _, status = self._ask(self._socket, END, serial, ())
             except OSError:
-                self._stop()
+                # One that is only late still reads the request.
                 return None
             return status if state == ENDED else None
 
     def close(self) -> None:
-        """End the fork server and every child. Nothing can be spawned after it."""
-        with self._lock:
-            self._closed = True
+        """End the fork server and every child, within about two seconds. Nothing can be spawned
+        after it."""
+        self._closed = True
+        control = self._socket
+        if control is not None:
+            # Wakes whoever waits for an answer, or for its start, and ends the process.
+            with contextlib.suppress(OSError):
+                control.shutdown(socket.SHUT_RDWR)
+        if not self._lock.acquire(timeout=CLOSE_S):
+            log.warning("the decoders' fork server is not ended yet: it ends by itself")
+            return
+        try:
             self._stop()
+        finally:
+            self._lock.release()
 
     def _running(self) -> socket.socket:
         """The way to the fork server, which is started if need be."""
-        if self._closed:
-            raise ForkServerError("the decoders' fork server is closed: the worker is ending")
+        self._refuse_closed()
         if self._socket is not None and self._process is not None and self._process.poll() is None:
             return self._socket
         died = self._process is not None
         self._stop()
         now = time.monotonic()
+        if now - self._started_at > STEADY_S:
+            self._pause_s = 0.0
         if now < self._not_before:
             raise ForkServerError(
                 "the decoders' fork server keeps ending: see the machine's memory and its log"
             )
         self._pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
-        self._not_before = now + self._pause_s
+        self._started_at = now
+        self._not_before = now + self._pause_s * random.uniform(1 - JITTER, 1 + JITTER)
         if died:
             log.warning("the decoders' fork server ended and is started again")
         return self._start()
 
     def _start(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        self._socket = ours
         self._generation += 1
         try:
+            ours, theirs = socket.socketpair()
+            self._socket = ours
             # Closed here at once, or its end would not be noticed.
             with theirs:
+                if self._closed:
+                    raise ConnectionAbortedError("it was closed")
                 self._process = subprocess.Popen(
                     [
                         *(sys.executable, "-P", "-m", "streams.rtsp.forkserver"),
@@ -188,15 +211,49 @@ class ForkServer:
             ours.settimeout(START_S)
             _receive(ours, 1)
             ours.settimeout(ANSWER_S)
-        except OSError as error:
+        except (OSError, subprocess.SubprocessError, MemoryError) as error:
             self._stop()
+            self._refuse_closed()
             raise ForkServerError(
                 f"the decoders' fork server cannot be started ({error}): see the machine's "
                 "memory and process limits"
             ) from error
         return ours
 
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise ForkServerError("the decoders' fork server is closed: the worker is ending")
+
+    def _ask(
+        self, control: socket.socket, what: bytes, argument: int, fds: Sequence[int]
+    ) -> tuple[int, int, int]:
+        """The answer to one request. Raises OSError where none comes; then the fork server was
+        stopped if it is gone, or has been silent for too long for its children to be spared."""
+        self._request = (self._request + 1) & 0xFFFFFFFF
+        asked_at = time.monotonic()
+        try:
+            control.settimeout(ANSWER_S if self._silent_since is None else SILENT_ANSWER_S)
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+            # A few bytes are never sent in parts.
+            control.sendmsg([REQUEST.pack(what, argument, self._request)], rights)
+            while True:
+                number, first, second, third = REPLY.unpack(_receive(control, REPLY.size))
+                # Before it there may be late answers to those who did not wait so long.
+                if number == self._request:
+                    break
+        except TimeoutError:
+            self._silent_since = self._silent_since or asked_at
+            if time.monotonic() - self._silent_since > SILENT_S:
+                self._stop()
+            raise
+        except ConnectionError:
+            self._stop()
+            raise
+        self._silent_since = None
+        return first, second, third
+
     def _stop(self) -> None:
+        self._silent_since = None
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -205,7 +262,8 @@ class ForkServer:
                 self._process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                self._process.wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(STOP_S)
             self._process = None
 
 
@@ -218,17 +276,6 @@ def _environment() -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
     }
-
-
-def _ask(
-    control: socket.socket, what: bytes, argument: int, fds: Sequence[int]
-) -> tuple[int, int, int]:
-    request = [REQUEST.pack(what, argument)]
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-    # A few bytes are never sent in parts.
-    control.sendmsg(request, rights)
-    first, second, third = REPLY.unpack(_receive(control, REPLY.size))
-    return first, second, third
 
 
 def _receive(sock: socket.socket, size: int) -> bytes:
@@ -281,11 +328,11 @@ class _Server:
             if not data:
                 return False
             data += _receive(self._control, REQUEST.size - len(data))
-            what, serial = REQUEST.unpack(data)
+            what, serial, number = REQUEST.unpack(data)
             if what == SPAWN:
-                self._control.sendall(REPLY.pack(*self._spawn(fds), 0))
+                self._control.sendall(REPLY.pack(number, *self._spawn(fds), 0))
             else:
-                self._control.sendall(REPLY.pack(*self._end(serial)))
+                self._control.sendall(REPLY.pack(number, *self._end(serial)))
         except OSError:
             return False
         return True

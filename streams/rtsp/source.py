@@ -26,7 +26,8 @@ log = structlog.get_logger()
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 4.0
 LONGEST_LOGIN_PAUSE_S = 30.0
-"""Many cameras lock an account after a few wrong logins."""
+"""Many cameras lock an account after a few wrong logins. The first pauses are short all the same:
+some refuse every login while they boot."""
 JITTER = 0.25
 STEADY_S = 30.0
 """Pictures for this long, and the next pause is a short one again."""
@@ -67,7 +68,9 @@ class RtspSource:
         self._socket: Connecting | None = None
         self._decoder: Decoding | None = None
         self._retry_at = 0.0
-        self._pause_s = 0.0
+        self._pause_s = self._login_pause_s = 0.0
+        # Which of its addresses is tried first.
+        self._turn = 0
         self._index = self._dropped = self._connects = self._failures = 0
         self._last_ts = 0.0
         self._size: tuple[int, int] | None = None
@@ -128,6 +131,10 @@ class RtspSource:
                         break
                     self._fail(failure.code, failure.detail)
                     frame = None
+                except (OSError, MemoryError) as error:
+                    # The machine is short of descriptors or memory, which may pass.
+                    self._fail(Code.DECODER_FAILED, str(error) or type(error).__name__)
+                    frame = None
                 if frame is not None:
                     return frame
                 if time.monotonic() >= deadline:
@@ -140,14 +147,15 @@ class RtspSource:
             return self._take(self._decoder, deadline)
         if self._socket is not None:
             connected = self._socket.wait(min(deadline, time.monotonic() + SLICE_S))
-            if connected:
-                self._start_decoder(self._socket.take())
+            if connected is not None:
                 self._socket = None
+                self._start_decoder(connected)
         elif self._lookup is not None:
-            ip = self._lookup.wait(min(deadline, time.monotonic() + SLICE_S))
-            if ip is not None:
+            ips = self._lookup.wait(min(deadline, time.monotonic() + SLICE_S))
+            if ips is not None:
                 self._lookup = None
-                self._socket = Connecting(ip, self._address.port)
+                first = self._turn % len(ips)
+                self._socket = Connecting(ips[first:] + ips[:first], self._address.port)
         elif (pause := self._retry_at - time.monotonic()) > 0:
             self._closing.wait(max(0.0, min(pause, deadline - time.monotonic())))
         else:
@@ -189,6 +197,7 @@ class RtspSource:
         self._last_ts = max(self._last_ts, ts)
         if decoder.live_since is None:
             decoder.live_since = now
+            self._login_pause_s = 0.0
             self._connects += 1
         elif now - decoder.live_since > STEADY_S:
             self._pause_s = 0.0
@@ -204,12 +213,17 @@ class RtspSource:
 
     def _fail(self, code: Code, detail: str) -> None:
         """This attempt is over: say why, and wait before the next."""
+        if self._decoder is None or self._decoder.live_since is None:
+            self._turn += 1
         self._release()
         self._failures += 1
-        longest_s = LONGEST_LOGIN_PAUSE_S if code is Code.UNAUTHORIZED else LONGEST_PAUSE_S
-        self._pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), longest_s)
-        pause_s = self._pause_s * random.uniform(1 - JITTER, 1 + JITTER)
-        self._retry_at = time.monotonic() + pause_s
+        if code is Code.UNAUTHORIZED:
+            pause_s = min(max(2 * self._login_pause_s, FIRST_PAUSE_S), LONGEST_LOGIN_PAUSE_S)
+            self._login_pause_s = pause_s
+        else:
+            pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+            self._pause_s, self._login_pause_s = pause_s, 0.0
+        self._retry_at = time.monotonic() + pause_s * random.uniform(1 - JITTER, 1 + JITTER)
         self._set_health(State.DOWN, code, detail)
 
     def _release(self) -> None:

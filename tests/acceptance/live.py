@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +13,40 @@ from tests.acceptance.result import Result, judge
 from tests.faults import scenarios
 from tests.faults.cities import PLAZA, write_city
 from tests.faults.living import Living, wait_for
+from tests.needs import REPO
 
+TESTS = (
+    (
+        "each fault of a camera: a state with a code and a sentence, no restart, no connection "
+        "outside the allowed networks",
+        ["tests/faults/test_cameras.py", "-k", "fault"],
+    ),
+    (
+        "each fault 50 times: no growth of memory, descriptors or processes",
+        ["tests/streams/rtsp/test_processes.py", "-k", "fifty"],
+    ),
+    (
+        "a canary password: 0 hits in logs at debug level, API, process list and store",
+        ["tests/faults/test_secrets.py"],
+    ),
+    (
+        "a busy port, a wrong MATAKOTA_REDIS_URL, a Redis that evicts: one clear sentence",
+        ["tests/faults/test_trouble.py", "-k", "busy or wrong or evict"],
+    ),
+    (
+        "a full spool disk: one clear sentence, nothing lost",
+        ["tests/faults/test_trouble.py", "-k", "full"],
+    ),
+    (
+        "an alert is read in the list and from the event stream, and posted by a plain client",
+        ["tests/faults/test_live.py", "-k", "posted"],
+    ),
+    (
+        "kill -9 of 'matakota up': no process stays",
+        ["tests/faults/test_live.py", "-k", "outlives"],
+    ),
+)
+"""What holds or does not, without a figure: the tests that ask."""
 KILLS, ALERTS = 10, 1000
 ROUNDS = 20
 GONE_S = 60
@@ -26,6 +61,24 @@ def live(folder: Path) -> Iterator[Result]:
         place = folder / check.__name__
         place.mkdir()
         yield _guarded(check, place, cache)
+    for promised, arguments in TESTS:
+        yield tested(promised, arguments)
+
+
+def tested(promised: str, arguments: list[str]) -> Result:
+    """What pytest says, the long tests included."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-m", "", *arguments],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout.strip().splitlines()[-1:]
+    passed = done.returncode == 0 and " passed" in "".join(said)
+    if passed and "skipped" in "".join(said):
+        return Result(promised, "".join(said), "not run")
+    return judge(promised, "".join(said), passed)
 
 
 def _guarded(check: Callable[[Path, Path], Result], folder: Path, cache: Path) -> Result:

@@ -172,9 +172,15 @@ class Living:
 
     def waiting(self) -> int:
         """Messages in the worker's spool that no receipt confirmed yet."""
-        spool = (self.folder / "data" / "spool-worker.db").as_uri()
-        with closing(sqlite3.connect(f"{spool}?mode=ro", uri=True, timeout=20)) as database:
+        with closing(
+            sqlite3.connect(f"{self.spool.as_uri()}?mode=ro", uri=True, timeout=20)
+        ) as database:
             return int(database.execute("SELECT count(*) FROM outbox").fetchone()[0])
+
+    @property
+    def spool(self) -> Path:
+        (found,) = (self.folder / "data").glob("spool-*.db")
+        return found
 
     # --- processes
 

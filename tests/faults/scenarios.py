@@ -31,8 +31,8 @@ BACK_S = 100
 
 @dataclass(frozen=True)
 class Kills:
-    """``lost`` alerts were logged as spooled and are not stored; ``twice`` are stored twice;
-    ``old`` are stored as they were before."""
+    """``lost`` alerts were logged as spooled and are not stored; ``twice`` are stored twice, be it
+    under two ids; ``old`` are stored as they were before."""
 
     seed: int
     kills: int
@@ -69,6 +69,11 @@ def killing(folder: Path, cache: Path, *, kills: int, alerts: int) -> Kills:
             )
             ledger, stored = living.spooled(), living.alerts()
     times = Counter(alert["id"] for alert in stored)
+    # what an alert is about, whatever its id: the same track at the same time under one rule
+    about = Counter(
+        (alert["rule"], alert["start"], *alert["track_ids"], str(alert["details"].get("foot_px")))
+        for alert in stored
+    )
     versions = {alert["id"]: alert["version"] for alert in stored}
     return Kills(
         seed=seed,
@@ -76,7 +81,7 @@ def killing(folder: Path, cache: Path, *, kills: int, alerts: int) -> Kills:
         spooled=len(ledger),
         stored=len(stored),
         lost=sum(times[alert] == 0 for alert in ledger),
-        twice=sum(number > 1 for number in times.values()),
+        twice=sum(number - 1 for number in about.values()),
         old=sum(versions.get(alert, version) < version for alert, version in ledger.items()),
     )
 

@@ -78,9 +78,9 @@ def test_a_canary_is_nowhere(tmp_path: Path, clip_cache: Path) -> None:
     for file in (tmp_path / "data").rglob("*"):
         if file.is_file():
             places[str(file)] = file.read_bytes()
-    for name in ("matakota.db", "spool-worker.db"):
-        with closing(sqlite3.connect(tmp_path / "data" / name)) as database:
-            places[f"dump of {name}"] = "\n".join(database.iterdump()).encode()
+    for path in (tmp_path / "data" / "matakota.db", living.spool):
+        with closing(sqlite3.connect(path)) as database:
+            places[f"dump of {path.name}"] = "\n".join(database.iterdump()).encode()
     assert len(places) > 15
     for secret in (CANARY, WRONG):
         for shape in shapes(secret):

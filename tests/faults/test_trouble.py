@@ -113,26 +113,54 @@ def test_a_busy_port(city: Path) -> None:
         assert living.processes() == {}
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://127.0.0.1:6379",
-        "127.0.0.1:6379",
-        "redis://127.0.0.1:99999",
-        "redis://127.0.0.1:{free}/0",
-        "redis://user:canary-password@127.0.0.1:{free}/0",
-        "unix:///nowhere/at/all.sock",
-        "redis://",
-        "redis://host with blanks",
-    ],
+WRONG = (
+    "http://127.0.0.1:6379",
+    "127.0.0.1:6379",
+    "redis://127.0.0.1:99999",
+    "redis://",
+    "redis://host with blanks",
 )
-@pytest.mark.parametrize("command", ["up", "worker"])
-def test_a_wrong_address_of_redis(city: Path, url: str, command: str) -> None:
+GONE = (
+    "redis://127.0.0.1:{free}/0",
+    "redis://user:canary-password@127.0.0.1:{free}/0",
+    "unix:///nowhere/at/all.sock",
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "url"),
+    [*(("up", url) for url in WRONG + GONE), *(("worker", url) for url in WRONG)],
+)
+def test_a_wrong_address_of_redis(city: Path, command: str, url: str) -> None:
     living = Living(city, MATAKOTA_REDIS_URL=url.format(free=free_port()))
     ran = living.run(command, "-c", "city.yaml")
     assert ran.returncode == 2, ran.stderr
     assert "edis" in one_sentence(ran.stderr)
     assert "canary-password" not in ran.stderr + ran.stdout
+
+
+def test_a_worker_that_is_killed_while_redis_is_gone_comes_back(
+    tmp_path: Path, clip_cache: Path
+) -> None:
+    valkey = EmbeddedValkey(tmp_path / "other")
+    valkey.start()
+    try:
+        with Simulator({"plaza": load_recording(PLAZA, clip_cache)}) as simulator:
+            write_city(tmp_path, {"plaza": simulator.url("plaza")}, scene=many_lines(tmp_path))
+            with Living(tmp_path, MATAKOTA_REDIS_URL=valkey.url) as living:
+                wait_for(living.spooled, "the first alert")
+                valkey.stop()
+                before = living.pids("worker")
+                assert living.kill("worker")
+                wait_for(lambda: set(living.pids("worker")) - set(before), "another worker")
+                known = len(living.spooled())
+                wait_for(lambda: len(living.spooled()) > known, "it makes alerts without Redis")
+                valkey.start()
+                wait_for(living.ready, "ready again")
+                _, _, lost = stopped_and_compared(living, simulator)
+                assert lost == 0
+    finally:
+        valkey.stop()
 
 
 def test_a_redis_that_may_evict(city: Path) -> None:

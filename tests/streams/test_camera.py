@@ -383,3 +383,23 @@ def test_a_scene_error_while_building_is_a_mismatch(spool: Spool) -> None:
         stage.loop._pipelines = refuse
         stage.source.show(START_TS)
         wait_for(lambda: stage.loop.report().code is Code.SCENE_MISMATCH, "said")
+
+
+def test_a_source_that_breaks_costs_nothing_but_time(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Stage(spool) as stage:
+        stage.source.show(START_TS)
+        stage.analysed(1)
+        whole = stage.source.next
+
+        def broken(timeout_s: float) -> Frame | None:
+            raise MemoryError("no more")
+
+        monkeypatch.setattr(stage.source, "next", broken)
+        wait_for(lambda: stage.loop.report().code is Code.ANALYSIS_FAILED, "said")
+        monkeypatch.setattr(stage.source, "next", whole)
+        time.sleep(0.1)
+        stage.source.show(START_TS + 1)
+        wait_for(lambda: stage.loop.report().code is None, "healed")
+        assert stage.loop.report().analysed == 2

@@ -99,6 +99,7 @@ def test_what_a_short_city_means(tmp_path: Path) -> None:
         ("cameras: [{id: a, source: [x]}]", "expected text"),
         ("cameras: [{id: a, source: synthetic, login: gate}]", "there is no login 'gate'"),
         ("cameras: [{id: a, source: synthetic, fps: 0}]", "is no frame rate"),
+        ("cameras: [{id: a, source: synthetic, fps: 0.5}]", "write a number from 1 to 60"),
         ("cameras: [{id: a, source: synthetic, fps: 61}]", "is no frame rate"),
         ("cameras: [{id: a, source: synthetic, fps: fast}]", "is not a finite number"),
         ("cameras: [{id: a, source: synthetic, sceen: x}]", "did you mean 'scene'?"),

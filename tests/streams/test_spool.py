@@ -161,18 +161,6 @@ def test_bins_are_kept_alone_or_with_messages(spool: Spool, path: Path) -> None:
         assert again.waiting == 1
 
 
-def test_revisions_count_changes(spool: Spool, path: Path) -> None:
-    assert spool.revision("cam1", "a") == 1
-    assert spool.revision("cam1", "a") == 1
-    assert spool.revision("cam2", "b") == 1
-    assert spool.revision("cam1", "b") == 2
-    assert spool.revision("cam1", "a") == 3
-    spool.close()
-    with Spool(path) as again:
-        assert again.revision("cam1", "a") == 3
-        assert again.revision("cam1", "") == 4
-
-
 @given(
     steps=st.lists(
         st.tuples(

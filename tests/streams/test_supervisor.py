@@ -122,6 +122,34 @@ def test_delays_double_up_to_a_limit_and_begin_anew_after_a_steady_run() -> None
     assert watched.due_s - module.STEADY_S <= 0.2
 
 
+def test_starts_that_fail_wait_ever_longer_too() -> None:
+    class Refused(Script):
+        def start(self) -> None:
+            raise ServiceError("no")
+
+    watched = module._Watched(Refused("x", ""))
+    now, waits = 1000.0, []
+    for _ in range(7):
+        with pytest.raises(ServiceError):
+            watched.start(now)
+        watched.ended(1, now)
+        assert watched.due_s is not None
+        waits.append(watched.due_s - now)
+        now = watched.due_s
+    assert waits[-1] >= module.MAX_DELAY_S / 2
+
+
+def test_stop_gives_each_child_its_time_within_the_whole() -> None:
+    graces = []
+
+    class Slow(Script):
+        def stop(self, grace_s: float) -> None:
+            graces.append(grace_s)
+
+    Supervisor([Slow("Valkey", ""), Slow("API", ""), Slow("worker", "")]).stop(9.0)
+    assert [round(grace) for grace in graces] == [7, 8, 9]
+
+
 def test_a_command_is_one_of_our_own() -> None:
     command = Command("x", ["--version"], {**os.environ, "PYTHONPATH": str(REPO)})
     command.start()
