@@ -17,7 +17,7 @@ from api.auth import CALLER
 from api.services import Served, problems, said
 from api.store import StoredAlert
 from api.times import MaybeTimeIn, TimeIn, TimeOut
-from streams.messages import NO_NUL, AlertMessage, Details, Name
+from streams.messages import MAX_NAME_CHARS, NO_NUL, AlertMessage, Details, Name
 from vision.types import Severity
 
 SCHEMAS: Final = "#/components/schemas/"
@@ -25,7 +25,7 @@ MAX_BODY_BYTES: Final = 256 * 1024
 MAX_LIMIT: Final = 1000
 MAX_POSITION: Final = (1 << 63) - 1
 _ID = r"^[A-Za-z0-9._:-]{1,80}$"
-_PLACE = Annotated[str, Field(max_length=80, pattern=NO_NUL)]
+_PLACE = Annotated[str, Field(max_length=MAX_NAME_CHARS, pattern=NO_NUL)]
 _POSITIVE = Annotated[int, Field(ge=1, lt=1 << 31)]
 
 router = APIRouter(tags=["alerts"])
@@ -258,7 +258,8 @@ async def _bounded(request: Request) -> bytes:
 @router.get("/alerts", summary="List alerts", responses=problems(422))
 def list_alerts(query: Annotated[AlertQuery, Query()], served: Served) -> AlertPage:
     """The alerts that began last come first. Paging with 'cursor' neither repeats nor skips an
-    alert, whatever is stored meanwhile."""
+    alert, whatever is stored meanwhile. Fewer than 'limit' come, with a 'next', where their
+    details would be more than 8 MiB."""
     found = served.store.alerts.find(
         camera=query.camera,
         kind=query.kind,
@@ -268,12 +269,11 @@ def list_alerts(query: Annotated[AlertQuery, Query()], served: Served) -> AlertP
         from_ts=query.from_,
         to_ts=query.to,
         before=query.before(),
-        limit=query.limit + 1,
+        limit=query.limit,
     )
-    more = len(found) > query.limit
-    page = found[: query.limit]
     return AlertPage(
-        alerts=[AlertOut.of(alert) for alert in page], next=_cursor(page[-1]) if more else None
+        alerts=[AlertOut.of(alert) for alert in found.alerts],
+        next=_cursor(found.alerts[-1]) if found.more else None,
     )
 
 
@@ -297,6 +297,7 @@ class StreamQuery(BaseModel):
     | {200: {"description": "Server-sent events", "content": {"text/event-stream": {}}}},
 )
 async def follow_alerts(
+    request: Request,
     served: Served,
     query: Annotated[StreamQuery, Query()],
     last_event_id: Annotated[
@@ -305,17 +306,18 @@ async def follow_alerts(
 ) -> StreamingResponse:
     """Server-sent events 'alert', one for each change of an alert, in the order in which the
     changes were stored; their data is the alert as it is then or later. Whoever goes on after the
-    id of the last event misses nothing."""
+    id of the last event misses nothing. A stream ends when its key is revoked."""
     after = query.last_event_id
     if last_event_id:
         if re.fullmatch(r"[0-9]{1,19}", last_event_id) is None or int(last_event_id) > MAX_POSITION:
             raise HTTPException(422, "Last-Event-ID: send the id of an event of this stream")
         after = int(last_event_id)
+    key = request.scope[CALLER]
     last = await run_in_threadpool(served.store.alerts.position)
     # An id from beyond the end is of a store that is gone: everything here is new to its owner.
     after = last if after is None else after if after <= last else 0
     return StreamingResponse(
-        served.feed.events(after),
+        served.feed.events(after, lambda: served.keys.is_live(key)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

@@ -11,11 +11,11 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from api import alerts, cameras, counts, health
-from api.auth import OPEN_PATHS, Door
+from api.auth import OPEN_PATHS, Door, KnownKeys
 from api.bell import Bell
 from api.feed import Feed
 from api.services import Ingesting, Services, said
-from api.store import Store, UnstorableError
+from api.store import Store, TooManyRowsError, UnstorableError
 from vision.errors import StoreError
 
 PREFIX: Final = "/api/v1"
@@ -42,17 +42,19 @@ def create_app(store: Store, bell: Bell, ingest: Ingesting, *, everywhere: bool)
         redirect_slashes=False,
     )
     feed = Feed(store.alerts, bell, lambda alert: alerts.AlertOut.of(alert).model_dump_json())
-    app.state.services = Services(store=store, bell=bell, feed=feed, ingest=ingest)
+    keys = KnownKeys(store.keys)
+    app.state.services = Services(store=store, bell=bell, feed=feed, keys=keys, ingest=ingest)
     for part in (alerts, counts, cameras):
         app.include_router(part.router, prefix=PREFIX)
     app.include_router(health.router)
     app.add_exception_handler(RequestValidationError, _wrong)
     app.add_exception_handler(404, _nothing_here)
     app.add_exception_handler(405, _wrong_method)
-    app.add_exception_handler(UnstorableError, _unstorable)
+    app.add_exception_handler(UnstorableError, _refused)
+    app.add_exception_handler(TooManyRowsError, _refused)
     app.add_exception_handler(StoreError, _store_gone)
     app.openapi_schema = _described(app.openapi())
-    return Door(app, store.keys, everywhere=everywhere)
+    return Door(app, keys, everywhere=everywhere)
 
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +88,7 @@ async def _wrong(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": said(list(errors))}, status_code=422)
 
 
-async def _unstorable(_request: Request, error: Exception) -> JSONResponse:
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status_code=422)
 
 

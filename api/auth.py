@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -28,11 +29,14 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
+READY: Final = "/readyz"
+OPEN_PATHS: Final = frozenset({"/healthz", READY})
 CACHE_S = 3.0
 """A key that is revoked opens nothing after this."""
 CACHE_SIZE = 1024
 USED_EVERY_S = 60.0
+MAX_USES = 4
+"""So many notes of a key's use are written at once; others follow with a later request."""
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 
 _TOKEN = re.compile(r"mk_([0-9a-f]{8})_([0-9a-f]{64})", re.ASCII)
@@ -40,6 +44,9 @@ _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+) *", re.ASCII)
 _POLICY_VIOLATION = 1008
 CALLER: Final = "matakota.caller"
 """Where in the scope the caller's key is found behind the door."""
+INSIDER: Final = "matakota.insider"
+"""Whether the scope's caller has a key or is on this machine, and may read names of hosts."""
+_FORWARDED: Final = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-real-ip"})
 
 log = structlog.get_logger()
 
@@ -133,10 +140,12 @@ def decide(ask: Ask, *, everywhere: bool, key: Key | None) -> Decision:
     token = presented(ask.headers)
     if isinstance(token, Decision):
         return token
+    return ALLOWED if _opens(token, key) else WRONG_KEY
+
+
+def _opens(token: Token, key: Key | None) -> bool:
     same = hmac.compare_digest(token.hash, key.hash if key is not None else "0" * 64)
-    if key is None or key.id != token.id or key.revoked_at is not None or not same:
-        return WRONG_KEY
-    return ALLOWED
+    return key is not None and key.id == token.id and key.revoked_at is None and same
 
 
 def _is_loopback(peer: str | None) -> bool:
@@ -148,19 +157,48 @@ def _is_loopback(peer: str | None) -> bool:
     return (mapped or address).is_loopback
 
 
+def _is_here(ask: Ask) -> bool:
+    """Whether this machine asks for itself, as far as its headers tell: a proxy on it asks for
+    others."""
+    return _is_loopback(ask.peer) and not any(name in _FORWARDED for name, _ in ask.headers)
+
+
 class KnownKeys:
-    """Keys by id, kept for ``CACHE_S`` seconds. For any thread."""
+    """Keys by id, and ids that are none, kept for ``CACHE_S`` seconds. For any thread."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._lock = threading.Lock()
         self._cache: OrderedDict[str, tuple[Key, float]] = OrderedDict()
+        # apart, so that invented ids push no key out
+        self._none: OrderedDict[str, float] = OrderedDict()
         self._used: OrderedDict[str, float] = OrderedDict()
 
     def cached(self, key_id: str) -> Key | None:
         with self._lock:
             key, at_s = self._cache.get(key_id, (None, 0.0))
             return key if time.monotonic() < at_s + CACHE_S else None
+
+    def is_none(self, key_id: str) -> bool:
+        """Whether the store had no such key just now."""
+        with self._lock:
+            return time.monotonic() < self._none.get(key_id, -math.inf) + CACHE_S
+
+    async def get(self, key_id: str) -> Key | None:
+        """The key as it was in the store within ``CACHE_S``. Raises StoreError."""
+        key = self.cached(key_id)
+        if key is not None or self.is_none(key_id):
+            return key
+        return await run_in_threadpool(self.find, key_id)
+
+    async def is_live(self, key: Key) -> bool:
+        """Whether a key that opened the door still does, as far as the store tells."""
+        try:
+            found = await self.get(key.id)
+        except StoreError:
+            # Whoever waits for news of this store gets none meanwhile.
+            return True
+        return found is not None and found.revoked_at is None and found.hash == key.hash
 
     def find(self, key_id: str) -> Key | None:
         """The key as it is in the store. Raises StoreError."""
@@ -169,8 +207,10 @@ class KnownKeys:
         with self._lock:
             if key is not None:
                 _keep(self._cache, key_id, (key, at_s))
+                self._none.pop(key_id, None)
             else:
                 self._cache.pop(key_id, None)
+                _keep(self._none, key_id, at_s)
         return key
 
     def use(self, key: Key) -> bool:
@@ -203,10 +243,11 @@ class Door:
     ``inner`` is what stands behind the door; it must not be served without it.
     """
 
-    def __init__(self, inner: App, keys: Keys, *, everywhere: bool) -> None:
+    def __init__(self, inner: App, keys: KnownKeys, *, everywhere: bool) -> None:
         self.inner = inner
-        self._keys = KnownKeys(keys)
+        self._keys = keys
         self._everywhere = everywhere
+        self._uses: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -232,10 +273,12 @@ class Door:
         if not decision.allowed:
             await _refuse(kind, decision, send)
             return
+        if ask.path == READY and key is None:
+            key = await self._offered(ask)
         if key is not None:
             scope[CALLER] = key
-            if self._keys.use(key):
-                await run_in_threadpool(self._keys.keep_use, key)
+            self._note(key)
+        scope[INSIDER] = key is not None or _is_here(ask)
         await self.inner(scope, receive, send)
 
     async def _key(self, ask: Ask) -> Key | None:
@@ -243,10 +286,25 @@ class Door:
         if decide(ask, everywhere=self._everywhere, key=None) != WRONG_KEY:
             return None
         token = presented(ask.headers)
+        return None if isinstance(token, Decision) else await self._keys.get(token.id)
+
+    async def _offered(self, ask: Ask) -> Key | None:
+        """The key of somebody who needs none here, and may have none."""
+        token = presented(ask.headers)
         if isinstance(token, Decision):
             return None
-        key = self._keys.cached(token.id)
-        return key if key is not None else await run_in_threadpool(self._keys.find, token.id)
+        try:
+            key = await self._keys.get(token.id)
+        except StoreError:
+            return None
+        return key if _opens(token, key) else None
+
+    def _note(self, key: Key) -> None:
+        """Keep that a key was used, without letting its request wait for that."""
+        if len(self._uses) < MAX_USES and self._keys.use(key):
+            task = asyncio.create_task(run_in_threadpool(self._keys.keep_use, key))
+            self._uses.add(task)
+            task.add_done_callback(self._uses.discard)
 
 
 async def _refuse(kind: str, decision: Decision, send: Send) -> None:

@@ -96,7 +96,8 @@ class CountsOut(BaseModel):
 @router.get("/counts", summary="Read counts", responses=problems(404, 422))
 def read_counts(query: Annotated[CountsQuery, Query()], served: Served) -> CountsOut:
     """Counts summed over whole intervals. A gap is a gap: 'count' is null where nothing was
-    watched, and 0 only where somebody looked and nothing passed."""
+    watched, and 0 only where somebody looked and nothing passed. At most 50,000 rows come at
+    once: one for each interval, line, direction and class."""
     store = served.store
     passages = store.counts.passages(query.camera)
     if not passages and not store.cameras.known(query.camera):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -37,8 +37,11 @@ class Feed:
         self._asked_s = -math.inf
         self._lost = False
 
-    async def events(self, after: int) -> AsyncIterator[str]:
-        """The text of a stream that begins after a position, until the bell is closed.
+    async def events(
+        self, after: int, allowed: Callable[[], Awaitable[bool]]
+    ) -> AsyncIterator[str]:
+        """The text of a stream that begins after a position, until the bell is closed or its
+        reader is not ``allowed`` any more.
 
         Nothing waits in memory for a slow client: the next rows are read when it took the last.
         """
@@ -46,8 +49,11 @@ class Feed:
         beat_s = time.monotonic()
         rung = self._bell.next()
         changes = await self._changes(after)
-        while not self._bell.closed:
+        while not self._bell.closed and await allowed():
             for alert in changes:
+                # the last one may have been taken long ago
+                if not await allowed():
+                    return
                 after = alert.position
                 yield f"id: {after}\nevent: alert\ndata: {self._show(alert)}\n\n"
             now_s = time.monotonic()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from api.auth import INSIDER
 from api.cameras import FRESH_S
 from api.services import Served, Services
 from vision.errors import BusError, StoreError
@@ -15,6 +17,17 @@ from vision.errors import BusError, StoreError
 OK: Final = "ok"
 NO_INGEST: Final = "the ingest has ended: look at the log and start 'matakota serve' again"
 NO_WORKER: Final = "no worker is heard: start 'matakota worker', or check that it reaches Redis"
+SILENT: Final = (
+    "{worker} has not been heard for {age:.0f} s: check that it runs and reaches Redis; if it is "
+    "out of service, let another worker have its cameras, which are otherwise kept for seven days"
+)
+NOT_SAID: Final = "{what} not well: ask with a machine key, or on the server itself, to read why"
+WHAT: Final = {
+    "store": "the database is",
+    "bus": "Redis is",
+    "ingest": "the ingest is",
+    "workers": "the workers are",
+}
 
 router = APIRouter(tags=["health"])
 
@@ -45,17 +58,24 @@ async def healthz() -> Alive:
     summary="Whether everything works",
     responses={503: {"model": Ready, "description": "Something does not work; it says what"}},
 )
-def readyz(served: Served, response: Response) -> Ready:
-    """200 where the store, Redis, the ingest and the workers are all well, otherwise 503."""
+def readyz(served: Served, request: Request, response: Response) -> Ready:
+    """200 where the store, Redis, the ingest and the workers are all well, otherwise 503. Why
+    something is not is said to this machine, and to whoever has a key."""
     said = {
         "store": _store(served),
         "bus": _problem(served, BusError),
-        "ingest": _problem(served, StoreError) if served.ingest.running else NO_INGEST,
+        "ingest": _ingest(served),
         "workers": _workers(served),
     }
     ready = all(value == OK for value in said.values())
     if not ready:
         response.status_code = 503
+    if not request.scope[INSIDER]:
+        # reasons name hosts, folders and workers
+        said = {
+            part: OK if value == OK else NOT_SAID.format(what=WHAT[part])
+            for part, value in said.items()
+        }
     return Ready(ready=ready, **said)
 
 
@@ -72,10 +92,25 @@ def _problem(served: Services, kind: type[BusError | StoreError]) -> str:
     return str(problem) if isinstance(problem, kind) else OK
 
 
+def _ingest(served: Services) -> str:
+    if not served.ingest.running:
+        return NO_INGEST
+    problem = _problem(served, StoreError)
+    return problem if problem != OK else served.ingest.newer or OK
+
+
 def _workers(served: Services) -> str:
     now_s = time.monotonic()
     fresh = [heard.report for heard in served.ingest.workers if now_s - heard.at_s <= FRESH_S]
     if not fresh:
         return NO_WORKER
     wrong = [f"{report.worker}: {report.problem}" for report in fresh if report.problem]
+    heard = {report.worker for report in fresh}
+    # where the store is gone, that is said beside this
+    with suppress(StoreError):
+        wrong += [
+            SILENT.format(worker=worker, age=age_s)
+            for worker, age_s in served.store.cameras.workers().items()
+            if age_s > FRESH_S and worker not in heard
+        ]
     return "; ".join(wrong) or OK

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +23,7 @@ from streams.messages import (
     CountsMessage,
     HealthReport,
     MessageError,
+    NewerMessageError,
     decode,
     decode_report,
 )
@@ -34,6 +35,9 @@ REPORTS_EVERY_S = 2.0
 FIRST_DELAY_S = 0.2
 MAX_DELAY_S = 5.0
 JOIN_S = 2.0
+HELD_S = 60.0
+"""What waits for a newer version comes by far more often than this."""
+MAX_HELD = 100_000
 
 log = structlog.get_logger()
 
@@ -44,6 +48,37 @@ class Heard:
 
     report: HealthReport
     at_s: float
+
+
+class _Held:
+    """Messages of newer workers, which wait on the bus for a version that can read them."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
+
+    def hold(self, entry: Entry) -> bool:
+        """Whether ``entry`` is to wait. A copy of one that waits need not: its worker, which gets
+        no receipt, sends it again and again, and would fill the bus."""
+        self._expire()
+        name = entry.worker, entry.key if entry.worker and entry.key else entry.id
+        known, _ = self._seen.get(name, (entry.id, 0.0))
+        if known == entry.id:
+            self._seen[name] = entry.id, time.monotonic()
+            self._seen.move_to_end(name)
+        return known == entry.id
+
+    def workers(self) -> list[str]:
+        """Who sent what waits now."""
+        self._expire()
+        return sorted({worker or "somebody" for worker, _ in self._seen})
+
+    def _expire(self) -> None:
+        limit_s = time.monotonic() - HELD_S
+        while self._seen:
+            name = next(iter(self._seen))
+            if self._seen[name][1] >= limit_s and len(self._seen) <= MAX_HELD:
+                break
+            del self._seen[name]
 
 
 class Ingest:
@@ -73,6 +108,8 @@ class Ingest:
         self._problem: BusError | StoreError | None = None
         self._workers: dict[str, Heard] = {}
         self._ignored: frozenset[str] = frozenset()
+        self._held = _Held()
+        self._newer: str | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -91,6 +128,11 @@ class Ingest:
     def problem(self) -> BusError | StoreError | None:
         """What keeps messages from being stored now."""
         return self._problem
+
+    @property
+    def newer(self) -> str | None:
+        """Whose messages wait since only a newer version than this one can read them."""
+        return self._newer
 
     @property
     def workers(self) -> tuple[Heard, ...]:
@@ -131,25 +173,49 @@ class Ingest:
         if now_s >= self._reports_due_s:
             self._take_reports()
             self._reports_due_s = now_s + REPORTS_EVERY_S
+            self._look_for_newer()
         entries = self._bus.consume(self._consumer, limit=BATCH, wait_s=WAIT_S)
         if entries:
             self._handle(entries)
 
     def _handle(self, entries: Sequence[Entry]) -> None:
         messages = []
+        done = []
+        copies: list[str] = []
+        waiting: list[str] = []
         for entry in entries:
             try:
                 messages.append((entry, decode(entry.body)))
+            except NewerMessageError:
+                (waiting if self._held.hold(entry) else copies).append(entry.id)
+                continue
             except MessageError as error:
                 self._reject(entry, error)
+            done.append(entry)
+        if waiting:
+            self._look_for_newer()
+            self._bus.put_off(waiting)
         self._record(messages)
         receipts = defaultdict(list)
-        for entry in entries:
+        for entry in done:
             if entry.worker and entry.key:
                 receipts[entry.worker].append(entry.key)
         for worker, keys in receipts.items():
             self._bus.send_receipts(worker, keys)
-        self._bus.acknowledge([entry.id for entry in entries])
+        self._bus.acknowledge([*(entry.id for entry in done), *copies])
+
+    def _look_for_newer(self) -> None:
+        """Say whose messages wait for a newer version, or that none do any more."""
+        workers = self._held.workers()
+        said = None
+        if workers:
+            said = (
+                f"messages from {', '.join(workers)} are of a newer version, which this one cannot "
+                "read: install that version here; until then they wait in Redis"
+            )
+        if said != self._newer and said is not None:
+            log.warning("messages wait for a newer version", why=said)
+        self._newer = said
 
     def _record(self, messages: Sequence[tuple[Entry, AlertMessage | CountsMessage]]) -> None:
         try:

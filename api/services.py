@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Protocol
 from fastapi import Depends, Request
 from pydantic import BaseModel, Field
 
+from api.auth import KnownKeys
 from api.bell import Bell
 from api.feed import Feed
 from api.ingest import Heard
@@ -26,6 +27,9 @@ class Ingesting(Protocol):
     def problem(self) -> BusError | StoreError | None: ...
 
     @property
+    def newer(self) -> str | None: ...
+
+    @property
     def workers(self) -> tuple[Heard, ...]: ...
 
 
@@ -36,6 +40,7 @@ class Services:
     store: Store
     bell: Bell
     feed: Feed
+    keys: KnownKeys
     ingest: Ingesting
 
 

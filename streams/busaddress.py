@@ -82,7 +82,13 @@ def bus_address(url: str) -> str:
             raise BusError(f"the address of Redis has no path to its socket: {URL_HINT}")
         return f"unix://{parts.path}"
     number = parts.path.strip("/")
-    if not host or port == 0 or parts.fragment or not (number == "" or number.isdecimal()):
+    if (
+        not host
+        or " " in host
+        or port == 0
+        or parts.fragment
+        or not (number == "" or number.isdecimal())
+    ):
         raise BusError(
             f"the address of Redis needs a host, a port and a database number: {URL_HINT}"
         )

@@ -23,8 +23,8 @@ NEAR_S = 0.05
 """How often receipts are looked for just after something was sent."""
 FAR_S = 1.0
 """How often otherwise; what is put is sent at once all the same."""
-JOIN_S = 8.0
-"""Longest that a command to a bus that hangs can take."""
+JOIN_S = 1.0
+"""Beyond the time for draining. A command to a bus that hangs may take longer."""
 
 log = structlog.get_logger()
 
@@ -52,23 +52,34 @@ class Forwarder:
     @property
     def problem(self) -> str | None:
         """What keeps messages from being sent now, one sentence, or None."""
-        broken = self._thread.ident is not None and not self._thread.is_alive()
-        if broken and not self._stopping.is_set():
+        if not self.alive:
             return "the forwarder broke down: restart the worker, and see its log"
         return self._problem
+
+    @property
+    def alive(self) -> bool:
+        """False where the thread ended by itself, without ``stop``: nothing is sent any more."""
+        ended = self._thread.ident is not None and not self._thread.is_alive()
+        return self._stopping.is_set() or not ended
 
     def start(self) -> None:
         """Send until ``stop``. Messages of an earlier run that were not confirmed go again."""
         self._thread.start()
 
     def stop(self, drain_s: float) -> None:
-        """End the thread as soon as everything is confirmed, or after ``drain_s``. What is left
-        stays in the spool."""
+        """End the thread as soon as everything is confirmed, or after ``drain_s`` (seconds). What
+        is left stays in the spool.
+
+        Returns within a second more, also where the bus hangs; then the thread is left behind. It
+        ends with its command, does not keep the process, and what it does to a closed spool or bus
+        has no effect."""
         self._until_s = time.monotonic() + drain_s
         self._stopping.set()
         self._spool.fresh.set()
         if self._thread.ident is not None:
             self._thread.join(drain_s + JOIN_S)
+            if self._thread.is_alive():
+                log.warning("the bus hangs and is left", worker=self._worker)
 
     def _run(self) -> None:
         delay_s = FIRST_DELAY_S

@@ -53,7 +53,8 @@ class Spool:
 
     Everything raises SpoolError, one sentence, where the disk is full, read-only or broken, or
     the file is somebody else's; then nothing of it was written, and the same call succeeds once
-    the cause is gone. Building it raises it too where another worker has the file.
+    the cause is gone. It is SpoolFullError where room is all that is missing. Building it raises
+    it too where another worker has the file.
 
     What was sent is remembered in memory alone: a worker that starts sends everything again that
     was not confirmed. ``fresh`` is set whenever something was put.

@@ -3,6 +3,7 @@ disk."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -12,13 +13,16 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from vision.errors import SpoolError
+from vision.errors import SpoolError, SpoolFullError
 
 BUSY_S = 5.0
 PAGE_BYTES: Final = 4096
 JOURNAL_PAGES = 256
 RESERVE_BYTES = 2 * JOURNAL_PAGES * PAGE_BYTES
 """Kept free beside the file: on a full disk, deleting needs as much as the journal holds."""
+
+SMALL_FILE_BYTES: Final = 1 << 16
+DISK_FULL: Final = "the disk is full: free some space"
 
 _APPLICATION: Final = 0x4D4B5350
 
@@ -30,6 +34,7 @@ class SpoolFile:
 
     Everything raises SpoolError, one sentence; then nothing of the call was written. Building it
     raises it too where another process has the file, or another program or a newer schema made it.
+    It is SpoolFullError where the disk or the file is full.
     Used by many threads.
     """
 
@@ -43,10 +48,13 @@ class SpoolFile:
         self._lock: int | None = self._take_lock()
         with ExitStack() as undo:
             undo.callback(self.close)
-            with self._errors():
-                self._db = self._connect()
-                self._prepare(self._db, tables, schema)
-                self._reserve_space(self._db)
+            try:
+                self._begin(tables, schema)
+            except SpoolFullError:
+                # SQLite needs a few files beside its own, and room for them.
+                if not self._give_up_reserve():
+                    raise
+                self._begin(tables, schema)
             undo.pop_all()
 
     def change(self, work: Callable[[sqlite3.Connection], T], *, frees: bool = False) -> T:
@@ -55,10 +63,8 @@ class SpoolFile:
         with self.mutex:
             try:
                 return self._transaction(work)
-            except SpoolError as error:
-                cause = error.__cause__
-                full = isinstance(cause, sqlite3.Error) and _code(cause) == sqlite3.SQLITE_FULL
-                if not (full and frees and self._reserved):
+            except SpoolFullError:
+                if not (frees and self._reserved):
                     raise
             self._give_up_reserve()
             done = self._transaction(work)
@@ -120,15 +126,32 @@ class SpoolFile:
         # SQLite takes the present size for a limit below it
         db.execute(f"PRAGMA max_page_count = {pages}")
 
-    def _give_up_reserve(self) -> None:
+    def _give_up_reserve(self) -> bool:
+        """Whether there was one."""
+        there = False
         with suppress(OSError):
+            there = self._reserve.stat().st_size > 0
             os.truncate(self._reserve, 0)
         self._reserved = False
         with suppress(SpoolError):
             self.rows("PRAGMA max_page_count = 1")
             self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        return there
 
     # --- opening
+
+    def _begin(self, tables: str, schema: int) -> None:
+        try:
+            with self._errors():
+                db = self._connect()
+                self._prepare(db, tables, schema)
+                self._reserve_space(db)
+        except SpoolError:
+            if self._db is not None:
+                with suppress(sqlite3.Error):
+                    self._db.close()
+                self._db = None
+            raise
 
     def _take_lock(self) -> int:
         """A file of its own: SQLite's locks on the database end when anybody here closes it."""
@@ -151,6 +174,8 @@ class SpoolFile:
         return lock
 
     def _cannot_open(self, error: OSError) -> SpoolError:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return SpoolFullError(f"the spool {self.path} cannot be opened because {DISK_FULL}")
         return SpoolError(
             f"the spool {self.path} cannot be opened ({(error.strerror or str(error)).lower()}): "
             "correct that, or choose another data folder"
@@ -206,7 +231,13 @@ class SpoolFile:
         try:
             yield
         except sqlite3.Error as error:
-            raise SpoolError(self._sentence(_code(error))) from error
+            code = _code(error)
+            # Where no file can be made or grown, SQLite does not always say why.
+            unclear = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+            if unclear and not self._disk_has(SMALL_FILE_BYTES):
+                code = sqlite3.SQLITE_FULL
+            kind = SpoolFullError if code == sqlite3.SQLITE_FULL else SpoolError
+            raise kind(self._sentence(code)) from error
 
     def _sentence(self, code: int) -> str:
         """What an error of SQLite means, and what to do."""
@@ -215,7 +246,7 @@ class SpoolFile:
                 why = (
                     "has reached its limit: see why messages do not reach the store"
                     if self._at_limit()
-                    else "cannot be written because the disk is full: free some space"
+                    else f"cannot be written because {DISK_FULL}"
                 )
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
                 why = "is read-only: make the file and its folder writable"
@@ -232,12 +263,17 @@ class SpoolFile:
         return f"the spool {self.path} {why}"
 
     def _at_limit(self) -> bool:
-        if self._db is None or not self._reserved:
-            return False
-        with suppress(sqlite3.Error):
-            (pages,) = self._db.execute("PRAGMA page_count").fetchone()
-            return bool(pages >= self._max_pages - 1)
-        return False
+        """Whether it is not the disk that is full: with the reserve taken, nothing else limits."""
+        return self._reserved and self._disk_has(RESERVE_BYTES)
+
+    def _disk_has(self, size: int) -> bool:
+        """Whether there is room for a new file of ``size`` bytes."""
+        try:
+            disk = os.statvfs(self.path.parent)
+        except OSError:
+            return True
+        no_names = disk.f_files > 0 and disk.f_favail == 0
+        return not no_names and disk.f_bavail * disk.f_frsize >= size
 
 
 def _code(error: sqlite3.Error) -> int:

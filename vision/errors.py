@@ -11,7 +11,8 @@ MatakotaError
 ├── CameraError        a camera's address is refused, or the camera cannot be used
 ├── BusError           Redis is gone, refuses us, or may lose what it is given
 │   └── BusGoneError   it does not answer now, so trying again may help
-├── SpoolError         a worker's spool cannot be opened or written (disk full, in use)
+├── SpoolError         a worker's spool cannot be opened or written (read-only, in use)
+│   └── SpoolFullError its disk or the spool itself is full, so trying again may help
 ├── StoreError         the database cannot be opened, migrated, read or written
 │   └── StoreGoneError it does not answer now, so trying again may help
 └── ServiceError       a process of ours cannot start or keep running (port taken, no Valkey)
@@ -76,6 +77,12 @@ class BusGoneError(BusError):
 
 class SpoolError(MatakotaError):
     """A worker's spool cannot be opened or written."""
+
+
+class SpoolFullError(SpoolError):
+    """The disk or the spool itself is full."""
+
+    passing = True
 
 
 class StoreError(MatakotaError):

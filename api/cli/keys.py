@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from api.auth import NAME, new_token
+from api.cli.options import DataOption
 from api.store import Key, Store
 from api.times import iso
 from streams.settings import Settings
@@ -19,10 +20,6 @@ from vision.errors import ConfigError
 app = typer.Typer(no_args_is_help=True, help="Create, list and revoke the API's machine keys.")
 
 HEAD = ("id", "name", "created", "last used", "revoked")
-
-DataOption = Annotated[
-    Path | None, typer.Option(help="Where the database lies; MATAKOTA_DATA by default.")
-]
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import os
 import socket
 from contextlib import ExitStack
 from ipaddress import ip_address
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Final
 
@@ -18,17 +17,16 @@ import uvicorn
 from api.app import create_app
 from api.auth import Door
 from api.bell import Bell
+from api.cli.options import DataOption
 from api.ingest import Ingest
 from api.store import Store
 from streams.bus import RedisBus
 from streams.settings import Settings
-from vision.errors import BusGoneError, ServiceError, StoreGoneError
+from vision.errors import BrokenError, BusGoneError, ServiceError
 
 BACKLOG: Final = 2048
 GRACE_S: Final = 3
 """What is being answered when the end comes may take so long."""
-AGAIN: Final = 1
-"""Exit code where another start may help; what is wrong with the input is 2."""
 IDLE_S: Final = 5
 """A connection without a request is closed after this."""
 
@@ -72,9 +70,7 @@ def serve(
     port: Annotated[
         int, typer.Option(help="Where to listen; 0 for any free port.", min=0, max=65535)
     ] = 8080,
-    data: Annotated[
-        Path | None, typer.Option(help="Where the database lies; MATAKOTA_DATA by default.")
-    ] = None,
+    data: DataOption = None,
 ) -> None:
     """Serve the API and store what workers send, until it is ended."""
     settings = Settings.read(os.environ, data)
@@ -83,11 +79,7 @@ def serve(
         stack.callback(bus.close)
         listener = stack.enter_context(_listen(host, port))
         address, port = listener.getsockname()[:2]
-        try:
-            store = stack.enter_context(Store.open(settings.database_url))
-        except StoreGoneError as error:
-            log.error("the store is not there", why=str(error))
-            raise typer.Exit(AGAIN) from None
+        store = stack.enter_context(Store.open(settings.database_url))
         try:
             bus.check()
         except BusGoneError as error:
@@ -110,8 +102,7 @@ def serve(
         log.info("serving", address=f"http://{shown}:{port}")
         server.run(sockets=[listener])
         if server.broken:
-            log.error("the ingest broke down: this starts anew, or is to be started again")
-            raise typer.Exit(AGAIN)
+            raise BrokenError("the ingest broke down: start this again, and see its log")
 
 
 def _listen(host: str, port: int) -> socket.socket:

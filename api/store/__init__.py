@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from api.store.alerts import Alerts, StoredAlert
 from api.store.cameras import Cameras, StoredCamera
-from api.store.counts import CountRow, Counts
+from api.store.counts import CountRow, Counts, TooManyRowsError
 from api.store.database import UnstorableError
 from api.store.keys import Key, Keys
 from api.store.store import Recorded, Store
@@ -20,5 +20,6 @@ __all__ = [
     "Store",
     "StoredAlert",
     "StoredCamera",
+    "TooManyRowsError",
     "UnstorableError",
 ]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, insert, select, tuple_, update
+from sqlalchemy import Connection, Text, cast, func, insert, select, tuple_, update
 
 from api.store.database import Database
 from api.store.tables import alerts, feed
 from streams.messages import AlertMessage
 from vision.types import JsonValue, Severity
 
+MAX_PAGE_BYTES = 8 << 20
+"""Of details and numbers of tracks, which alone have no small bound."""
 _IDENTITY = {"schema_version", "type"}
 
 
@@ -42,6 +44,13 @@ class StoredAlert:
     acknowledged_at: float | None
     acknowledged_by: str | None
     position: int
+
+
+class Page(NamedTuple):
+    """Some alerts, and whether there are ``more`` after them."""
+
+    alerts: list[StoredAlert]
+    more: bool
 
 
 def lock_feed(connection: Connection) -> int:
@@ -102,10 +111,15 @@ class Alerts:
         to_ts: float | None = None,
         before: tuple[float, str] | None = None,
         limit: int,
-    ) -> list[StoredAlert]:
+    ) -> Page:
         """Alerts that began in [from_ts, to_ts), newest first; ``before`` is the start and the id
-        of the last one that the caller has."""
-        query = select(alerts).order_by(alerts.c.start_ts.desc(), alerts.c.id.desc()).limit(limit)
+        of the last one that the caller has. At most ``limit``, and fewer where they would have
+        more than ``MAX_PAGE_BYTES``, but at least one."""
+        order = alerts.c.start_ts.desc(), alerts.c.id.desc()
+        size = func.length(cast(alerts.c.details, Text)) + func.length(
+            cast(alerts.c.track_ids, Text)
+        )
+        query = select(alerts.c.id, size).order_by(*order).limit(limit + 1)
         equal = {"camera": camera, "kind": kind, "state": state, "severity": severity}
         for name, value in equal.items():
             if value is not None:
@@ -120,7 +134,11 @@ class Alerts:
         if before is not None:
             query = query.where(tuple_(alerts.c.start_ts, alerts.c.id) < before)
         with self._database.read() as connection:
-            return [StoredAlert(**row) for row in connection.execute(query).mappings()]
+            found = connection.execute(query).all()
+            ids = _within(found[:limit])
+            rows = connection.execute(select(alerts).where(alerts.c.id.in_(ids)).order_by(*order))
+            page = [StoredAlert(**row) for row in rows.mappings()]
+        return Page(page, more=len(ids) < len(found))
 
     def acknowledge(self, alert_id: str, by: str) -> StoredAlert | None:
         """The alert, acknowledged by ``by`` or whoever was first. None where it is unknown."""
@@ -149,6 +167,18 @@ class Alerts:
         with self._database.read() as connection:
             found: Any = connection.execute(query.limit(limit)).mappings()
             return [StoredAlert(**row) for row in found]
+
+
+def _within(found: Sequence[Any]) -> list[str]:
+    """The first ids of rows (id, size) that fit into ``MAX_PAGE_BYTES``, or the first one."""
+    ids: list[str] = []
+    total = 0
+    for alert_id, size in found:
+        total += size
+        if ids and total > MAX_PAGE_BYTES:
+            break
+        ids.append(alert_id)
+    return ids
 
 
 def _one(connection: Connection, alert_id: str) -> StoredAlert | None:

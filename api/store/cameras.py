@@ -7,11 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pydantic import ValidationError
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from api.store.database import Database
 from api.store.tables import cameras
 from streams.messages import CameraReport, HealthReport
+
+KEPT_S = 7 * 86_400.0
+"""Cameras of a worker that was not heard for so long are out of service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Cameras:
 
     def save(self, report: HealthReport) -> None:
         """Keep a worker's report unless it is known already; cameras that the worker no longer
-        has are forgotten."""
+        has are forgotten, and those that nobody reported for ``KEPT_S``."""
         mine = cameras.c.worker == report.worker
         with self._database.read() as connection:
             heard = select(cameras.c.id).where(mine, cameras.c.report_ts == report.ts).limit(1)
@@ -51,9 +54,19 @@ class Cameras:
             for camera in report.cameras
         }
         with self._database.write() as connection:
-            connection.execute(delete(cameras).where(mine | cameras.c.id.in_(rows)))
+            old = cameras.c.seen_at < now - KEPT_S
+            connection.execute(delete(cameras).where(mine | cameras.c.id.in_(rows) | old))
             if rows:
                 connection.execute(insert(cameras), list(rows.values()))
+
+    def workers(self) -> dict[str, float]:
+        """Each worker that has cameras, and seconds since it was heard."""
+        query = select(cameras.c.worker, func.max(cameras.c.seen_at))
+        query = query.group_by(cameras.c.worker).order_by(cameras.c.worker)
+        with self._database.read() as connection:
+            found = connection.execute(query).all()
+        now = self._clock()
+        return {worker: max(0.0, now - seen_at) for worker, seen_at in found}
 
     def all(self) -> list[StoredCamera]:
         """Every camera, in the order of their ids."""

@@ -14,6 +14,13 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from api.store.database import Database, UnstorableError
 from api.store.tables import count_intervals, counts, layouts
 from streams.messages import CountsMessage
+from vision.errors import StoreError
+
+MAX_ROWS = 50_000
+
+
+class TooManyRowsError(StoreError):
+    """What is asked for is too much to be built at once."""
 
 
 class Passage(NamedTuple):
@@ -113,15 +120,8 @@ class Counts:
 
     def passages(self, camera: str) -> set[Passage]:
         """What is counted at a camera by its latest interval; empty where there is none."""
-        newest = (
-            select(count_intervals.c.layout)
-            .where(count_intervals.c.camera == camera)
-            .order_by(count_intervals.c.start_ts.desc(), count_intervals.c.revision.desc())
-            .limit(1)
-        )
         with self._database.read() as connection:
-            layout = connection.scalar(newest)
-            return set() if layout is None else _passages(connection, {layout})[layout]
+            return _latest(connection, camera)[0]
 
     def sums(
         self, camera: str, *, line: str | None, from_ts: int, to_ts: int, seconds: int
@@ -129,7 +129,8 @@ class Counts:
         """Counts of a camera, summed over intervals of ``seconds``, by time.
 
         ``from_ts`` and ``to_ts`` are multiples of ``seconds``. Every interval has a row for each
-        passage of its time, or of the camera's latest where nothing is stored.
+        passage of its time, or of the camera's latest where nothing is stored. Raises
+        TooManyRowsError, before it builds any, where that is more than ``MAX_ROWS``.
         """
         kept = (
             (count_intervals.c.camera == camera)
@@ -163,6 +164,14 @@ class Counts:
         with self._database.read() as connection:
             found = connection.execute(watched).all()
             wanted = _passages(connection, {row.layout for row in found})
+            latest, unreal = _latest(connection, camera)
+            if line is not None:
+                wanted = {key: _along(passages, line) for key, passages in wanted.items()}
+                latest = _along(latest, line)
+            gaps = (to_ts - from_ts) // seconds - len({row.bucket for row in found})
+            _bound(sum(len(wanted[row.layout]) for row in found) + gaps * len(latest))
+            # the latest one spares real cameras the search
+            unreal = unreal and gaps > 0 and not _any_real(connection, camera)
             for start, revision, synthetic, layout, seen_s in found:
                 where = _Group(start, revision, synthetic)
                 observed[where] += seen_s
@@ -170,27 +179,55 @@ class Counts:
             for start, revision, synthetic, *names, count in connection.execute(passed):
                 where = _Group(start, revision, synthetic)
                 counted[where][Passage(*names)] = int(count)
-        latest = self.passages(camera)
         groups: dict[int, list[_Group]] = defaultdict(list)
         for where in sorted(observed):
             groups[where.bucket].append(where)
         for start in range(from_ts, to_ts, seconds):
             for where in groups[start]:
                 for passage, count in sorted(counted[where].items()):
-                    if line is None or passage.line == line:
-                        unseen = not observed[where] and not count
-                        yield CountRow(
-                            passage,
-                            start,
-                            None if unseen else count,
-                            observed[where],
-                            where.revision,
-                            where.synthetic,
-                        )
+                    unseen = not observed[where] and not count
+                    yield CountRow(
+                        passage,
+                        start,
+                        None if unseen else count,
+                        observed[where],
+                        where.revision,
+                        where.synthetic,
+                    )
             if not groups[start]:
                 for passage in sorted(latest):
-                    if line is None or passage.line == line:
-                        yield CountRow(passage, start, None, 0.0, None, synthetic=False)
+                    yield CountRow(passage, start, None, 0.0, None, synthetic=unreal)
+
+
+def _along(passages: set[Passage], line: str) -> set[Passage]:
+    return {passage for passage in passages if passage.line == line}
+
+
+def _bound(rows: int) -> None:
+    if rows > MAX_ROWS:
+        raise TooManyRowsError(
+            f"these would be {rows} counts, and at most {MAX_ROWS} are given at once: ask for a "
+            "shorter time, a longer 'interval' or one 'line'"
+        )
+
+
+def _latest(connection: Connection, camera: str) -> tuple[set[Passage], bool]:
+    """What is counted at a camera by its latest interval, and whether that is synthetic."""
+    query = select(count_intervals.c.layout, count_intervals.c.synthetic)
+    query = query.where(count_intervals.c.camera == camera)
+    order = count_intervals.c.start_ts.desc(), count_intervals.c.revision.desc()
+    found = connection.execute(query.order_by(*order).limit(1)).first()
+    if found is None:
+        return set(), False
+    return _passages(connection, {found.layout})[found.layout], bool(found.synthetic)
+
+
+def _any_real(connection: Connection, camera: str) -> bool:
+    """Whether anything that is known of a camera is not synthetic."""
+    query = select(count_intervals.c.id).where(
+        count_intervals.c.camera == camera, count_intervals.c.synthetic.is_(False)
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _passages(connection: Connection, ids: set[int]) -> dict[int, set[Passage]]:

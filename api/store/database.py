@@ -11,8 +11,7 @@ from sqlite3 import Connection as SqliteConnection
 from threading import Lock
 from typing import Any
 
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -180,21 +179,17 @@ class Database:
         with self.write() as connection:
             if self._file is None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": MIGRATION_LOCK})
-            now = MigrationContext.configure(connection).get_current_revision()
+            context = MigrationContext.configure(connection)
+            now = context.get_current_revision()
             if now is not None and now not in known:
                 raise StoreError(
                     f"the database {self.label} was written by a newer version (its tables are "
                     f"{now}): install that version, or name another with {DATABASE_VARIABLE}"
                 )
-            if now == script.get_current_head():
-                return
-
-            def upgrade(at: Any, _context: MigrationContext) -> Any:
-                return script._upgrade_revs("head", at)
-
-            with EnvironmentContext(Config(), script, fn=upgrade, destination_rev="head") as run:
-                run.configure(connection=connection)
-                run.run_migrations()
+            for change in reversed(list(script.iterate_revisions("head", now or "base"))):
+                with Operations.context(context):
+                    change.module.upgrade()
+                context.stamp(script, change.revision)
 
 
 def _parse(url: str) -> tuple[URL, str, Path | None]:

@@ -56,9 +56,20 @@ class Keys:
             return [Key(**row) for row in connection.execute(query).mappings()]
 
     def revoke(self, id_or_name: str) -> Key:
-        """End a key. Raises StoreError where no key that is not revoked has this id or name."""
+        """End the key that has this id, or else the one of this name. Raises StoreError where no
+        key that is not revoked has it, or where it may be meant to be the id of one that is."""
         with self._database.write() as connection:
-            key = _live(connection, id_or_name)
+            named = _live(connection, id_or_name)
+            query: Any = select(keys).where(keys.c.id == id_or_name)
+            row = connection.execute(query).mappings().first()
+            key = named if row is None else Key(**row)
+            if key is not None and key.revoked_at is not None:
+                if named is not None:
+                    raise StoreError(
+                        f"{id_or_name} is the id of a key that is revoked already, and the name of "
+                        f"another: revoke that one by its id, {named.id}"
+                    )
+                key = None
             if key is None:
                 raise StoreError(
                     f"no key {id_or_name} is in use: 'matakota keys list' shows those that are"
@@ -74,9 +85,7 @@ class Keys:
             connection.execute(statement.values(last_used_at=self._clock()))
 
 
-def _live(connection: Connection, id_or_name: str) -> Key | None:
-    query = select(keys).where(
-        (keys.c.id == id_or_name) | (keys.c.name == id_or_name), keys.c.revoked_at.is_(None)
-    )
+def _live(connection: Connection, name: str) -> Key | None:
+    query = select(keys).where(keys.c.name == name, keys.c.revoked_at.is_(None))
     row: Any = connection.execute(query).mappings().first()
     return None if row is None else Key(**row)

@@ -12,18 +12,18 @@ from streams.simulator import Simulator, load_recording
 from tests.acceptance.result import Result, judge
 from tests.faults import scenarios
 from tests.faults.cities import PLAZA, write_city
-from tests.faults.living import Living, wait_for
+from tests.faults.living import Living
 from tests.needs import REPO
+from tests.waiting import wait_for
 
 TESTS = (
     (
-        "each fault of a camera: a state with a code and a sentence, no restart, no connection "
-        "outside the allowed networks",
+        "each fault of a camera: a code and a sentence, no restart, no forbidden connection",
         ["tests/faults/test_cameras.py", "-k", "fault"],
     ),
     (
         "each fault 50 times: no growth of memory, descriptors or processes",
-        ["tests/streams/rtsp/test_processes.py", "-k", "fifty"],
+        ["tests/streams/rtsp/test_repeats.py", "-k", "fifty"],
     ),
     (
         "a canary password: 0 hits in logs at debug level, API, process list and store",

@@ -87,6 +87,7 @@ class FakeIngest:
 
     running: bool = True
     problem: BusError | StoreError | None = None
+    newer: str | None = None
     workers: tuple[Heard, ...] = field(default_factory=lambda: (Heard(report(), time.monotonic()),))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.store import Store
+from api.store import Store, alerts
 from tests.api.served import (
     DAY,
     Api,
@@ -94,6 +94,27 @@ def test_stated_in_full_and_again(served: Api) -> None:
     assert served.client.get(f"{V1}/alerts/x").json() == higher.json()
 
 
+def test_pages_are_bounded_in_bytes(served: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "ü" * 2000
+    served.store.record([alert(f"a{n}", details={"text": text}) for n in range(9)])
+    # twelve thousand each: what is kept is ASCII
+    monkeypatch.setattr(alerts, "MAX_PAGE_BYTES", 40_000)
+    pages = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = served.client.get(f"{V1}/alerts", params={"limit": 8, **cursor}).json()
+        pages.append([found["id"] for found in page["alerts"]])
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    assert pages == [["a8", "a7", "a6"], ["a5", "a4", "a3"], ["a2", "a1", "a0"]]
+    # one that is larger than a page is given nevertheless
+    monkeypatch.setattr(alerts, "MAX_PAGE_BYTES", 100)
+    page = served.client.get(f"{V1}/alerts").json()
+    assert [found["id"] for found in page["alerts"]] == ["a8"]
+    assert page["next"] is not None
+
+
 WRONG_BODIES = [
     (b"", "JSON"),
     (b"{", "JSON"),
@@ -106,7 +127,7 @@ WRONG_BODIES = [
     *((SMALL | more, said) for more, said in [
         ({"id": "a b"}, "id: "), ({"id": ""}, "id: "), ({"id": "x" * 81}, "id: "),
         ({"id": "x\n"}, "id: "), ({"id": 1}, "id: "), ({"id": "../x"}, "id: "),
-        ({"camera": ""}, "camera: "), ({"camera": "x" * 81}, "camera: "),
+        ({"camera": ""}, "camera: "), ({"camera": "x" * 121}, "camera: "),
         ({"camera": "a\0b"}, "camera: "), ({"place": "\0"}, "place: "), ({"kind": None}, "kind: "),
         ({"severity": "fatal"}, "severity: "), ({"state": "ended"}, "state: "),
         ({"score": 1.1}, "score: "), ({"score": "1"}, "score: "), ({"version": 0}, "version: "),
@@ -226,7 +247,7 @@ WRONG_QUERIES = [
     for q in (
         "limit=0", "limit=1001", "limit=x", "limit=" + "9" * 5000, "limit=1.5", "limit=",
         "state=gone", "state=", "severity=", "acknowledged=maybe", "camera=", "camera=%00",
-        "kind=" + "x" * 81, "from=now", "from=", "to=1", "from=2026-01-31T00:00:00+01:00",
+        "kind=" + "x" * 121, "from=now", "from=", "to=1", "from=2026-01-31T00:00:00+01:00",
         "from=-9999999999999999999999", "sate=open", "cursor=", "cursor=%F0%9F%9A%A6",
         "cursor=bm9uZQ", "cursor=WzEsImEgYiJd", "cursor=W05hTiwiYSJd", "cursor=WzFlOTk5LCJhIl0",
         "cursor=W3RydWUsImEiXQ", "cursor=WzEsMl0", "cursor=" + "W" * 300, "cursor=e30",

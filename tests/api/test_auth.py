@@ -143,6 +143,29 @@ def test_the_cache_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> 
         known.find(add_key(store, f"k{number}").split("_")[1])
         known.find(f"none{number}")
     assert len(known._cache) == 3
+    assert len(known._none) == 3
+
+
+def test_unknown_ids_are_asked_for_once_in_seconds(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    get = store.keys.get
+    monkeypatch.setattr(store.keys, "get", lambda key_id: asked.append(key_id) or get(key_id))
+    known = auth.KnownKeys(store.keys)
+
+    async def ask_often() -> None:
+        for _ in range(10):
+            assert await known.get("00000000") is None
+
+    asyncio.run(ask_often())
+    assert asked == ["00000000"]
+    monkeypatch.setattr(auth, "CACHE_S", 0.0)
+    asyncio.run(ask_often())
+    assert len(asked) == 11
+    # one that is made afterwards is found
+    store.keys.add("00000000", "late", TOKEN.hash)
+    assert asyncio.run(known.get("00000000")) is not None
 
 
 def test_use_is_kept_once_a_minute(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +192,7 @@ def test_unknown_connections_are_not_served(store: Store) -> None:
     async def nothing(*_: object) -> dict[str, str]:
         return {}
 
-    door = Door(inner, store.keys, everywhere=True)
+    door = Door(inner, auth.KnownKeys(store.keys), everywhere=True)
     for kind in ("tcp", "", "HTTP"):
         scope = {"type": kind, "path": "/healthz", "headers": [], "client": ("127.0.0.1", 1)}
         with pytest.raises(ServiceError):

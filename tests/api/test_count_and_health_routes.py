@@ -14,7 +14,7 @@ import pytest
 
 from api.health import NO_INGEST, NO_WORKER
 from api.ingest import Heard
-from api.store import Store
+from api.store import Store, counts
 from tests.api.served import DAY, Api, api, counted, report, sqlite_url
 from vision.errors import BusError, StoreError
 
@@ -61,6 +61,38 @@ def test_counts(served: Api) -> None:
     assert [row["count"] for row in rows(**inside, interval="5m")] == [2, 3]
     assert {row["count"] for row in rows()} == {None}, "the last day by default"
     assert len(rows()) in {96, 97}
+
+
+def test_counts_are_bounded_before_they_are_built(
+    served: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = {f"l{n}": ("in", "out") for n in range(30)}
+    served.store.record([counted(60 * n, lines=lines) for n in range(3)])
+    built: list[object] = []
+    row = counts.CountRow
+    monkeypatch.setattr(
+        counts,
+        "CountRow",
+        lambda *a, **k: built.append(None) or row(*a, **k),  # type: ignore[func-returns-value]
+    )
+
+    def ask(**more: Any) -> Any:
+        days = {"from": "2026-01-31T00:00:00Z", "to": "2026-02-01T12:00:00Z", "interval": "1m"}
+        return served.client.get(f"{V1}/counts", params={"camera": "plaza"} | days | more)
+
+    refused = ask()
+    assert refused.status_code == 422
+    assert refused.json()["detail"].startswith(f"these would be {2160 * 120} counts, and at most ")
+    assert "ask for a shorter time" in refused.json()["detail"]
+    assert not built
+    assert len(ask(line="l1").json()["counts"]) == 2160 * 4
+    assert len(ask(interval="15m").json()["counts"]) == 144 * 120
+    # a scene that is gone counts, too: the latest has one line
+    served.store.record([counted(600, lines={"gate": ("in", "out")})])
+    monkeypatch.setattr(counts, "MAX_ROWS", 2157 * 4 + 3 * 120 - 1)
+    assert ask().status_code == 422
+    monkeypatch.setattr(counts, "MAX_ROWS", 2157 * 4 + 3 * 120)
+    assert len(ask().json()["counts"]) == 2157 * 4 + 3 * 120
 
 
 def test_a_camera_without_lines_has_no_counts(served: Api) -> None:
@@ -119,7 +151,34 @@ def test_health(served: Api) -> None:
     assert ready() == (503, well | {"ready": False, "workers": "a: the spool is full"})
     served.ingest.workers = (Heard(report(), -math.inf),)
     assert ready() == (503, well | {"ready": False, "workers": NO_WORKER})
+    served.ingest.workers = (Heard(report(), now_s),)
+    served.ingest.newer = "messages from w are of a newer version"
+    assert ready() == (503, well | {"ready": False, "ingest": served.ingest.newer})
+    served.ingest.newer = None
+    assert ready() == (200, well)
     assert served.client.get("/healthz").status_code == 200
+
+
+def test_one_of_two_workers_is_gone(tmp_path: Path) -> None:
+    now = [DAY]
+    with Store.open(sqlite_url(tmp_path), clock=lambda: now[0]) as store, api(store) as served:
+
+        def workers() -> str:
+            return str(served.client.get("/readyz").json()["workers"])
+
+        store.cameras.save(report(DAY, "a", worker="one"))
+        store.cameras.save(report(DAY, "b", worker="two"))
+        served.ingest.workers = (Heard(report(worker="one"), time.monotonic()),)
+        assert workers() == "ok"
+        now[0] += 14
+        assert workers() == "ok", "reports come every few seconds"
+        now[0] += 26
+        store.cameras.save(report(DAY + 40, "a", worker="one"))
+        assert workers().startswith("two has not been heard for 40 s: ")
+        assert served.client.get("/readyz").status_code == 503
+        # another one takes the cameras over
+        store.cameras.save(report(DAY + 42, "a", "b", worker="one"))
+        assert workers() == "ok"
 
 
 def test_readiness_says_that_the_store_is_gone(

@@ -4,6 +4,8 @@ paths that are none, and WebSockets."""
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +16,7 @@ from api.auth import Door, Token
 from api.bell import Bell
 from api.store import Store
 from tests.api.served import FakeIngest, add_key, alert, sqlite_url
-from vision.errors import StoreError
+from vision.errors import BusError, StoreError
 
 OPEN = {"/healthz", "/readyz"}
 NO_ROUTES = [
@@ -158,3 +160,98 @@ def test_a_store_that_is_gone_opens_nothing(
     assert status(sent) == 503
     assert b"the database is gone" in sent[1]["body"]
     assert status(call(door, "/healthz")) == 200
+
+
+def test_no_request_waits_for_the_note_of_its_use(
+    door: Door, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[str] = []
+    answered = threading.Event()
+
+    def slow(key_id: str) -> None:
+        assert answered.wait(30), "the request waited"
+        noted.append(key_id)
+
+    monkeypatch.setattr(store.keys, "used", slow)
+    monkeypatch.setattr("api.auth.USED_EVERY_S", 0.0)
+    headers = [(b"x-api-key", add_key(store, "noted").encode())]
+    scope = {"type": "http", "method": "GET", "path": "/api/v1/cameras", "query_string": b"",
+             "root_path": "", "headers": headers, "client": ("127.0.0.1", 1)}  # fmt: skip
+
+    async def many() -> None:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request"}
+
+        async def send(message: Any) -> None:
+            assert message.get("status", 200) == 200
+
+        for _ in range(20):
+            await door(dict(scope), receive, send)
+        assert len(door._uses) <= 4, "and few are under way"
+        assert noted == []
+        answered.set()
+        await asyncio.gather(*door._uses)
+
+    asyncio.run(many())
+    assert 1 <= len(noted) <= 4
+
+
+INSIDE = "Redis at 10.1.2.3 does not answer: look at it"
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "told"),
+    [
+        ("127.0.0.1", {}, True),
+        ("::1", {}, True),
+        ("192.0.2.1", {}, False),
+        ("192.0.2.1", {b"x-api-key": "KEY"}, True),
+        ("192.0.2.1", {b"Authorization": "Bearer KEY"}, True),
+        ("192.0.2.1", {b"x-api-key": "mk_00000000_" + "0" * 64}, False),
+        ("192.0.2.1", {b"x-api-key": "KEY", b"authorization": "Bearer KEY"}, False),
+        ("192.0.2.1", {b"x-api-key": "REVOKED"}, False),
+        # a proxy on this machine asks for somebody else
+        ("127.0.0.1", {b"X-Forwarded-For": "192.0.2.1"}, False),
+        ("127.0.0.1", {b"X-Forwarded-For": "192.0.2.1", b"x-api-key": "KEY"}, True),
+        ("192.0.2.1", {b"X-Forwarded-For": "127.0.0.1"}, False),
+    ],
+)
+def test_readiness_gives_its_reasons_to_insiders(
+    store: Store, key: str, peer: str, headers: dict[bytes, str], told: bool
+) -> None:
+    bell = Bell()
+    ingest = FakeIngest(problem=BusError(INSIDE))
+    open_door = create_app(store, bell, ingest, everywhere=True)
+    (given,) = headers.values() if len(headers) == 1 else ("",)
+    if given == "REVOKED":
+        revoked = add_key(store, "revoked-now")
+        store.keys.revoke("revoked-now")
+        headers = {b"x-api-key": revoked}
+    sent = call(
+        open_door, "/readyz", client=(peer, 1),
+        headers=[(n, v.replace("KEY", key).encode()) for n, v in headers.items()],
+    )  # fmt: skip
+    bell.close()
+    body = json.loads(sent[1]["body"])
+    assert status(sent) == 503
+    assert body["store"] == body["ingest"] == "ok"
+    assert (body["bus"] == INSIDE) == told
+    if not told:
+        assert body["bus"].startswith("Redis is not well: ask with a machine key")
+        assert b"10.1.2.3" not in sent[1]["body"]
+
+
+def test_readiness_says_that_the_keys_are_gone(
+    store: Store, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise StoreError("the database 10.1.2.3 is gone")
+
+    bell = Bell()
+    open_door = create_app(store, bell, FakeIngest(), everywhere=True)
+    monkeypatch.setattr(store.keys, "get", gone)
+    monkeypatch.setattr(store, "check", gone)
+    sent = call(open_door, "/readyz", key=key, client=("192.0.2.1", 1))
+    bell.close()
+    assert status(sent) == 503
+    assert json.loads(sent[1]["body"])["store"].startswith("the database is not well")

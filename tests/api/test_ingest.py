@@ -95,7 +95,7 @@ def publish(bus: Bus, *messages: object, worker: str = "w") -> list[str]:
 
 
 def ids(store: Store) -> set[str]:
-    return {found.id for found in store.alerts.find(limit=1000)}
+    return {found.id for found in store.alerts.find(limit=1000).alerts}
 
 
 def test_stored_then_confirmed_then_forgotten(store: Store) -> None:
@@ -177,7 +177,7 @@ POISON = [
     encode(alert("p")).replace("1.5", "NaN"),
     encode(alert("p")).replace("1.5", "1e999"),
     encode(alert("p")).replace("[1.5,", "[" * 5000 + "1.5,"),
-    encode(alert("p")).replace('"schema_version":1', '"schema_version":2'),
+    encode(alert("p")).replace('"schema_version":1', '"schema_version":"2"'),
     # these fit the schema, and no database
     encode(counted(frames=1 << 70)),
     encode(counted(start_s=0.5)),
@@ -200,6 +200,83 @@ def test_poison_is_kept_apart_and_holds_up_nobody(store: Store) -> None:
     assert sorted(receipts) == sorted(
         [f"poison:{n}" for n in range(len(POISON))] + ["alert:good:1"]
     )
+
+
+NEWER = encode(alert("n")).replace('"schema_version":1', '"schema_version":2')
+
+
+def test_what_only_a_newer_version_reads_waits_for_it(
+    store: Store, quick: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bus = Flaky()
+    bus.publish("new", [("alert:n:1", NEWER)])
+    publish(bus, alert("old"))
+    with running(bus, store) as ingest:
+        assert bus.take_receipts("w", wait_s=GUARD_S) == ["alert:old:1"]
+        wait_until(lambda: ingest.newer, GUARD_S)
+        said = ingest.newer
+        assert said is not None
+        assert said.startswith("messages from new are of a newer version")
+        assert "install that version" in said
+        # its worker sends it again as long as there is no receipt
+        for _ in range(20):
+            bus.publish("new", [("alert:n:1", NEWER)])
+        publish(bus, alert("later"))
+        wait_until(lambda: bus.unhandled == 1, GUARD_S)
+        assert bus.take_receipts("w", wait_s=GUARD_S) == ["alert:later:1"]
+        time.sleep(0.3)
+        assert bus.unhandled == 1, "it stays, however often it came by"
+        assert bus.take_receipts("new", wait_s=0) == []
+        assert ingest.problem is None
+    assert ids(store) == {"old", "later"}
+    with store._database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM rejected").scalar() == 0
+    assert capsys.readouterr().out.count("messages wait for a newer version") == 1
+
+
+def test_the_newer_version_finds_what_waited(
+    store: Store, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = Flaky()
+    bus.publish("new", [("alert:n:1", NEWER), ("", NEWER)])
+    with running(bus, store) as ingest:
+        wait_until(lambda: ingest.newer, GUARD_S)
+        monkeypatch.setattr(ingesting, "HELD_S", 0.5)
+        assert bus.unhandled == 2
+        monkeypatch.setattr(ingesting, "decode", lambda _body: alert("n"))
+        wait_until(lambda: not bus.unhandled, GUARD_S)
+        assert bus.take_receipts("new", wait_s=GUARD_S) == ["alert:n:1"]
+        wait_until(lambda: ingest.newer is None, GUARD_S)
+    assert ids(store) == {"n"}
+
+
+def test_many_that_wait_do_not_spin(store: Store, quick: None) -> None:
+    class Counting(Flaky):
+        delivered = 0
+
+        def consume(self, consumer: str, *, limit: int, wait_s: float) -> list[Entry]:
+            found = super().consume(consumer, limit=limit, wait_s=wait_s)
+            self.delivered += len(found)
+            return found
+
+    bus = Counting()
+    bus._claim_idle_s = 60.0
+    bus.publish("new", [(f"k{n}", NEWER) for n in range(1200)])
+    publish(bus, alert("old"))
+    with running(bus, store):
+        assert bus.take_receipts("w", wait_s=GUARD_S) == ["alert:old:1"]
+        time.sleep(0.3)
+        assert bus.delivered == 1201, "each once, until it is left alone for long"
+
+
+def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingesting, "MAX_HELD", 10)
+    held = ingesting._Held()
+    assert all(held.hold(Entry(f"{n}-0", "w", f"k{n}", "")) for n in range(100))
+    assert len(held._seen) <= 11
+    assert held.hold(Entry("99-0", "w", "k99", ""))
+    assert not held.hold(Entry("200-0", "w", "k99", ""))
+    assert held.workers() == ["w"]
 
 
 def test_one_unstorable_among_many(store: Store) -> None:
@@ -229,7 +306,7 @@ def test_replays_and_reorderings(
             for message in sent:
                 publish(bus, message)
             wait_until(lambda: not bus.unhandled, GUARD_S)
-        found = {a.id: (a.version, a.place) for a in store.alerts.find(limit=100)}
+        found = {a.id: (a.version, a.place) for a in store.alerts.find(limit=100).alerts}
     newest = {i: max(v for j, v in statements if j == i) for i, _ in statements}
     assert found == {i: (v, f"v{v}") for i, v in newest.items()}
 

@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from api import feed
+from api import auth, feed
 from api.store import Store
 from api.store.alerts import lock_feed, record_alerts, set_feed
-from tests.api.served import DAY, Api, alert, api, sqlite_url, wait_until
+from tests.api.served import DAY, Api, add_key, alert, api, sqlite_url, wait_until
 from vision.errors import StoreError
 
 STREAM = "/api/v1/alerts/stream"
@@ -196,6 +196,48 @@ def test_a_store_that_is_gone_for_a_while(served: Api, monkeypatch: pytest.Monke
     with monkeypatch.context() as patch:
         patch.setattr(served.store.alerts, "position", gone)
         assert served.client.get(STREAM).status_code == 503
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_key_that_is_revoked_ends_its_stream(
+    served: Api, monkeypatch: pytest.MonkeyPatch, busy: bool
+) -> None:
+    monkeypatch.setattr(auth, "CACHE_S", 0.1)
+    other = add_key(served.store, "other")
+    with (
+        following(served, {"authorization": f"Bearer {other}"}) as events,
+        following(served) as stays,
+    ):
+        served.store.record([alert("before")])
+        events.wait(1)
+        served.store.keys.revoke("other")
+        if busy:
+            until_s = time.monotonic() + GUARD_S
+            while not events.ended.is_set() and time.monotonic() < until_s:
+                served.store.record([alert(f"a{time.monotonic_ns()}")])
+                served.bell.ring()
+                time.sleep(0.01)
+        assert events.ended.wait(GUARD_S)
+        served.store.record([alert("after")])
+        wait_until(lambda: ("after", 1) in stays.names, GUARD_S)
+        assert not stays.ended.is_set()
+        assert ("after", 1) not in events.names
+
+
+def test_a_store_that_is_gone_ends_no_stream(served: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = threading.Event()
+
+    def gone(_key_id: str) -> None:
+        asked.set()
+        raise StoreError("the database is gone")
+
+    monkeypatch.setattr(auth, "CACHE_S", 0.1)
+    with following(served) as events:
+        with monkeypatch.context() as patch:
+            patch.setattr(served.store.keys, "get", gone)
+            assert asked.wait(GUARD_S)
+        served.store.record([alert("a")])
+        events.wait(1)
 
 
 def test_slow_clients_hold_up_nobody(served: Api) -> None:

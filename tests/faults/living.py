@@ -11,8 +11,10 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +23,7 @@ import httpx
 
 from tests.api.command import environment
 from tests.needs import REPO
+from tests.waiting import wait_for
 
 START_S = 100
 CLEAN_END_S = 100
@@ -38,15 +41,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 100) -> Any:
-    """What ``condition`` gives once it is true; a failure says ``what`` did not happen."""
-    end_s = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end_s, f"did not happen within {seconds:g} s: {what}"
-        time.sleep(0.05)
-    return found
 
 
 class Living:
@@ -156,6 +150,15 @@ class Living:
         while page["next"]:
             page = self.get("/api/v1/alerts", limit=1000, cursor=page["next"], **query)
             found += page["alerts"]
+        return found
+
+    def passed(self, camera: str) -> Counter[str]:
+        """How many passed any line of the camera in the last hour, by direction."""
+        since = datetime.now(UTC) - timedelta(hours=1)
+        query = {"camera": camera, "interval": "5m", "from": since.isoformat()}
+        found: Counter[str] = Counter()
+        for row in self.get("/api/v1/counts", **query)["counts"]:
+            found[row["direction"]] += row["count"] or 0
         return found
 
     def cameras(self) -> dict[str, dict[str, Any]]:

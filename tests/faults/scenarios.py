@@ -22,7 +22,8 @@ from streams.simulator import Simulator, load_recording
 from streams.valkey import EmbeddedValkey
 from tests.api.command import read_records
 from tests.faults.cities import PLAZA, PLAZA_SCENE, many_lines, write_city
-from tests.faults.living import Living, lines_of_events, wait_for
+from tests.faults.living import Living, lines_of_events
+from tests.waiting import wait_for
 
 ROLES = ("worker", "API", "Valkey")
 BACK_S = 100
@@ -179,10 +180,7 @@ def one_pass(folder: Path, cache: Path) -> OnePass:
             wait_for(lambda: living.alerts(kind="camera_down"), "the camera is gone")
             analysed = living.cameras()["plaza"]["analysed"]
             everything_stored(living)
-            rows = living.get("/api/v1/counts", camera="plaza", interval="1m")["counts"]
-    found: Counter[str] = Counter()
-    for row in rows:
-        found[row["direction"]] += row["count"] or 0
+            found = living.passed("plaza")
     truth = {way: sum(by.values()) for way, by in summary["counts"]["square"].items()}
     return OnePass(truth, {way: found[way] for way in truth}, summary["frames"], analysed)
 
@@ -240,10 +238,9 @@ def stopped_and_compared(living: Living, simulator: Simulator) -> tuple[int, int
     wait_for(lambda: living.cameras()["plaza"]["state"] == "down", "the camera is gone")
     everything_stored(living)
     ledger, stored = living.spooled(), living.alerts()
-    rows = living.get("/api/v1/counts", camera="plaza", interval="1m")["counts"]
     return (
         sum(alert["kind"] == "line_crossing" for alert in stored),
-        sum(row["count"] or 0 for row in rows),
+        living.passed("plaza").total(),
         len(set(ledger) - {alert["id"] for alert in stored}),
     )
 

@@ -10,8 +10,9 @@ import pytest
 
 from streams.simulator import Simulator, load_recording
 from tests.faults.cities import PLAZA, write_city
-from tests.faults.living import Living, wait_for
+from tests.faults.living import Living
 from tests.faults.scenarios import Restarts, restarting
+from tests.waiting import wait_for
 
 
 class Listener:

@@ -13,8 +13,9 @@ import pytest
 
 from streams.simulator import Simulator, load_recording
 from tests.faults.cities import PLAZA, many_lines, write_city
-from tests.faults.living import Living, lines_of_events, wait_for
+from tests.faults.living import Living, lines_of_events
 from tests.faults.scenarios import one_pass
+from tests.waiting import wait_for
 
 
 class Follower:

@@ -11,7 +11,8 @@ from urllib.parse import quote
 from streams.simulator import Simulator, load_recording
 from streams.simulator.wire import Login
 from tests.faults.cities import PLAZA, write_city
-from tests.faults.living import Living, wait_for
+from tests.faults.living import Living
+from tests.waiting import wait_for
 
 USER = "operator"
 CANARY = "canary:not/a@real password#1"

@@ -15,8 +15,9 @@ import pytest
 from streams.simulator import Simulator, load_recording
 from streams.valkey import EmbeddedValkey
 from tests.faults.cities import PLAZA, many_lines, write_city
-from tests.faults.living import Living, free_port, wait_for
+from tests.faults.living import Living, free_port
 from tests.faults.scenarios import Outage, outage_of_redis, stopped_and_compared
+from tests.waiting import wait_for
 
 
 def one_sentence(text: str) -> str:

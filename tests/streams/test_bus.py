@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from streams.bus import GROUP, RECEIPTS, STREAM, Bus, Entry, RedisBus
+from streams.bus import FORGET_S, GROUP, RECEIPTS, STREAM, Bus, Entry, RedisBus
 from streams.memorybus import MemoryBus
 from streams.valkey import EmbeddedValkey
 from tests.streams.servers import until
@@ -99,6 +99,36 @@ def test_another_consumer_takes_over_what_one_that_is_gone_left(bus: Bus) -> Non
     assert keys(bus.consume("here", limit=10, wait_s=10 * IDLE_S)) == ["1", "2"]
     bus.acknowledge([entry.id for entry in bus.consume("here", limit=10, wait_s=0)])
     assert bus.consume("gone", limit=10, wait_s=0) == []
+
+
+def test_what_is_put_off_comes_later_and_holds_up_nobody(bus: Bus) -> None:
+    send(bus, "1", "2", "3")
+    found = bus.consume("a", limit=10, wait_s=0)
+    bus.put_off([entry.id for entry in found[:2]])
+    bus.put_off([])
+    assert bus.consume("a", limit=10, wait_s=0) == found[2:]
+    bus.acknowledge([found[2].id])
+    assert bus.consume("a", limit=10, wait_s=0) == [], "not at once"
+    send(bus, "4")
+    assert keys(bus.consume("a", limit=10, wait_s=0)) == ["4"]
+    bus.acknowledge([e.id for e in bus.consume("a", limit=10, wait_s=0)])
+    assert bus.consume("b", limit=10, wait_s=10 * IDLE_S) == found[:2]
+    bus.acknowledge([entry.id for entry in found[:2]])
+    assert bus.consume("a", limit=10, wait_s=2 * IDLE_S) == []
+
+
+def test_new_ones_come_in_turns_with_what_is_put_off(bus: Bus) -> None:
+    send(bus, *"abcdef")
+    bus.put_off([entry.id for entry in bus.consume("x", limit=10, wait_s=0)])
+    time.sleep(1.5 * IDLE_S)
+    send(bus, "new", "newer")
+    got: list[str] = []
+    for _ in range(3):
+        found = bus.consume("x", limit=1, wait_s=0)
+        got += keys(found)
+        bus.put_off([entry.id for entry in found])
+    assert "new" in got
+    assert len(set(got) & set("abcdef")) >= 1
 
 
 def test_a_waiting_consumer_gets_what_comes(bus: Bus) -> None:
@@ -259,6 +289,39 @@ def test_entries_that_were_deleted_under_a_consumer_are_forgotten(
     raw.xdel(STREAM, found[1].id)
     send(redis_bus, "3")
     assert keys(redis_bus.consume("a", limit=5, wait_s=1)) == ["3"]
+    assert raw.xpending(STREAM, GROUP)["pending"] == 1
+
+
+def test_putting_off_what_was_deleted_is_no_mistake(redis_bus: RedisBus, raw: redis.Redis) -> None:
+    send(redis_bus, "1")
+    found = redis_bus.consume("a", limit=5, wait_s=0)
+    raw.flushall()
+    redis_bus.put_off([entry.id for entry in found])
+    send(redis_bus, "2")
+    assert keys(redis_bus.consume("a", limit=5, wait_s=1)) == ["2"]
+
+
+def test_consumers_that_are_gone_for_good_are_forgotten(
+    redis_bus: RedisBus, raw: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(redis_bus, "1")
+    redis_bus.consume("holds one", limit=5, wait_s=0)
+    for number in range(5):
+        redis_bus.consume(f"gone {number}", limit=5, wait_s=0)
+
+    def known() -> set[str]:
+        return {c["name"].decode() for c in raw.xinfo_consumers(STREAM, GROUP)}
+
+    assert len(known()) == 6
+    assert FORGET_S >= 3600
+    monkeypatch.setattr("streams.bus.FORGET_S", 0.1)
+    time.sleep(0.15)
+    redis_bus.consume("here", limit=5, wait_s=0)
+    assert len(known()) == 7, "seldom is enough"
+    monkeypatch.setattr("streams.bus.TIDY_EVERY_S", 0.0)
+    redis_bus._tidy_due_s = 0.0
+    redis_bus.consume("here", limit=5, wait_s=0)
+    assert known() == {"holds one", "here"}
     assert raw.xpending(STREAM, GROUP)["pending"] == 1
 
 

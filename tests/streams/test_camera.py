@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -23,13 +23,13 @@ from streams.health import Code, Health, State
 from streams.messages import AlertMessage, CountsMessage, decode
 from streams.recorder import Recorder
 from streams.spool import Spool
+from tests.waiting import PATIENCE_S, wait_for
 from vision.bins import Binner
 from vision.errors import SceneError
 from vision.pipeline import Step
 from vision.scene import Line, Scene
 from vision.types import Crossing, Detections, Event, Frame, Tracked
 
-PATIENCE_S = 20
 LINE = Line("gate", np.array([[10.0, 0.0], [10.0, 50.0]]), "in", "out")
 SCENE = Scene((64, 48), ("person",), (LINE,))
 START_TS = 1_800_000_000.0
@@ -103,14 +103,6 @@ def event(name: str, start_ts: float, end_ts: float | None = None) -> Event:
     return Event(
         name, "intrusion", "r", "a", "yard", start_ts, start_ts, end_ts, (1,), 0.5, {"why": "x"}
     )
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    end_s = time.monotonic() + PATIENCE_S
-    while not (found := condition()):
-        assert time.monotonic() < end_s, what
-        time.sleep(0.005)
-    return found
 
 
 class Stage:

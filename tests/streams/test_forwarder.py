@@ -203,6 +203,7 @@ def test_stopping_drains_or_gives_up(spool: Spool) -> None:
     forwarder = Forwarder(spool, bus, "w")
     forwarder.start()
     spool.put([alert("left")])
+    assert forwarder.alive
     before = len(bus.attempts)
     started_s = time.monotonic()
     forwarder.stop(0.5)
@@ -212,13 +213,46 @@ def test_stopping_drains_or_gives_up(spool: Spool) -> None:
     Forwarder(spool, bus, "w").stop(0)
 
 
+def test_a_bus_that_hangs_does_not_hold_up_the_end(spool: Spool) -> None:
+    bus = Faulty()
+    asked, release, ended = (threading.Event() for _ in range(3))
+
+    def hang(*_: object) -> None:
+        asked.set()
+        release.wait(120)
+
+    bus.publish = hang  # type: ignore[method-assign]
+    forwarder = Forwarder(spool, bus, "w")
+    forwarder.start()
+    spool.put([alert("left")])
+    assert asked.wait(20)
+
+    def stop() -> None:
+        forwarder.stop(0.3)
+        ended.set()
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    try:
+        assert ended.wait(13)
+        assert spool.waiting == 1
+        # nobody waits for it any more
+        spool.close()
+    finally:
+        release.set()
+        stopping.join(20)
+        forwarder._thread.join(20)
+    assert not forwarder._thread.is_alive()
+    assert forwarder.problem is None or "closed" in forwarder.problem
+
+
 def test_a_thread_that_broke_down_is_a_problem(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     monkeypatch.setattr(spool, "unsent", lambda _: 1 / 0)
     with forwarding(spool, Faulty()) as forwarder:
-        until(lambda: forwarder.problem, 20, "it says so")
+        until(lambda: not forwarder.alive, 20, "it ended")
         assert "broke down" in str(forwarder.problem)
 
 

@@ -21,6 +21,7 @@ from streams.messages import (
     CountsMessage,
     HealthReport,
     MessageError,
+    NewerMessageError,
     decode,
     decode_report,
     encode,
@@ -176,7 +177,7 @@ def test_what_is_no_message(body: str | bytes) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("schema_version", 2),
+        ("schema_version", 0),
         ("id", ""),
         ("id", "a b"),
         ("id", "a" * 81),
@@ -185,7 +186,7 @@ def test_what_is_no_message(body: str | bytes) -> None:
         ("version", 1 << 31),
         ("version", 1.5),
         ("camera", ""),
-        ("camera", "x" * 81),
+        ("camera", "x" * (MAX_NAME_CHARS + 1)),
         ("camera", "a\0b"),
         ("place", "\0"),
         ("severity", "grave"),
@@ -229,6 +230,16 @@ def test_numbers_that_are_none(text: str) -> None:
 )
 def test_counts_that_do_not_fit_name_the_field(field: str, value: object) -> None:
     refused(altered(counts(), **{field: value}), "does not fit schema 1", field)
+
+
+def test_a_later_schema_is_told_from_a_mistake() -> None:
+    for more in ({}, {"type": "song"}, {"surprise": 1}):
+        with pytest.raises(NewerMessageError, match=r"schema 2, .*: install the newer version"):
+            decode(altered(alert(1), schema_version=2, **more))
+    for wrong in ("2", 2.5, None, [2]):
+        with pytest.raises(MessageError) as caught:
+            decode(altered(alert(1), schema_version=wrong))
+        assert not isinstance(caught.value, NewerMessageError), wrong
 
 
 def test_a_message_that_is_too_long_is_not_read() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from streams.messages import AlertMessage, encode
 from streams.spool import Spool
 from tests.needs import REPO
 from tests.streams.statements import alert
-from vision.errors import SpoolError
+from vision.errors import SpoolError, SpoolFullError
 
 
 @pytest.fixture
@@ -33,9 +34,11 @@ def spool(path: Path) -> Iterator[Spool]:
         yield made
 
 
-def refused(call: Callable[[], object], *words: str) -> None:
+def refused(call: Callable[[], object], *words: str, full: bool = False) -> None:
+    """``full``: trying again later may help."""
     with pytest.raises(SpoolError) as caught:
         call()
+    assert isinstance(caught.value, SpoolFullError) == full
     for word in words:
         assert word in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -159,7 +162,7 @@ def test_a_folder_that_is_read_only(tmp_path: Path) -> None:
 def test_the_limit_of_its_size(path: Path) -> None:
     with Spool(path, max_bytes=1 << 19) as spool:
         taken = fill(spool)
-        refused(lambda: spool.put(big(taken)), "has reached its limit", "reach the store")
+        refused(lambda: spool.put(big(taken)), "has reached its limit", "the store", full=True)
         assert spool.waiting == 4 * taken
         assert path.stat().st_size <= 1 << 19
         emptied(spool, taken)
@@ -169,13 +172,10 @@ def test_a_full_disk(small_disk: Path) -> None:
     with Spool(small_disk / "spool.db") as spool:
         spool.put([alert(1, state="closed")])
         spool.confirm(["alert:a1:1"])
-        ballast = small_disk / "ballast"
-        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-            while True:
-                file.write(b"x" * 4096)
+        ballast = fill_up(small_disk)
         taken = fill(spool)
-        refused(lambda: spool.put(big(taken)), "the disk is full: free some space")
-        refused(lambda: spool.keep_bins("cam1", "x" * 500_000), "the disk is full")
+        refused(lambda: spool.put(big(taken)), "the disk is full: free some space", full=True)
+        refused(lambda: spool.keep_bins("cam1", "x" * 500_000), "the disk is full", full=True)
         assert spool.waiting == 4 * taken
         assert spool.kept_bins() == {}
         ballast.unlink()
@@ -208,6 +208,59 @@ def test_a_worker_that_starts_on_a_disk_that_is_full(small_disk: Path) -> None:
             messages = spool.unsent(1000)
         assert spool.waiting == 0
         spool.put(big(taken + 1))
+
+
+@pytest.mark.parametrize("waiting", [0, 8])
+def test_a_worker_that_ended_well_starts_when_the_disk_has_become_full(
+    small_disk: Path, waiting: int
+) -> None:
+    path = small_disk / "spool.db"
+    with Spool(path) as spool:
+        spool.put([alert(i, state="closed") for i in range(waiting)])
+    assert not path.with_name("spool.db-wal").exists()
+    ballast = fill_up(small_disk)
+    with Spool(path) as spool:
+        assert spool.waiting == waiting
+        messages = spool.unsent(100)
+        assert len(messages) == waiting
+        spool.confirm([message.key for message in messages])
+        assert spool.waiting == 0
+        ballast.unlink()
+        spool.put([alert("later")])
+    with Spool(path) as spool:
+        assert [message.key for message in spool.unsent(10)] == ["alert:alater:1"]
+
+
+def test_no_worker_starts_on_a_full_disk_and_it_is_said(small_disk: Path) -> None:
+    """Neither with a spool whose reserve is gone, nor with none at all."""
+    old, new = small_disk / "old" / "spool.db", small_disk / "new" / "spool.db"
+    with Spool(old) as spool:
+        spool.put([alert(1)])
+    os.truncate(old.with_name("spool.db-reserve"), 0)
+    ballast = fill_up(small_disk)
+    for _ in range(3):
+        for path in (old, new):
+            refused(lambda path=path: Spool(path), str(path), "the disk is full", full=True)  # type: ignore[misc]
+    ballast.unlink()
+    with Spool(old) as spool, Spool(new):
+        assert spool.waiting == 1
+
+
+def test_a_disk_that_takes_no_more_files(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "open", full)
+    refused(lambda: Spool(small_disk / "spool.db"), "because the disk is full", full=True)
+
+
+def fill_up(folder: Path) -> Path:
+    """A file that takes what is free."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    return ballast
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,9 +14,8 @@ import pytest
 import streams.supervisor as module
 from streams.supervisor import BAD_INPUT, Command, Supervisor
 from tests.needs import REPO
+from tests.waiting import wait_for
 from vision.errors import ServiceError
-
-PATIENCE_S = 60
 
 
 class Script:
@@ -27,6 +24,7 @@ class Script:
     def __init__(self, name: str, code: str) -> None:
         self.name = name
         self.starts = 0
+        self.closed = False
         self._code = code
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -35,6 +33,8 @@ class Script:
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
+        if self.closed:
+            raise ServiceError("the test is over")
         self.starts += 1
         self._process = subprocess.Popen([sys.executable, "-c", self._code])
 
@@ -42,16 +42,11 @@ class Script:
         return None if self._process is None else self._process.poll()
 
     def stop(self, grace_s: float) -> None:
+        # the thread that runs the supervisor would start it again
+        self.closed = True
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-
-
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    end_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end_s, what
-        time.sleep(0.02)
 
 
 class Running:

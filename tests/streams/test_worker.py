@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,22 +19,14 @@ from streams.memorybus import MemoryBus
 from streams.messages import AlertMessage, CountsMessage, decode, decode_report
 from streams.spool import Spool
 from streams.worker import Worker
+from tests.waiting import PATIENCE_S, wait_for
 from vision.bins import Binner
 from vision.errors import BrokenError, DetectorError, SceneError
 from vision.policy import alert_of
 from vision.scene import Line
 from vision.types import Crossing, Event
 
-PATIENCE_S = 30
 TS = 1_800_000_000.0
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    end_s = time.monotonic() + PATIENCE_S
-    while not (found := condition()):
-        assert time.monotonic() < end_s, what
-        time.sleep(0.02)
-    return found
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_any_order_and_any_repeats_end_the_same(
         expected = {alert_id: version for alert_id, version in newest.items() if version}
         assert sorted(created) == sorted(expected), "each is new once"
         assert seen == expected, "whoever follows the feed knows all"
-        stored = store.alerts.find(limit=100)
+        stored = store.alerts.find(limit=100).alerts
         assert {(a.id, a.version, a.place) for a in stored} == {
             (i, v, f"v{v}") for i, v in expected.items()
         }
@@ -144,7 +144,7 @@ def test_filters(store: Store) -> None:
     store.alerts.acknowledge("b", "ana")
 
     def ids(**filters: object) -> str:
-        return "".join(a.id for a in store.alerts.find(limit=10, **filters))  # type: ignore[arg-type]
+        return "".join(a.id for a in store.alerts.find(limit=10, **filters).alerts)  # type: ignore[arg-type]
 
     assert ids() == "cba"
     assert ids(camera="plaza") == "cb"
@@ -172,7 +172,7 @@ def test_pages_neither_repeat_nor_skip(starts: list[float], limit: int) -> None:
         expected = [m.id for m in sorted(messages, key=lambda m: (-m.start_ts, -int(m.id[1:])))]
         found: list[str] = []
         before = None
-        while page := store.alerts.find(limit=limit, before=before):
+        while page := store.alerts.find(limit=limit, before=before).alerts:
             assert len(page) <= limit
             found += [row.id for row in page]
             before = page[-1].start_ts, page[-1].id

@@ -151,3 +151,10 @@ def test_replays_and_any_order_sum_the_same(
     if messages:
         starts = {r.start_ts for r in rows}
         assert starts == set(range(START, START + 1800, seconds)), "every interval is there"
+
+
+def test_gaps_of_a_synthetic_camera_are_synthetic(store: Store) -> None:
+    store.record([counted(60, synthetic=True)])
+    assert [r.synthetic for r in sums(store, 3) if r.passage == IN_CAR] == [True] * 3
+    store.record([counted(0, revision=2)])
+    assert [r.synthetic for r in sums(store, 3) if r.passage == IN_CAR] == [False, True, False]

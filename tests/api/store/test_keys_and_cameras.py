@@ -81,3 +81,27 @@ def test_a_report_of_another_version_counts_as_not_heard(store: Store) -> None:
     with store._database.write() as connection:
         connection.exec_driver_sql("UPDATE cameras SET report = '{}' WHERE id = 'a'")
     assert [c.report.camera for c in store.cameras.all()] == ["b"]
+
+
+def test_cameras_nobody_reports_are_forgotten_after_a_week(url: str) -> None:
+    now = [DAY]
+    with Store.open(url, clock=lambda: now[0]) as store:
+        store.cameras.save(report(DAY, "old", worker="gone"))
+        now[0] += 7 * 86_400 - 1
+        store.cameras.save(report(DAY + 1, "a"))
+        assert store.cameras.workers() == {"gone": 7 * 86_400 - 1, "w": 0.0}
+        now[0] += 2
+        store.cameras.save(report(DAY + 3, "a"))
+        assert store.cameras.workers() == {"w": 0.0}
+        assert not store.cameras.known("old")
+
+
+def test_a_name_that_is_another_keys_id(store: Store) -> None:
+    store.keys.add("aaaaaaaa", "one", "h1")
+    store.keys.add("bbbbbbbb", "aaaaaaaa", "h2")
+    assert store.keys.revoke("aaaaaaaa").name == "one", "the id is meant"
+    with pytest.raises(StoreError, match=r"revoked already, and the name of another: .*bbbbbbbb"):
+        store.keys.revoke("aaaaaaaa")
+    assert store.keys.revoke("bbbbbbbb").name == "aaaaaaaa"
+    with pytest.raises(StoreError, match="no key aaaaaaaa is in use"):
+        store.keys.revoke("aaaaaaaa")

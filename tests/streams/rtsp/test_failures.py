@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -213,9 +214,108 @@ def test_pauses_grow_and_are_bounded(
         assert max(usual) <= 5.0
         assert min(usual[5:]) >= 3.0
         assert len({round(pause, 6) for pause in usual[5:]}) > 20
-        # A wrong login is no reason to have the account locked.
-        assert min(pauses(Code.UNAUTHORIZED)[5:]) > 20
-        assert max(pauses(Code.UNREACHABLE)) <= 5.0
+        # A camera that boots may refuse its login, but no account is to be locked for ours.
+        for _ in range(2):
+            refused = pauses(Code.UNAUTHORIZED)
+            assert sum(refused[:4]) < 10
+            assert min(refused[7:]) > 20
+            assert max(pauses(Code.UNREACHABLE)) <= 5.0
+
+
+def named(monkeypatch: pytest.MonkeyPatch, *ips: str) -> None:
+    """Every name has these addresses."""
+
+    def getaddrinfo(_host: str, port: int, **_: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in ips]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+def test_the_other_addresses_of_a_name_are_tried(
+    recording: Recording, forkserver: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One refuses, one says nothing at all, one is the camera."""
+    with Simulator({"a": recording}) as simulator, socket.socket() as mute:
+        port = int(simulator.url("a").split(":")[2].split("/")[0])
+        mute.bind(("127.0.0.3", port))
+        mute.listen(0)
+        with contextlib.ExitStack() as held:
+            # What is not accepted fills the queue, and then nobody is answered.
+            for _ in range(4):
+                waiting = held.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(("127.0.0.3", port))
+            named(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
+            address = RtspAddress(False, "many.camera", port, "/a")
+            with source(address, forkserver) as camera:
+                frames(camera, 1)
+                assert camera._failures == 0
+            named(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.4")
+            with source(address, forkserver) as camera:
+                until(camera, State.DOWN, Code.UNREACHABLE)
+            named(monkeypatch, "127.0.0.1", "10.0.0.1")
+            with source(address, forkserver) as camera:
+                until(camera, State.DOWN, Code.ADDRESS_REFUSED)
+
+
+def test_another_address_is_first_after_one_that_brought_nothing(
+    recording: Recording, forkserver: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something that is no camera listens at the first address."""
+    with Simulator({"a": recording}) as simulator, socket.socket() as server:
+        port = int(simulator.url("a").split(":")[2].split("/")[0])
+        server.bind(("127.0.0.2", port))
+        server.listen()
+
+        def close_all() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    server.accept()[0].close()
+
+        thread = threading.Thread(target=close_all)
+        thread.start()
+        named(monkeypatch, "127.0.0.2", "127.0.0.1")
+        with source(RtspAddress(False, "two.cameras", port, "/a"), forkserver) as camera:
+            until(camera, State.DOWN, Code.DISCONNECTED)
+            until(camera, State.LIVE, None)
+            assert camera._failures == 1
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_a_lookup_that_breaks_down_is_a_failed_attempt(
+    forkserver: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*_: object, **__: object) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    monkeypatch.setattr(socket, "getaddrinfo", short)
+    with source(RtspAddress(False, "some.camera", 554, "/x"), forkserver) as camera:
+        until(camera, State.DOWN, Code.UNRESOLVED)
+
+
+def test_a_machine_without_threads_or_memory_is_a_failed_attempt(
+    recording: Recording, forkserver: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def no_memory(*_: object) -> Any:
+        raise MemoryError
+
+    with Simulator({"a": recording}) as simulator:
+        port = int(simulator.url("a").split(":")[2].split("/")[0])
+        named(monkeypatch, "127.0.0.1")
+        with source(RtspAddress(False, "some.camera", port, "/a"), forkserver) as camera:
+            with monkeypatch.context() as patched:
+                patched.setattr(threading.Thread, "start", no_thread)
+                until(camera, State.DOWN, Code.DECODER_FAILED)
+            until(camera, State.LIVE, None)
+            with monkeypatch.context() as patched:
+                patched.setattr("streams.rtsp.decoding.np.empty", no_memory)
+                until(camera, State.DOWN, Code.DECODER_FAILED)
+            until(camera, State.LIVE, None)
 
 
 @pytest.mark.parametrize("when", ["waiting", "pausing", "starting"])

@@ -19,6 +19,9 @@ import pytest
 from streams.rtsp.forkserver import Child, ForkServer, ForkServerError
 from tests.streams.simulator.clients import GUARD_S, descriptors, eventually
 
+JITTERED = 1.3
+"""Longest share of a pause that jitter makes of it."""
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
@@ -55,6 +58,11 @@ def alive(pid: int) -> bool:
 
 def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def children(pid: int) -> set[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return {int(child) for child in text.split() if alive(int(child))}
 
 
 def server_pid(server: ForkServer) -> int:
@@ -116,27 +124,108 @@ def test_a_server_that_cannot_start_is_tried_with_pauses(
                 server.spawn((0, 0, 0))
             with pytest.raises(ForkServerError, match="keeps ending"):
                 server.spawn((0, 0, 0))
-            time.sleep(server._pause_s)
+            time.sleep(JITTERED * server._pause_s)
         patched.setattr(sys, "executable", "/nowhere/python")
-        time.sleep(server._pause_s)
         with pytest.raises(ForkServerError, match="cannot be started"):
             server.spawn((0, 0, 0))
-    time.sleep(server._pause_s)
+    time.sleep(JITTERED * server._pause_s)
     with waiting_child(server) as (child, _):
         assert alive(child.pid)
-    assert server._pause_s == 0
 
 
-def test_a_stopped_server_is_replaced(server: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_between_starts_grow_until_it_ran_for_a_while(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("streams.rtsp.forkserver.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(server, "_start", lambda: None)
+    found = []
+    for _ in range(40):
+        server._running()
+        found.append(server._not_before - now[0])
+        with pytest.raises(ForkServerError, match="keeps ending"):
+            server._running()
+        now[0] = server._not_before
+    assert 0.1 <= found[0] <= 0.3
+    assert all(3.5 <= pause <= 6.5 for pause in found[6:])
+    assert len({round(pause, 6) for pause in found[6:]}) > 20
+    now[0] += 100
+    server._running()
+    assert server._not_before - now[0] <= 0.3
+
+
+def test_a_slow_answer_costs_no_decoder(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("streams.rtsp.forkserver.ANSWER_S", 0.3)
-    monkeypatch.setattr("streams.rtsp.forkserver.STOP_S", 0.3)
-    with waiting_child(server) as (_, _):
+    monkeypatch.setattr("streams.rtsp.forkserver.SILENT_ANSWER_S", 0.1)
+    with waiting_child(server) as (first, _), waiting_child(server) as (second, channel):
         before = server_pid(server)
         os.kill(before, signal.SIGSTOP)
-        with waiting_child(server) as (second, _):
-            assert server_pid(server) != before
-            assert not alive(before)
-            assert alive(second.pid)
+        assert second.end() is None
+        for _ in range(3):
+            with pytest.raises(ForkServerError, match="no answer"), waiting_child(server):
+                pass
+        os.kill(before, signal.SIGCONT)
+        monkeypatch.undo()
+        # What it was told meanwhile it does all the same, and no answer is taken for another.
+        assert channel.recv(1) == b""
+        with waiting_child(server) as (third, _):
+            assert server_pid(server) == before
+            assert alive(first.pid)
+            assert alive(third.pid)
+            assert parent(third.pid) == before
+            assert eventually(lambda: not alive(second.pid))
+            assert third.pid not in (first.pid, second.pid)
+            # The children that nobody waited for ended by themselves.
+            assert eventually(lambda: children(before) == {first.pid, third.pid})
+
+
+def test_a_server_that_stays_silent_is_replaced(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.rtsp.forkserver.ANSWER_S", 0.1)
+    monkeypatch.setattr("streams.rtsp.forkserver.SILENT_ANSWER_S", 0.1)
+    monkeypatch.setattr("streams.rtsp.forkserver.SILENT_S", 0.3)
+    monkeypatch.setattr("streams.rtsp.forkserver.STOP_S", 0.3)
+    with waiting_child(server) as (first, _):
+        before = server_pid(server)
+        os.kill(before, signal.SIGSTOP)
+        end = time.monotonic() + GUARD_S
+        while server.pid == before and time.monotonic() < end:
+            first.end()
+    assert not alive(before)
+    time.sleep(JITTERED * server._pause_s)
+    monkeypatch.undo()
+    with waiting_child(server) as (second, _):
+        assert alive(second.pid)
+
+
+def test_close_waits_for_no_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The fork server hangs while it starts, and another thread waits for it."""
+    hanging = tmp_path / "python"
+    hanging.write_text("#!/bin/sh\nexec sleep 600\n")
+    hanging.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(hanging))
+    server = ForkServer()
+    with ThreadPoolExecutor(2) as pool:
+        spawning = pool.submit(server.spawn, (0, 0, 0))
+        assert eventually(lambda: server.pid is not None)
+        pid = server_pid(server)
+        pool.submit(server.close).result(20)
+        with pytest.raises(ForkServerError, match="closed"):
+            spawning.result(20)
+    assert eventually(lambda: not alive(pid))
+    assert server._socket is None
+
+
+def test_close_waits_for_nobody_who_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.rtsp.forkserver.CLOSE_S", 0.2)
+    server = ForkServer()
+    with ThreadPoolExecutor(1) as pool, server._lock:
+        pool.submit(server.close).result(20)
+    with pytest.raises(ForkServerError, match="closed"):
+        server.spawn((0, 0, 0))
 
 
 def test_close_ends_everything() -> None:
@@ -195,12 +284,17 @@ def test_many_at_once_leave_nothing(server: ForkServer) -> None:
 
 def test_children_hold_nothing_of_each_other(server: ForkServer) -> None:
     with waiting_child(server) as (first, _), waiting_child(server) as (second, _):
-        held = [
-            {os.readlink(entry) for entry in Path(f"/proc/{child.pid}/fd").iterdir()}
-            for child in (first, second)
-        ]
-        shared = held[0] & held[1]
-        assert not [name for name in shared if name.startswith("socket")]
+
+        def sockets(pid: int) -> set[str]:
+            held = set()
+            for entry in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    held.add(os.readlink(entry))
+            return {name for name in held if name.startswith("socket")}
+
+        # Just after the fork it still holds, for a moment, what is the fork server's.
+        assert eventually(lambda: not sockets(first.pid) & sockets(second.pid))
+        assert sockets(first.pid)
 
 
 def test_a_wrong_number_of_descriptors_is_refused(server: ForkServer) -> None:

@@ -8,7 +8,7 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
-NAME = sa.String(80)
+NAME = sa.String(120)
 ROW_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
