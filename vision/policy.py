@@ -40,8 +40,8 @@ def camera_down(
     """A camera without pictures since ``start_ts``, the time of its last one. ``code`` and the
     sentence ``why`` are what was wrong when it was raised; they do not change its id, so an
     outage stays one incident whatever its cause turns out to be. A later outage since the same
-    ``start_ts`` (a clock was set back) has another ``raised_ts``, and so another id. Raises ValueError for times in
-    the wrong order."""
+    ``start_ts`` (a clock was set back) has another ``raised_ts``, and so another id. Raises
+    ValueError for times in the wrong order."""
     return Event(
         id=event_id(camera_id, CAMERA_DOWN, "", start_ts, f"{raised_ts:.3f}"),
         kind=CAMERA_DOWN,
