@@ -59,11 +59,6 @@ class Message(BaseModel):
 
     schema_version: Literal[1] = SCHEMA
 
-    @property
-    def key(self) -> str:
-        """Names this message: receipts carry it, the spool forgets by it."""
-        raise NotImplementedError
-
 
 class AlertMessage(Message):
     """One incident as it is now. ``synthetic`` marks what no real camera saw."""
@@ -88,6 +83,7 @@ class AlertMessage(Message):
 
     @property
     def key(self) -> str:
+        """Names this message: receipts carry it, the spool forgets by it."""
         return f"alert:{self.id}:{self.version}"
 
     def closed(self, end_ts: float, why: str) -> AlertMessage:
@@ -158,6 +154,7 @@ class CountsMessage(Message):
 
     @property
     def key(self) -> str:
+        """As that of an alert."""
         return f"counts:{self.camera}:{self.start_ts:.0f}:{self.revision}:{self.version}"
 
     @staticmethod
