@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from streams.simulator import Simulator, load_recording
 from streams.valkey import EmbeddedValkey
+from tests.disks import fill_up, small_disk
 from tests.faults.cities import PLAZA, many_lines, write_city
 from tests.faults.living import Living, free_port
 from tests.faults.scenarios import Outage, outage_of_redis, stopped_and_compared
@@ -44,39 +42,16 @@ def test_redis_is_gone_for_a_minute(tmp_path: Path, clip_cache: Path) -> None:
     check(outage_of_redis(tmp_path, clip_cache, seconds=60))
 
 
-@contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """A file system of its own on ``folder``; needs the right to mount one."""
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip("needs the right to mount a small file system")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def test_the_disk_of_the_spool_is_full(tmp_path: Path, clip_cache: Path) -> None:
     with (
-        small_disk(tmp_path / "data", 24) as disk,
+        small_disk(tmp_path / "data", "24m") as disk,
         Simulator({"plaza": load_recording(PLAZA, clip_cache)}) as simulator,
     ):
         write_city(tmp_path, {"plaza": simulator.url("plaza")}, scene=many_lines(tmp_path))
         database = f"sqlite:///{tmp_path / 'store.db'}"
         with Living(tmp_path, MATAKOTA_DATABASE_URL=database) as living:
             wait_for(living.spooled, "the first alert")
-            filler = disk / "filler"
-            with filler.open("wb", buffering=0) as file:
-                try:
-                    while True:
-                        file.write(b"\0" * 4096)
-                except OSError:
-                    pass
+            filler = fill_up(disk)
             wait_for(lambda: "disk is full" in living.log.read_text(encoding="utf-8"), "it is said")
             wait_for(lambda: not living.ready(), "readyz says it")
             time.sleep(3)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from streams.output import AtomicText, Place, output_error
+from tests.disks import small_disk
 from vision.errors import OutputError
 
 LINE = '{"name": "Jl. Sultan → ü"}\n'
@@ -33,21 +34,10 @@ def leftovers(folder: Path) -> list[str]:
     return [name for name in os.listdir(folder) if ".part-" in name]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder that holds 256 KiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("needs root to mount a small file system")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"needs the right to mount: {done.stderr.strip()}")
-    try:
+@pytest.fixture(name="small_disk")
+def _small_disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "small", "256k") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_it_appears_on_commit_and_not_before(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
@@ -18,6 +17,7 @@ import pytest
 
 from streams.messages import AlertMessage, encode
 from streams.spool import Spool
+from tests.disks import fill_up, small_disk
 from tests.needs import REPO
 from tests.streams.statements import alert
 from vision.errors import SpoolError, SpoolFullError
@@ -254,30 +254,10 @@ def test_a_disk_that_takes_no_more_files(small_disk: Path, monkeypatch: pytest.M
     refused(lambda: Spool(small_disk / "spool.db"), "because the disk is full", full=True)
 
 
-def fill_up(folder: Path) -> Path:
-    """A file that takes what is free."""
-    ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x" * 4096)
-    return ballast
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder that holds 8 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("needs root to mount a small file system")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"needs the right to mount: {done.stderr.strip()}")
-    try:
+@pytest.fixture(name="small_disk")
+def _small_disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "small", "8m") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def big(number: int) -> list[AlertMessage]:
