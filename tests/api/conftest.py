@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.bad_inputs import prepare
+from tests.disks import fill_up, small_disk
 
 
 @pytest.fixture(scope="session")
