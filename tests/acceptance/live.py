@@ -19,7 +19,7 @@ from tests.waiting import wait_for
 TESTS = (
     (
         "each fault of a camera: a code and a sentence, no restart, no forbidden connection",
-        ["tests/faults/test_cameras.py", "-k", "fault"],
+        ["tests/faults/test_cameras.py", "-k", "each_fault"],
     ),
     (
         "each fault 50 times: no growth of memory, descriptors or processes",
