@@ -61,7 +61,9 @@ def test_the_disk_of_the_spool_is_full(tmp_path: Path, clip_cache: Path) -> None
             )
             alerts, crossings, lost = stopped_and_compared(living, simulator)
             log = living.log.read_text(encoding="utf-8")
-            assert log.count("alerts and counts wait in memory") == 1
+            # said when it begins, not with each try; others on this disk may free some in between
+            said = log.count("alerts and counts wait in memory")
+            assert said == log.count("takes messages again")
             assert "Traceback" not in log
             assert "is started again" not in log
             assert lost == 0

@@ -9,13 +9,11 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from streams.output import AtomicText, Place, output_error
-from tests.disks import small_disk
 from vision.errors import OutputError
 
 LINE = '{"name": "Jl. Sultan → ü"}\n'
@@ -32,12 +30,6 @@ def put(path: Path | None, text: str = LINE, *, times: int = 1, commit: bool = T
 
 def leftovers(folder: Path) -> list[str]:
     return [name for name in os.listdir(folder) if ".part-" in name]
-
-
-@pytest.fixture(name="small_disk")
-def _small_disk(tmp_path: Path) -> Iterator[Path]:
-    with small_disk(tmp_path / "small", "256k") as folder:
-        yield folder
 
 
 def test_it_appears_on_commit_and_not_before(tmp_path: Path) -> None:

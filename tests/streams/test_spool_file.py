@@ -17,7 +17,8 @@ import pytest
 
 from streams.messages import AlertMessage, encode
 from streams.spool import Spool
-from tests.disks import fill_up, small_disk
+from tests import disks
+from tests.disks import fill_up
 from tests.needs import REPO
 from tests.streams.statements import alert
 from vision.errors import SpoolError, SpoolFullError
@@ -254,9 +255,10 @@ def test_a_disk_that_takes_no_more_files(small_disk: Path, monkeypatch: pytest.M
     refused(lambda: Spool(small_disk / "spool.db"), "because the disk is full", full=True)
 
 
-@pytest.fixture(name="small_disk")
-def _small_disk(tmp_path: Path) -> Iterator[Path]:
-    with small_disk(tmp_path / "small", "8m") as folder:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder that holds 8 MiB."""
+    with disks.small_disk(tmp_path / "small", "8m") as folder:
         yield folder
 
 

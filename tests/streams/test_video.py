@@ -13,11 +13,10 @@ import pytest
 
 from streams.files import ClipSource, inspect_clip
 from streams.video import FORMATS, VideoWriter
-from tests.streams.test_output import leftovers, small_disk
+from tests.streams.test_output import leftovers
 from vision.errors import OutputError
 from vision.types import Image
 
-__all__ = ["small_disk"]
 ROOT = Path(__file__).parents[2]
 
 
