@@ -1,21 +1,25 @@
 """The city's cameras in one YAML file, and the logins beside it (``docs/cameras.md``).
 
 Logins are never part of an address: the file ``credentials`` names holds them, readable by its
-owner alone, and the configuration refers to them by name.
+owner alone, and the configuration refers to them by name. Only workers read that file.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, cast
 
 from streams.address import DEFAULT_NETWORKS, RtspAddress, parse_address
+from streams.scenefile import read_scene
 from streams.yamlfile import Item, quoted, read_yaml
-from vision.errors import CameraError, ConfigError
+from vision.errors import CameraError, ConfigError, SceneError
+from vision.types import JsonValue
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -28,9 +32,10 @@ MODEL_FILE = ".onnx"
 SYNTHETIC: Final = "synthetic"
 
 _CITY_FIELDS = ("name", "model", "fps", "networks", "credentials", "cameras")
-_CAMERA_FIELDS = ("id", "name", "source", "login", "scene", "model", "fps")
+_CAMERA_FIELDS = ("id", "name", "source", "login", "scene", "model", "fps", "worker")
 _LOGIN_FIELDS = ("user", "password")
 _CAMERA_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+WORKER_NAME: Final = _CAMERA_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +51,21 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class CameraConfig:
-    """One camera: ``source`` is its address or ``"synthetic"``; ``fps`` are the frames to analyse
-    a second, None for every one; ``scene`` is its scene file, None for a camera that is only
-    watched for its health."""
+    """One camera: ``source`` is its address or ``"synthetic"``, ``login`` the name of its login;
+    ``fps`` are the frames to analyse a second, None for every one; ``scene`` is what is drawn on
+    it, as a document that ``scene_of`` reads, None for a camera that is only watched for its
+    health, and ``revision`` the number the store gave to that, 0 for none; ``worker`` is the one
+    that has it, None for whichever has the cameras that name none."""
 
     id: str
     name: str
     source: RtspAddress | Literal["synthetic"]
-    credential: Credential | None
-    scene: Path | None
+    login: str | None
     model: str
     fps: float | None
+    worker: str | None
+    scene: Mapping[str, JsonValue] | None
+    revision: int = 0
 
     @property
     def synthetic(self) -> bool:
@@ -65,36 +74,34 @@ class CameraConfig:
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """All cameras of a city and the ``networks`` in which their addresses may lie."""
+    """All cameras of a city, the ``networks`` in which their addresses may lie, and the file that
+    holds their logins (absolute; None where there is none)."""
 
     name: str
     networks: tuple[Network, ...]
+    credentials: Path | None
     cameras: tuple[CameraConfig, ...]
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Every password, for the redaction of logs."""
-        return tuple({c.credential.password for c in self.cameras if c.credential is not None})
 
 
 def load_city(path: Path) -> City:
-    """The city in a YAML file. Raises ConfigError: one line with file, line, field and the next
-    step. Paths in it are relative to its folder. No scene is read and nothing is resolved here."""
+    """The city in a YAML file, its scenes included and checked. Raises ConfigError or SceneError:
+    one line with file, line, field and the next step. Paths in it are relative to its folder.
+    Nothing is resolved here; the credentials are only looked at for the names in use."""
     top = read_yaml(path, ConfigError)
+    folder = Path(os.path.abspath(path.parent))
     fields = top.mapping()
     top.refuse_unknown(fields, _CITY_FIELDS)
-    model = _model(fields["model"], path.parent) if "model" in fields else DEFAULT_MODEL
+    model = _model(fields["model"], folder) if "model" in fields else DEFAULT_MODEL
     fps = _fps(fields["fps"]) if "fps" in fields else DEFAULT_FPS
-    logins: dict[str, Credential] = {}
-    if "credentials" in fields:
-        logins = load_credentials(path.parent / fields["credentials"].path())
+    credentials = folder / fields["credentials"].path() if "credentials" in fields else None
+    logins = {} if credentials is None else load_credentials(credentials)
     items = top.required(fields, "cameras", "[]").items()
     if len(items) > MAX_CAMERAS:
         items[MAX_CAMERAS].fail(f"a city has at most {MAX_CAMERAS} cameras; remove the others")
     cameras: dict[str, CameraConfig] = {}
     lines: dict[str, int] = {}
     for item in items:
-        camera = _camera(item, path.parent, logins, model, fps)
+        camera = _camera(item, folder, logins, model, fps)
         if camera.id in cameras:
             item.fail(
                 f"a camera with id {quoted(camera.id)} is in line {lines[camera.id]} already; "
@@ -107,6 +114,7 @@ def load_city(path: Path) -> City:
     return City(
         name=fields["name"].text() if "name" in fields else path.stem,
         networks=_networks(fields["networks"]) if "networks" in fields else DEFAULT_NETWORKS,
+        credentials=credentials,
         cameras=tuple(cameras.values()),
     )
 
@@ -135,7 +143,7 @@ def load_credentials(path: Path) -> dict[str, Credential]:
 
 
 def _camera(
-    item: Item, folder: Path, logins: dict[str, Credential], model: str, fps: float | None
+    item: Item, folder: Path, logins: Mapping[str, Credential], model: str, fps: float | None
 ) -> CameraConfig:
     fields = item.mapping()
     item.refuse_unknown(fields, _CAMERA_FIELDS)
@@ -151,23 +159,37 @@ def _camera(
             address = parse_address(source.secret())
         except CameraError as error:
             source.fail(str(error))
-    credential = None
+    login = None
     if "login" in fields:
-        name = fields["login"].text()
-        if name not in logins:
+        login = fields["login"].text()
+        if login not in logins:
             fields["login"].fail(
-                f"there is no login {quoted(name)}; add it to the file that 'credentials' names"
+                f"there is no login {quoted(login)}; add it to the file that 'credentials' names"
             )
-        credential = logins[name]
     return CameraConfig(
         id=camera_id,
         name=fields["name"].text() if "name" in fields else camera_id,
         source=address,
-        credential=credential,
-        scene=folder / fields["scene"].path() if "scene" in fields else None,
+        login=login,
+        scene=_scene(fields["scene"], folder) if "scene" in fields else None,
+        worker=_worker(fields["worker"]) if "worker" in fields else None,
         model=_model(fields["model"], folder) if "model" in fields else model,
         fps=_fps(fields["fps"]) if "fps" in fields else fps,
     )
+
+
+def _scene(item: Item, folder: Path) -> Mapping[str, JsonValue]:
+    """The scene that is written there, or in the file that is named there."""
+    top = item if item.is_mapping else read_yaml(folder / item.path(), SceneError)
+    read_scene(top)
+    return cast("Mapping[str, JsonValue]", top.plain())
+
+
+def _worker(item: Item) -> str:
+    name = item.text()
+    if not WORKER_NAME.fullmatch(name):
+        item.fail(f"{quoted(name)} is no name; use up to 63 letters, digits, '.', '_' and '-'")
+    return name
 
 
 def _model(item: Item, folder: Path) -> str:

@@ -42,6 +42,8 @@ class Code(StrEnum):
     CLOCK_SKEW = "clock_skew"
     DECODER_FAILED = "decoder_failed"
     ANALYSIS_FAILED = "analysis_failed"
+    LOGIN_UNKNOWN = "login_unknown"
+    CONFIGURATION_REFUSED = "configuration_refused"
 
 
 SENTENCES = {
@@ -68,6 +70,9 @@ SENTENCES = {
     Code.DECODER_FAILED: "the decoder of this camera broke down: it is started again by itself",
     Code.ANALYSIS_FAILED: "the analysis of this camera broke down: it is started again by itself; "
     "see the log",
+    Code.LOGIN_UNKNOWN: "the worker has no login of that name: add it to its credentials file",
+    Code.CONFIGURATION_REFUSED: "this camera's model or scene cannot be used here: see the "
+    "worker's log, and correct it with 'matakota config apply'",
 }
 
 

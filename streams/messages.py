@@ -182,8 +182,24 @@ AnyMessage: TypeAlias = Annotated[AlertMessage | CountsMessage, Field(discrimina
 _ADAPTER: TypeAdapter[AlertMessage | CountsMessage] = TypeAdapter(AnyMessage)
 
 
+class Running(BaseModel):
+    """What was counted in an interval that the store may not have yet: every count that is not
+    0. Camera, start and revision name the interval, as in CountsMessage."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start_ts: Ts
+    seconds: Annotated[int, Field(ge=1, le=3600)]
+    revision: int
+    counts: tuple[Count, ...]
+
+
 class CameraReport(BaseModel):
-    """One camera as its worker sees it now. Nothing here is a secret: no address, no login."""
+    """One camera as its worker sees it now. Nothing here is a secret: no address, no login.
+
+    ``analysed`` to ``connects``, ``detections`` and ``crossings`` are numbers since the worker has
+    the camera; ``revision`` is that of the scene in force; ``running`` are its latest intervals,
+    the oldest first."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -201,11 +217,16 @@ class CameraReport(BaseModel):
     dropped: int
     connects: int
     revision: int
+    detections: int = 0
+    crossings: int = 0
+    running: tuple[Running, ...] = ()
 
 
 class HealthReport(BaseModel):
     """All cameras of one worker at ``ts``, and what is wrong with the worker itself (one
-    sentence, None while all is well). ``waiting`` messages are spooled and not confirmed."""
+    sentence, None while all is well). ``waiting`` messages are spooled and not confirmed;
+    ``configuration`` is the number of the one it follows, 0 for none; ``pictures`` were made for
+    viewers since it started."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -213,6 +234,8 @@ class HealthReport(BaseModel):
     ts: Ts
     problem: str | None
     waiting: int
+    configuration: int = 0
+    pictures: int = 0
     cameras: tuple[CameraReport, ...]
 
 

@@ -6,7 +6,6 @@ rules. The first problem is raised, as one sentence with file, line and field.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
@@ -26,13 +25,14 @@ from streams.sceneschema import (
     ZONE_FIELDS,
     scene_schema,
 )
-from streams.yamlfile import Item, did_you_mean, listed, quoted, read_yaml
+from streams.yamlfile import Item, did_you_mean, item_of, listed, quoted, read_yaml
 from vision.errors import SceneError
 from vision.rules import registry
 from vision.rules.base import Rule
 from vision.scene import Line, RuleConfig, Scene, Zone
+from vision.types import JsonValue
 
-__all__ = ["load_scene", "scene_revision", "scene_schema"]
+__all__ = ["load_scene", "read_scene", "scene_of", "scene_schema"]
 
 MAX_ENTRIES = 500
 """Lines, zones or rules of one scene: far more than anyone draws, few enough for every frame."""
@@ -48,13 +48,28 @@ def load_scene(
     default_frame_size: tuple[int, int] | None = None,
     kinds: Mapping[str, type[Rule]] | None = None,
 ) -> Scene:
-    """The scene in a YAML file, checked.
-
-    ``default_frame_size`` (w, h) px is the picture of a file that names none, such as the clip's
-    own; ``kinds`` are the incident kinds, those of ``vision.rules`` unless given. Raises
-    SceneError: one line with file, line, field and the next step.
-    """
+    """The scene in a YAML file, checked, as ``read_scene`` reads it."""
     top = read_yaml(path, SceneError)
+    return read_scene(top, default_frame_size=default_frame_size, kinds=kinds)
+
+
+def scene_of(document: JsonValue, label: str) -> Scene:
+    """The scene in a document, such as the store keeps; ``label`` names it in messages."""
+    return read_scene(item_of(document, label, SceneError))
+
+
+def read_scene(
+    top: Item,
+    *,
+    default_frame_size: tuple[int, int] | None = None,
+    kinds: Mapping[str, type[Rule]] | None = None,
+) -> Scene:
+    """The scene in a value of a file, checked.
+
+    ``default_frame_size`` (w, h) px is the picture of a scene that names none, such as the clip's
+    own; ``kinds`` are the incident kinds, those of ``vision.rules`` unless given. Raises what
+    ``top`` raises: one line with file, line, field and the next step.
+    """
     fields = top.mapping()
     top.refuse_unknown(fields, SCENE_FIELDS)
     size = _frame_size(top, fields, default_frame_size)
@@ -73,16 +88,6 @@ def load_scene(
         except ValueError as problem:
             _fail_rule(item, rule.name, problem)
     return scene
-
-
-def scene_revision(path: Path) -> int:
-    """The number of a scene file's content: the same content has the same number on every worker,
-    any other content another one (28 bits of its SHA-256). Raises SceneError where the file
-    cannot be read."""
-    try:
-        return int(hashlib.sha256(path.read_bytes()).hexdigest()[:7], 16)
-    except OSError as error:
-        raise SceneError(f"{path}: the file cannot be read ({error.strerror}); check it") from error
 
 
 def _items(fields: Mapping[str, Item], section: str) -> list[Item]:

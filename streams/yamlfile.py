@@ -20,6 +20,7 @@ from typing import NoReturn
 import yaml
 
 from vision.errors import MatakotaError
+from vision.types import JsonValue
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
@@ -59,6 +60,10 @@ class Item:
     @property
     def is_null(self) -> bool:
         return self._plain and self.node.tag == _NULL
+
+    @property
+    def is_mapping(self) -> bool:
+        return isinstance(self.node, yaml.MappingNode)
 
     @property
     def _plain(self) -> bool:
@@ -165,12 +170,34 @@ class Item:
             self.fail(f"expected a whole number, found {self.shown}; leave the fraction out")
         return int(value)
 
+    def plain(self) -> JsonValue:
+        """The value and all that is in it, as JSON has it; ``item_of`` makes an item of it again
+        that reads the same."""
+        if isinstance(self.node, yaml.MappingNode):
+            return {name: item.plain() for name, item in self.mapping().items()}
+        if isinstance(self.node, yaml.SequenceNode):
+            return [item.plain() for item in self.items()]
+        written: str = self.node.value
+        if self.is_null:
+            return None
+        if self._plain and written.lower() in _FLAGS:
+            return _FLAGS[written.lower()]
+        if self._plain and _DECIMAL.fullmatch(written):
+            value = self.number()
+            return int(value) if value.is_integer() and written.lstrip("+-").isdigit() else value
+        return self.text(MAX_PATH_CHARS)
+
     def flag(self) -> bool:
         """``true`` or ``false``, written without quotes."""
         value = _FLAGS.get(self.node.value.lower()) if self._plain else None
         if value is None:
             self.fail(f"expected true or false, found {self.shown}; write one of them unquoted")
         return value
+
+
+def item_of(value: JsonValue, label: str, error: type[MatakotaError]) -> Item:
+    """The item of a value that no file holds, such as one that ``plain`` gave."""
+    return Item(label, error, _node(value), "", 1)
 
 
 def read_yaml(path: Path, error: type[MatakotaError]) -> Item:
@@ -227,6 +254,28 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
     """``, did you mean 'x'?`` with the nearest known name, or nothing where none is near."""
     near = difflib.get_close_matches(name[:MAX_TEXT_CHARS], known, n=1)
     return f", did you mean {quoted(near[0])}?" if near else ""
+
+
+_NOWHERE = yaml.Mark("", 0, 0, 0, "", 0)
+
+
+def _node(value: JsonValue) -> yaml.Node:
+    def scalar(kind: str, text: str, style: str | None = None) -> yaml.Node:
+        return yaml.ScalarNode(f"tag:yaml.org,2002:{kind}", text, _NOWHERE, _NOWHERE, style)
+
+    if isinstance(value, dict):
+        pairs = [(scalar("str", name, '"'), _node(entry)) for name, entry in value.items()]
+        return yaml.MappingNode("tag:yaml.org,2002:map", pairs, _NOWHERE, _NOWHERE)
+    if isinstance(value, list):
+        nodes = [_node(entry) for entry in value]
+        return yaml.SequenceNode("tag:yaml.org,2002:seq", nodes, _NOWHERE, _NOWHERE)
+    if isinstance(value, bool):
+        return scalar("bool", str(value).lower())
+    if isinstance(value, int | float):
+        return scalar("float", repr(value))
+    if value is None:
+        return scalar("null", "")
+    return scalar("str", value, '"')
 
 
 class _RefusedError(Exception):

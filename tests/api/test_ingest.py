@@ -18,7 +18,7 @@ from api.bell import Bell
 from api.ingest import Ingest
 from api.store import Store
 from streams.bus import Bus, Entry, RedisBus
-from streams.memorybus import MemoryBus
+from streams.bus.memory import MemoryBus
 from streams.messages import encode
 from tests.api.served import DAY, alert, counted, report, sqlite_url, wait_until
 from vision.errors import BusError, BusGoneError, StoreError

@@ -17,7 +17,7 @@ HOMES = {
     "alembic": ("api/store/",),
     "av": ("streams/",),
     "onnxruntime": ("models/",),
-    "redis": ("streams/bus.py",),
+    "redis": ("streams/bus/",),
     "sqlalchemy": ("api/store/",),
     "ultralytics": ("models/export.py",),
 }

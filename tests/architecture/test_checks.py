@@ -117,7 +117,7 @@ GOOD: dict[Check, list[tuple[str, str]]] = {
         ("tests/a.py", "import cv2\nf = cv2.VideoCapture"),
     ],
     checks.one_home: [
-        ("streams/bus.py", "import redis.asyncio"),
+        ("streams/bus/chain.py", "import redis.asyncio"),
         ("api/store/tables.py", "import sqlalchemy"),
         ("models/session.py", "import onnxruntime"),
         ("models/export.py", "def f():\n    from ultralytics import YOLO"),

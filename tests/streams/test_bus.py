@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from streams.bus import FORGET_S, GROUP, RECEIPTS, STREAM, Bus, Entry, RedisBus
-from streams.memorybus import MemoryBus
+from streams.bus import Bus, Entry, RedisBus
+from streams.bus.chain import FORGET_S, GROUP, RECEIPTS, STREAM
+from streams.bus.memory import MemoryBus
 from streams.valkey import EmbeddedValkey
 from tests.streams.servers import until
 from vision.errors import BusError, BusGoneError
@@ -314,11 +315,11 @@ def test_consumers_that_are_gone_for_good_are_forgotten(
 
     assert len(known()) == 6
     assert FORGET_S >= 3600
-    monkeypatch.setattr("streams.bus.FORGET_S", 0.1)
+    monkeypatch.setattr("streams.bus.chain.FORGET_S", 0.1)
     time.sleep(0.15)
     redis_bus.consume("here", limit=5, wait_s=0)
     assert len(known()) == 7, "seldom is enough"
-    monkeypatch.setattr("streams.bus.TIDY_EVERY_S", 0.0)
+    monkeypatch.setattr("streams.bus.chain.TIDY_EVERY_S", 0.0)
     redis_bus._tidy_due_s = 0.0
     redis_bus.consume("here", limit=5, wait_s=0)
     assert known() == {"holds one", "here"}
@@ -360,7 +361,7 @@ def test_it_works_again_after_the_server_was_killed(tmp_path: Path) -> None:
 def test_a_server_that_hangs_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.bus.ANSWER_S", 0.3)
+    monkeypatch.setattr("streams.bus.connection.ANSWER_S", 0.3)
     with EmbeddedValkey(tmp_path) as server:
         assert server.pid is not None
         bus = RedisBus(server.url)

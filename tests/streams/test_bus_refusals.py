@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from streams.bus import STREAM, RedisBus
-from streams.busaddress import bus_address, what_is_wrong
+from streams.bus import RedisBus
+from streams.bus.address import bus_address, what_is_wrong
+from streams.bus.chain import STREAM
 from tests.streams.servers import answering, free_port, until, valkey_on_port
 from vision.errors import BusError, BusGoneError
 
@@ -100,7 +101,7 @@ def test_a_database_number_that_does_not_exist(tmp_path: Path, valkey: str) -> N
 
 
 def test_tls_is_spoken_to_a_server_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.bus.ANSWER_S", 0.3)
+    monkeypatch.setattr("streams.bus.connection.ANSWER_S", 0.3)
     with valkey_on_port(tmp_path) as port:
         refused_check(f"rediss://:{CANARY}@127.0.0.1:{port}", "does not answer", "TLS")
 
@@ -111,7 +112,7 @@ def test_something_else_answers() -> None:
 
 
 def test_nothing_is_ever_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.bus.ANSWER_S", 0.3)
+    monkeypatch.setattr("streams.bus.connection.ANSWER_S", 0.3)
     with answering(lambda _: b"") as port:
         refused_check(f"redis://127.0.0.1:{port}", "does not answer")
 

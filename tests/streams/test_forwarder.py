@@ -15,9 +15,10 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from streams.bus import STREAM, Bus, RedisBus
+from streams.bus import Bus, RedisBus
+from streams.bus.chain import STREAM
+from streams.bus.memory import MemoryBus
 from streams.forwarder import Forwarder
-from streams.memorybus import MemoryBus
 from streams.spool import Spool
 from streams.valkey import EmbeddedValkey
 from tests.needs import in_ci

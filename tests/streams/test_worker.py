@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from models.zoo import resolve
+from streams.bus.memory import MemoryBus
 from streams.camera import CameraLoop
 from streams.config import City, load_city
 from streams.detector import Detectors
 from streams.health import State
-from streams.memorybus import MemoryBus
 from streams.messages import AlertMessage, CountsMessage, decode, decode_report
 from streams.spool import Spool
 from streams.worker import Worker

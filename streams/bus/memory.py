@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streams.bus import CLAIM_IDLE_S, LATER, MAX_RECEIPTS, MAX_TAKEN, Entry
+from streams.bus.chain import CLAIM_IDLE_S, LATER, MAX_RECEIPTS, MAX_TAKEN, Entry
 from vision.errors import BusError
 
 

@@ -1,25 +1,18 @@
-"""The bus between workers and API: Redis streams. Redis has no other home than this file.
+"""The chain: messages, receipts and reports between workers and API, over Redis streams.
 
-Commands are those of Redis 6.2 to 7.0, which Valkey speaks too. Nothing is tried again in here:
-whoever calls knows whether, and how long, it is worth it.
+Nothing is tried again in here: whoever calls knows whether, and how long, it is worth it.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import AuthorizationError
-from redis.retry import Retry
 
-from streams.busaddress import URL_HINT, bus_address, what_is_wrong
-from vision.errors import BusError, BusGoneError
+from streams.bus.connection import SLICE_S, Connection, milliseconds, text
 
 STREAM: Final = "matakota:messages"
 GROUP: Final = "store"
@@ -27,8 +20,6 @@ RECEIPTS: Final = "matakota:receipts:"
 REPORT: Final = "matakota:report:"
 WORKERS: Final = "matakota:workers"
 
-OLDEST: Final = (6, 2)
-"""XAUTOCLAIM came with Redis 6.2."""
 CLAIM_IDLE_S = 15.0
 """A consumer that left a message alone for so long is gone; another one takes it over."""
 CLAIM_EVERY_S = 3.0
@@ -37,11 +28,6 @@ LATER: Final = "later"
 FORGET_S = 86_400
 """A consumer without messages that was not heard for so long does not come back."""
 TIDY_EVERY_S = 600.0
-ANSWER_S = 3.0
-"""Longest wait for an answer, beyond what the command itself waits."""
-SLICE_S = 0.25
-"""Waits are cut into pieces of this, so that ``close`` ends them."""
-HEALTH_S = 10
 MAX_RECEIPTS = 100_000
 MAX_TAKEN = 5_000
 RECEIPTS_KEPT_S = 86_400
@@ -99,7 +85,7 @@ class Bus(Protocol):
         """Release the connections; a waiting call ends with BusError."""
 
 
-class RedisBus:
+class RedisBus(Connection):
     """The bus over a Redis or Valkey at ``url``.
 
     Building it connects to nothing; it raises BusError for an address that cannot be right. No
@@ -114,7 +100,7 @@ class RedisBus:
         group: str = GROUP,
         claim_idle_s: float = CLAIM_IDLE_S,
     ) -> None:
-        self.address = bus_address(url)
+        super().__init__(url)
         self._stream = stream
         self._group = group
         self._claim_idle_s = claim_idle_s
@@ -122,58 +108,18 @@ class RedisBus:
         self._claim_from = "0-0"
         self._claimed = False
         self._tidy_due_s = 0.0
-        self._closed = threading.Event()
-        try:
-            self._redis = redis.Redis.from_url(
-                url,
-                protocol=2,
-                socket_timeout=SLICE_S + ANSWER_S,
-                socket_connect_timeout=ANSWER_S,
-                health_check_interval=HEALTH_S,
-                retry=Retry(NoBackoff(), 0),
-                **({} if url.startswith("unix") else {"socket_keepalive": True}),
-            )
-        except (ValueError, TypeError):
-            raise BusError(f"the address {self.address} cannot be read: {URL_HINT}") from None
-
-    def __repr__(self) -> str:
-        return f"RedisBus({self.address})"
-
-    def check(self) -> None:
-        with self._errors():
-            self._redis.ping()
-            server = _info(self._redis, "server")
-            version = str(server.get("redis_version", "0"))
-            role = str(_info(self._redis, "replication").get("role", "master"))
-            policy = self._policy()
-        if _version(version) < OLDEST:
-            raise BusError(
-                f"{self.address} runs version {version}, which is too old: install Redis "
-                f"{'.'.join(map(str, OLDEST))} or newer, or Valkey"
-            )
-        if role != "master":
-            raise BusError(
-                f"{self.address} is a replica, which takes no messages: name its primary in "
-                "MATAKOTA_REDIS_URL"
-            )
-        if policy != "noeviction":
-            has = f"evicts by '{policy}'" if policy else "does not say whether it evicts"
-            raise BusError(
-                f"{self.address} {has}, which may lose alerts: set its 'maxmemory-policy' to "
-                "noeviction"
-            )
 
     def publish(self, worker: str, messages: Sequence[tuple[str, str]]) -> None:
         if not messages:
             return
-        with self._errors(), self._redis.pipeline(transaction=True) as pipeline:
+        with self.errors(), self.redis.pipeline(transaction=True) as pipeline:
             for key, body in messages:
                 pipeline.xadd(self._stream, {"worker": worker, "key": key, "body": body})
             pipeline.execute()
 
     def consume(self, consumer: str, *, limit: int, wait_s: float) -> list[Entry]:
         until_s = time.monotonic() + wait_s
-        with self._errors():
+        with self.errors():
             self._tidy()
             found = self._own(consumer, limit)
             if not found and self._claimed:
@@ -186,22 +132,22 @@ class RedisBus:
                 left_s = until_s - time.monotonic()
                 if not found:
                     found = self._read(consumer, ">", limit, min(left_s, SLICE_S))
-                if left_s <= SLICE_S or self._closed.is_set():
+                if left_s <= SLICE_S or self.closed:
                     break
         return found
 
     def acknowledge(self, ids: Sequence[str]) -> None:
         if not ids:
             return
-        with self._errors():
+        with self.errors():
             self._forget(ids)
 
     def put_off(self, ids: Sequence[str]) -> None:
         if not ids:
             return
-        with self._errors():
+        with self.errors():
             try:
-                self._redis.xclaim(self._stream, self._group, LATER, 0, list(ids), justid=True)
+                self.redis.xclaim(self._stream, self._group, LATER, 0, list(ids), justid=True)
             except redis.ResponseError as error:
                 self._mend(error)
 
@@ -209,7 +155,7 @@ class RedisBus:
         if not keys:
             return
         name = RECEIPTS + worker
-        with self._errors(), self._redis.pipeline(transaction=False) as pipeline:
+        with self.errors(), self.redis.pipeline(transaction=False) as pipeline:
             for key in keys:
                 pipeline.xadd(name, {"key": key}, maxlen=MAX_RECEIPTS, approximate=True)
             pipeline.expire(name, RECEIPTS_KEPT_S)
@@ -218,40 +164,36 @@ class RedisBus:
     def take_receipts(self, worker: str, *, wait_s: float) -> list[str]:
         name = RECEIPTS + worker
         until_s = time.monotonic() + wait_s
-        with self._errors():
+        with self.errors():
             while True:
                 left_s = until_s - time.monotonic()
-                block = _milliseconds(min(left_s, SLICE_S))
-                answer: Any = self._redis.xread({name: "0-0"}, count=MAX_TAKEN, block=block)
+                block = milliseconds(min(left_s, SLICE_S))
+                answer: Any = self.redis.xread({name: "0-0"}, count=MAX_TAKEN, block=block)
                 taken = [(i, fields) for _, entries in answer or () for i, fields in entries]
                 if taken:
-                    self._redis.xdel(name, *(i for i, _ in taken))
-                    return [_text(fields.get(b"key")) for _, fields in taken]
-                if left_s <= SLICE_S or self._closed.is_set():
+                    self.redis.xdel(name, *(i for i, _ in taken))
+                    return [text(fields.get(b"key")) for _, fields in taken]
+                if left_s <= SLICE_S or self.closed:
                     return []
 
     def report(self, worker: str, body: str, *, ttl_s: float) -> None:
-        with self._errors(), self._redis.pipeline(transaction=True) as pipeline:
+        with self.errors(), self.redis.pipeline(transaction=True) as pipeline:
             pipeline.set(REPORT + worker, body, px=max(1, round(ttl_s * 1000)))
             pipeline.sadd(WORKERS, worker)
             pipeline.execute()
 
     def reports(self) -> list[str]:
-        with self._errors():
-            known: Any = self._redis.smembers(WORKERS)
+        with self.errors():
+            known: Any = self.redis.smembers(WORKERS)
             workers = sorted(known)
             if not workers:
                 return []
-            bodies: Any = self._redis.mget([REPORT.encode() + worker for worker in workers])
+            bodies: Any = self.redis.mget([REPORT.encode() + worker for worker in workers])
             # a worker that reports again puts itself back
             gone = [worker for worker, body in zip(workers, bodies, strict=True) if body is None]
             if gone:
-                self._redis.srem(WORKERS, *gone)
-        return [_text(body) for body in bodies if body is not None]
-
-    def close(self) -> None:
-        self._closed.set()
-        self._redis.connection_pool.disconnect(inuse_connections=False)
+                self.redis.srem(WORKERS, *gone)
+        return [text(body) for body in bodies if body is not None]
 
     # --- the consumer group
 
@@ -266,13 +208,13 @@ class RedisBus:
             return []
         idle_ms = round(self._claim_idle_s * 1000)
         try:
-            answer: Any = self._redis.xautoclaim(
+            answer: Any = self.redis.xautoclaim(
                 self._stream, self._group, consumer, idle_ms, self._claim_from, count=limit
             )
         except redis.ResponseError as error:
             self._mend(error)
             return []
-        self._claim_from = _text(answer[0])
+        self._claim_from = text(answer[0])
         if self._claim_from == "0-0":
             self._claim_due_s = now_s + min(CLAIM_EVERY_S, self._claim_idle_s)
         return self._entries(answer[1])
@@ -284,22 +226,22 @@ class RedisBus:
             return
         self._tidy_due_s = now_s + TIDY_EVERY_S
         try:
-            known: Any = self._redis.xinfo_consumers(self._stream, self._group)
+            known: Any = self.redis.xinfo_consumers(self._stream, self._group)
         except redis.ResponseError:
             # there is no group yet, or this is not allowed to us, which costs a few bytes
             return
         for consumer in known:
             if consumer["pending"] == 0 and consumer["idle"] >= FORGET_S * 1000:
-                self._redis.xgroup_delconsumer(self._stream, self._group, consumer["name"])
+                self.redis.xgroup_delconsumer(self._stream, self._group, consumer["name"])
 
     def _read(self, consumer: str, after: str, limit: int, wait_s: float) -> list[Entry]:
         try:
-            answer: Any = self._redis.xreadgroup(
+            answer: Any = self.redis.xreadgroup(
                 self._group,
                 consumer,
                 {self._stream: after},
                 count=limit,
-                block=_milliseconds(wait_s),
+                block=milliseconds(wait_s),
             )
         except redis.ResponseError as error:
             self._mend(error)
@@ -312,7 +254,7 @@ class RedisBus:
         if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
             raise error
         try:
-            self._redis.xgroup_create(self._stream, self._group, id="0", mkstream=True)
+            self.redis.xgroup_create(self._stream, self._group, id="0", mkstream=True)
         except redis.ResponseError as refused:
             if not str(refused).startswith("BUSYGROUP"):
                 raise
@@ -326,66 +268,16 @@ class RedisBus:
             if entry_id is None:
                 continue
             if not fields:
-                deleted.append(_text(entry_id))
+                deleted.append(text(entry_id))
                 continue
-            worker, key, body = (_text(fields.get(name)) for name in (b"worker", b"key", b"body"))
-            entries.append(Entry(_text(entry_id), worker, key, body))
+            worker, key, body = (text(fields.get(name)) for name in (b"worker", b"key", b"body"))
+            entries.append(Entry(text(entry_id), worker, key, body))
         if deleted:
             self._forget(deleted)
         return entries
 
     def _forget(self, ids: Sequence[str]) -> None:
-        with self._redis.pipeline(transaction=True) as pipeline:
+        with self.redis.pipeline(transaction=True) as pipeline:
             pipeline.xack(self._stream, self._group, *ids)
             pipeline.xdel(self._stream, *ids)
             pipeline.execute()
-
-    # --- the server
-
-    def _policy(self) -> str:
-        """How it makes room when its memory is full; empty where it does not say."""
-        try:
-            answer: Any = self._redis.config_get("maxmemory-policy")
-        except redis.ResponseError:
-            # hosted ones forbid CONFIG
-            return str(_info(self._redis, "memory").get("maxmemory_policy", ""))
-        return str(next(iter(answer.values()), ""))
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Whatever goes wrong in the block becomes a BusError."""
-        if self._closed.is_set():
-            raise BusError(f"the connection to {self.address} is closed")
-        try:
-            yield
-        except (redis.RedisError, OSError) as error:
-            # what the server said may repeat what it was sent, the login included
-            answered = isinstance(error, redis.ResponseError)
-            why = what_is_wrong(str(error), answered=answered)
-            gone = isinstance(error, redis.ConnectionError | redis.TimeoutError | OSError)
-            refused = isinstance(error, redis.AuthenticationError | AuthorizationError)
-            kind = BusGoneError if gone and not refused else BusError
-            raise kind(f"{self.address} {why}") from None
-        finally:
-            if self._closed.is_set():
-                self._redis.connection_pool.disconnect(inuse_connections=False)
-        if self._closed.is_set():
-            raise BusError(f"the connection to {self.address} is closed")
-
-
-def _milliseconds(wait_s: float) -> int | None:
-    """For BLOCK, where 0 would mean for ever."""
-    return None if wait_s <= 0 else max(1, round(wait_s * 1000))
-
-
-def _text(value: bytes | None) -> str:
-    return "" if value is None else value.decode("utf-8", "replace")
-
-
-def _info(client: redis.Redis, section: str) -> Mapping[str, Any]:
-    answer: Any = client.info(section)
-    return dict(answer)
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdigit() else 0 for part in text.split(".")[:2])
