@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 CODE := vision streams models api tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-long acceptance images lock clean
+.PHONY: help setup demo check format test test-long acceptance images lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -28,6 +28,9 @@ $(LOCKED): requirements.lock
 $(STAMP): $(LOCKED) pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
+
+demo: $(STAMP) ## three cameras, their counts and alerts, in the browser (ARGS="--for 60 --no-browser")
+	$(BIN)/matakota demo $(ARGS)
 
 check: $(STAMP) ## lint, format, types, import directions
 	$(BIN)/ruff check .
@@ -51,6 +54,7 @@ acceptance: $(STAMP) ## run the product as its users do, and judge what it says
 
 images: $(STAMP) ## make the pictures of the documentation anew
 	$(BIN)/python -m docs.images.render
+	$(BIN)/python -m docs.images.room
 
 # opencv-python is left out by [tool.uv] in pyproject.toml; one version of everything serves all
 # Pythons; no index address is written.

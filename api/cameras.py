@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.services import Served, problems
-from api.store import StoredCamera
+from api.store import ConfiguredCamera, StoredCamera
 from api.times import TimeOut
 from streams.health import Code, State
 
@@ -18,12 +18,19 @@ FRESH_S: Final = 15.0
 UNKNOWN: Final = (
     "its worker has not been heard for {age:.0f} s: check that it runs and reaches Redis"
 )
+NOBODY: Final = (
+    "no worker has this camera: check that one runs and has taken the configuration, which "
+    "GET /api/v1/workers shows"
+)
+NOT_ITS_OWN: Final = (
+    "no worker has this camera: start the one that is to have it, 'matakota worker --name {worker}'"
+)
 
 router = APIRouter(tags=["cameras"])
 
 
 class CameraOut(BaseModel):
-    """One camera as its worker saw it last."""
+    """One camera as its worker saw it last, or as it is configured where none has reported it."""
 
     id: str
     name: str
@@ -33,16 +40,25 @@ class CameraOut(BaseModel):
     ]
     code: Annotated[Code | None, Field(description="Why, to look up; none while all is well.")]
     message: Annotated[str, Field(description="What it means and what to do; may be empty.")]
-    since: Annotated[TimeOut, Field(description="Since when it is in the state last reported.")]
+    since: Annotated[
+        TimeOut | None,
+        Field(description="Since when it is in the state last reported; none where none was."),
+    ]
     last_frame: Annotated[TimeOut | None, Field(description="When its last picture was taken.")]
     width: Annotated[int | None, Field(description="Of its pictures, px.")]
     height: Annotated[int | None, Field(description="Of its pictures, px.")]
     analysed: Annotated[int, Field(description="Pictures analysed since its worker started.")]
     dropped: Annotated[int, Field(description="Pictures left out under load since then.")]
     connects: Annotated[int, Field(description="Connections that brought a picture since then.")]
-    revision: Annotated[int, Field(description="Number of its scene.")]
-    worker: Annotated[str, Field(description="Which worker has it.")]
-    age_seconds: Annotated[float, Field(description="Age of the report.")]
+    detections: Annotated[int, Field(description="Objects found in its pictures since then.")]
+    crossings: Annotated[int, Field(description="Lines passed by them since then.")]
+    revision: Annotated[int, Field(description="Number of its scene; 0 for none.")]
+    worker: Annotated[
+        str | None, Field(description="Which worker has it, or is to have it; none for any.")
+    ]
+    age_seconds: Annotated[
+        float | None, Field(description="Age of the report; none where there is none.")
+    ]
 
 
 class CamerasOut(BaseModel):
@@ -55,7 +71,10 @@ class CamerasOut(BaseModel):
 def read_cameras(served: Served) -> CamerasOut:
     """How every camera is, and what to do where something is wrong."""
     now = time.time()
-    return CamerasOut(cameras=[_out(camera, now) for camera in served.store.cameras.all()])
+    reported = {camera.report.camera: camera for camera in served.store.cameras.all()}
+    missing = [c for c in served.store.configuration.cameras() if c.id not in reported]
+    found = [_out(camera, now) for camera in reported.values()] + [_missing(c) for c in missing]
+    return CamerasOut(cameras=sorted(found, key=lambda camera: camera.id))
 
 
 def _out(camera: StoredCamera, now: float) -> CameraOut:
@@ -76,7 +95,33 @@ def _out(camera: StoredCamera, now: float) -> CameraOut:
         analysed=report.analysed,
         dropped=report.dropped,
         connects=report.connects,
+        detections=report.detections,
+        crossings=report.crossings,
         revision=report.revision,
         worker=camera.worker,
         age_seconds=round(age_s, 1),
+    )
+
+
+def _missing(camera: ConfiguredCamera) -> CameraOut:
+    message = NOBODY if camera.worker is None else NOT_ITS_OWN.format(worker=camera.worker)
+    return CameraOut(
+        id=camera.id,
+        name=camera.name,
+        source="synthetic" if camera.synthetic else "rtsp",
+        state="unknown",
+        code=None,
+        message=message,
+        since=None,
+        last_frame=None,
+        width=None,
+        height=None,
+        analysed=0,
+        dropped=0,
+        connects=0,
+        detections=0,
+        crossings=0,
+        revision=camera.revision,
+        worker=camera.worker,
+        age_seconds=None,
     )

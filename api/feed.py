@@ -41,27 +41,34 @@ class Feed:
         self, after: int, allowed: Callable[[], Awaitable[bool]]
     ) -> AsyncIterator[str]:
         """The text of a stream that begins after a position, until the bell is closed or its
-        reader is not ``allowed`` any more.
-
-        Nothing waits in memory for a slow client: the next rows are read when it took the last.
-        """
+        reader is not ``allowed`` any more."""
         yield f"retry: {RETRY_MS}\n: the alerts from here on\n\n"
-        beat_s = time.monotonic()
-        rung = self._bell.next()
-        changes = await self._changes(after)
-        while not self._bell.closed and await allowed():
+        async for changes in self.follow(after, allowed):
+            if not changes:
+                yield ": still here\n\n"
             for alert in changes:
                 # the last one may have been taken long ago
                 if not await allowed():
                     return
-                after = alert.position
-                yield f"id: {after}\nevent: alert\ndata: {self._show(alert)}\n\n"
+                yield f"id: {alert.position}\nevent: alert\ndata: {self._show(alert)}\n\n"
+
+    async def follow(
+        self, after: int, allowed: Callable[[], Awaitable[bool]]
+    ) -> AsyncIterator[list[StoredAlert]]:
+        """The alerts that change after a position, some at a time in the order of their changes,
+        and none of them where nothing changed for ``BEAT_S``.
+
+        Nothing waits in memory for a slow reader: the next rows are read when it took the last.
+        """
+        beat_s = time.monotonic()
+        rung = self._bell.next()
+        changes = await self._changes(after)
+        while not self._bell.closed and await allowed():
             now_s = time.monotonic()
-            if changes:
+            if changes or now_s >= beat_s + BEAT_S:
                 beat_s = now_s
-            elif now_s >= beat_s + BEAT_S:
-                beat_s = now_s
-                yield ": still here\n\n"
+                yield changes
+                after = changes[-1].position if changes else after
             if len(changes) < BATCH:
                 await _first(rung, POLL_S)
             before, rung = rung, self._bell.next()

@@ -61,12 +61,7 @@ async def healthz() -> Alive:
 def readyz(served: Served, request: Request, response: Response) -> Ready:
     """200 where the store, Redis, the ingest and the workers are all well, otherwise 503. Why
     something is not is said to this machine, and to whoever has a key."""
-    said = {
-        "store": _store(served),
-        "bus": _problem(served, BusError),
-        "ingest": _ingest(served),
-        "workers": _workers(served),
-    }
+    said = readiness(served)
     ready = all(value == OK for value in said.values())
     if not ready:
         response.status_code = 503
@@ -77,6 +72,16 @@ def readyz(served: Served, request: Request, response: Response) -> Ready:
             for part, value in said.items()
         }
     return Ready(ready=ready, **said)
+
+
+def readiness(served: Services) -> dict[str, str]:
+    """By part of ``WHAT``: ``OK``, or one sentence about what is wrong with it."""
+    return {
+        "store": _store(served),
+        "bus": _problem(served, BusError),
+        "ingest": _ingest(served),
+        "workers": _workers(served),
+    }
 
 
 def _store(served: Services) -> str:

@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Protocol
 
-from fastapi import Depends, Request
+from fastapi import Depends
 from pydantic import BaseModel, Field
+from starlette.requests import HTTPConnection
 
 from api.auth import KnownKeys
 from api.bell import Bell
 from api.feed import Feed
 from api.ingest import Heard
+from api.live import Hub
 from api.store import Store
+from api.tries import Tries
 from vision.errors import BusError, StoreError
 
 
@@ -42,10 +45,12 @@ class Services:
     feed: Feed
     keys: KnownKeys
     ingest: Ingesting
+    hub: Hub
+    tries: Tries
 
 
-def _services(request: Request) -> Services:
-    found: Services = request.app.state.services
+def _services(connection: HTTPConnection) -> Services:
+    found: Services = connection.app.state.services
     return found
 
 
@@ -66,8 +71,8 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 _SAID: Final[Mapping[int, str]] = {
-    401: "No machine key, or an unknown one",
-    403: "The server answers its own machine only",
+    401: "Neither a machine key nor a session, or an unknown one",
+    403: "The server answers its own machine only, or another site's page asked",
     404: "There is no such thing",
     413: "The body is too large",
     422: "Something in the request is wrong",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
@@ -10,6 +10,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 END_TS: Final = 253_402_300_800
 """The end of the year 9999, UTC seconds."""
+WITA: Final = timezone(timedelta(hours=8), "WITA")
+"""The city's time, which knows no summer time."""
 _MAX_CHARS = 40
 
 
@@ -18,6 +20,17 @@ def iso(ts: float) -> str:
     milliseconds = min(round(ts * 1000), END_TS * 1000 - 1)
     moment = EPOCH + timedelta(milliseconds=milliseconds)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
+
+
+def local(ts: float) -> datetime:
+    """``ts`` (UTC seconds) as the city's clocks show it."""
+    return (EPOCH + timedelta(seconds=ts)).astimezone(WITA)
+
+
+def midnight(ts: float) -> int:
+    """When the city's day of ``ts`` began; both UTC seconds."""
+    day = local(ts).replace(hour=0, minute=0, second=0, microsecond=0)
+    return int((day - EPOCH) / timedelta(seconds=1))
 
 
 def read_iso(text: Any) -> float:

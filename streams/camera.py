@@ -1,108 +1,157 @@
 """One live camera: pictures in; alerts and counts to the recorder, health for the report.
 
-Its thread owns everything that is known of the camera. Alerts that are open when it starts were
-left by a worker that was ended in their middle: an outage goes on where it was, the others are
-closed, since who caused them is not followed any more.
+Its thread owns everything that is known of the camera, and takes over by itself what is asked of
+it: another address, another scene, a model. Alerts that are open when it starts were left by a
+worker that was ended in their middle: an outage goes on where it was, the others are closed, since
+who caused them is not followed any more.
 """
 
 from __future__ import annotations
 
-import json
+import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
 import structlog
 
+from models.errors import ModelError
+from streams.assignment import Analysis, Assignment
 from streams.config import SYNTHETIC, CameraConfig
-from streams.health import SENTENCES, Code, Health, State
-from streams.messages import AlertMessage, CameraReport, CountsMessage
+from streams.counts import CameraCounts
+from streams.health import Code, Health, State
+from streams.incidents import Incidents
+from streams.messages import AlertMessage, CameraReport
 from streams.recorder import Recorder
 from streams.source import LiveSource
-from vision.bins import Binner, Interval
-from vision.errors import SceneError
+from vision.errors import DetectorError, SceneError
 from vision.pipeline import Pipeline
-from vision.policy import CAMERA_DOWN, alert_of, camera_down
 from vision.scene import Scene
-from vision.types import Event, Frame
+from vision.types import Event, Frame, Tracked
 
 TICK_S = 0.5
 OUTAGE_AFTER_S = 2.0
 """A camera without an analysed picture for so long, and known to be down, is an incident."""
 GONE_AFTER_S = 10.0
 """After so long without pictures nobody in front of the camera is followed any more."""
-KEEP_S = 5.0
-"""A kill loses at most so many observed seconds; crossings are kept at once."""
 FIRST_PAUSE_S = 1.0
 MAX_PAUSE_S = 30.0
 
 log = structlog.get_logger()
 
 
-class CameraLoop:
-    """The loop of one camera, run in a thread of its own until ``stop`` is set.
+class Viewing(Protocol):
+    """Who may want to see pictures of cameras. Neither call waits for anything."""
 
-    A camera without ``scene`` is only watched for its health. ``pipelines`` builds the analysis
-    for pictures of a size (w, h), ``binner`` counts by the minute and may know the minute that an
-    earlier run was in; ``slots`` bounds how many cameras are analysed at the same moment;
-    ``opened`` are its alerts that the spool remembers as open, from a run that saw its last
-    picture at ``left_ts``.
+    def wanted(self, camera: str) -> bool: ...
+
+    def offer(
+        self,
+        camera: str,
+        frame: Frame,
+        tracked: Tracked | None,
+        scene: Scene | None,
+        counts: Mapping[str, Mapping[str, int]],
+        events: Sequence[Event],
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What another run, or an earlier time of this one, left of a camera: alerts that are open,
+    and the counts that it was in the middle of."""
+
+    opened: tuple[AlertMessage, ...] = ()
+    kept: str | None = None
+
+
+class CameraLoop:
+    """The loop of one camera, run in a thread of its own until ``stop``.
+
+    ``sources`` opens the camera of an assignment, ``analyses`` says how its pictures are analysed;
+    both are called in that thread. ``slots`` bounds how many cameras are analysed at the same
+    moment.
     """
 
     def __init__(
         self,
-        config: CameraConfig,
-        scene: Scene | None,
-        revision: int,
-        source: LiveSource,
+        assignment: Assignment,
         *,
-        pipelines: Callable[[Scene, tuple[int, int]], Pipeline],
+        sources: Callable[[Assignment], LiveSource],
+        analyses: Callable[[CameraConfig], Analysis],
         recorder: Recorder,
         slots: threading.Semaphore,
-        binner: Binner | None = None,
-        opened: Iterable[AlertMessage] = (),
-        left_ts: float | None = None,
+        viewing: Viewing,
     ) -> None:
-        self.config = config
-        self._scene = scene
-        self._revision = revision
-        self._source = source
-        self._pipelines = pipelines
+        self._asked = assignment
+        self._doing: Assignment | None = None
+        self._sources = sources
+        self._analyses = analyses
         self._recorder = recorder
         self._slots = slots
+        self._viewing = viewing
+        self._stop = threading.Event()
+        self._why, self._removed = "", False
+        self._source: LiveSource | None = None
+        self._closed_dropped = self._closed_connects = 0
+        self._analysis: Analysis | None = None
+        self._in_force: object = None
+        self._prepare_s = math.inf
+        self._refused: tuple[str, Health] | None = None
         self._pipeline: Pipeline | None = None
-        self._binner = binner
-        self._opened = list(opened)
-        self._left_ts = left_ts
-        self._open: dict[str, AlertMessage] = {}
-        self._outage: str | None = None
+        self._counts = CameraCounts(self.id, recorder)
+        self._incidents = Incidents(self.id, recorder)
         self._fault: Health | None = None
-        self._pause_s = FIRST_PAUSE_S
+        self._pause_s = self._prepare_pause_s = FIRST_PAUSE_S
         self._resume_s = 0.0
         self._started_ts = time.time()
         self._size: tuple[int, int] | None = None
         self._last_ts: float | None = None
         self._last_s = time.monotonic()
-        self._kept_s = self._last_s
-        self._analysed = self._skipped = 0
+        self._analysed = self._skipped = self._detections = 0
 
-    def run(self, stop: threading.Event) -> None:
-        """Analyse until ``stop``; whatever breaks is said, and tried again."""
-        self._take_over()
-        with self._source:
-            while not stop.is_set():
-                self._guarded(stop)
-        self._finish("the worker stopped")
+    @property
+    def id(self) -> str:
+        return self._asked.config.id
+
+    @property
+    def asked(self) -> Assignment:
+        """What the camera is to do; its thread does so within a second."""
+        return self._asked
+
+    def take(self, assignment: Assignment) -> None:
+        """Do this from now on. What stays as it was goes on undisturbed."""
+        self._asked = assignment
+
+    def stop(self, why: str, *, removed: bool = False) -> None:
+        """End within a second. An outage stays open for the next run, unless the camera is
+        ``removed``."""
+        self._why, self._removed = why, removed
+        self._stop.set()
+
+    def run(self, left: Left) -> Left:
+        """Analyse until ``stop``; whatever breaks is said, and tried again. Returns what the next
+        loop of this camera needs."""
+        self._counts = CameraCounts(self.id, self._recorder, left.kept)
+        self._incidents.take_over(left.opened, self._counts.last_ts)
+        while not self._stop.is_set():
+            self._guarded()
+        self._finish()
+        return Left((), self._counts.kept)
 
     def report(self) -> CameraReport:
         """How the camera is now. Read by another thread: every part is a single value."""
-        health = self._health()
+        config, health = self._asked.config, self._health()
+        source = self._source
         width, height = self._size or (None, None)
         return CameraReport(
-            camera=self.config.id,
-            name=self.config.name,
-            source=SYNTHETIC if self.config.synthetic else "rtsp",
+            camera=config.id,
+            name=config.name,
+            source=SYNTHETIC if config.synthetic else "rtsp",
             state=health.state,
             code=health.code,
             message=health.message,
@@ -111,34 +160,122 @@ class CameraLoop:
             width=width,
             height=height,
             analysed=self._analysed,
-            dropped=self._source.dropped + self._skipped,
-            connects=self._source.connects,
+            dropped=self._skipped + self._closed_dropped + (source.dropped if source else 0),
+            connects=self._closed_connects + (source.connects if source else 0),
             revision=self._revision,
+            detections=self._detections,
+            crossings=self._counts.crossings,
+            running=self._counts.running,
         )
 
+    @property
+    def _revision(self) -> int:
+        analysis = self._analysis
+        return 0 if analysis is None else analysis.revision
+
     def _health(self) -> Health:
-        health, fault = self._source.health, self._fault
-        return fault if fault is not None and health.state is State.LIVE else health
+        source, fault, refused = self._source, self._fault, self._refused
+        if self._analysis is None and refused is not None:
+            return refused[1]
+        if self._analysis is None and fault is not None:
+            return fault
+        health = source.health if source else Health(State.STARTING, None, self._started_ts)
+        if health.state is not State.LIVE:
+            return health
+        if fault is not None:
+            return fault
+        return Health(State.LIVE, refused[1].code, refused[1].since_ts) if refused else health
+
+    @property
+    def _synthetic(self) -> bool:
+        doing = self._doing
+        return doing is not None and doing.config.synthetic
+
+    # --- what is asked
+
+    def _follow(self) -> None:
+        """Begin what was asked, where it differs from what is done."""
+        asked, doing = self._asked, self._doing
+        if asked is not doing:
+            if doing is None or asked.way != doing.way:
+                self._move(asked)
+            if doing is not None and asked.config.source != doing.config.source:
+                # what was drawn may not fit what is seen now
+                self._analysis = self._refused = None
+            self._prepare_s, self._prepare_pause_s = 0.0, FIRST_PAUSE_S
+            if self._analysis is not None and asked.analysis == self._in_force:
+                self._refused, self._prepare_s = None, math.inf
+            self._doing = asked
+        if time.monotonic() >= self._prepare_s:
+            self._prepare_s = time.monotonic() + _jittered(self._prepare_pause_s)
+            self._prepare_pause_s = min(2 * self._prepare_pause_s, MAX_PAUSE_S)
+            self._prepare(asked)
+
+    def _move(self, asked: Assignment) -> None:
+        """Look through another camera, or with another login, in place of the one until now."""
+        before, self._source = self._source, None
+        if before is not None:
+            self._drop_pipeline("the camera was changed")
+            self._closed_dropped += before.dropped
+            self._closed_connects += before.connects
+            before.__exit__(None, None, None)
+        self._source = self._sources(asked).__enter__()
+
+    def _prepare(self, asked: Assignment) -> None:
+        """Take the scene and the model of ``asked``, or go on as before and say why."""
+        try:
+            analysis = self._analyses(asked.config)
+        except (SceneError, DetectorError, ModelError) as error:
+            self._refuse(error)
+            return
+        before = self._analysis
+        if before is not None:
+            changed = "model" if before.revision == analysis.revision else "scene"
+            self._drop_pipeline(f"the {changed} was changed")
+            log.info("follows its configuration", camera=self.id, revision=analysis.revision)
+        self._counts.begin(
+            analysis.scene,
+            analysis.classes,
+            analysis.revision,
+            synthetic=asked.config.synthetic,
+        )
+        self._analysis, self._in_force = analysis, asked.analysis
+        self._refused = self._fault = None
+        self._resume_s, self._pause_s, self._prepare_s = 0.0, FIRST_PAUSE_S, math.inf
+
+    def _refuse(self, error: Exception) -> None:
+        said = str(error)
+        if self._refused is None or self._refused[0] != said:
+            log.error("the configuration is not used", camera=self.id, why=said)
+            health = Health(State.DOWN, Code.CONFIGURATION_REFUSED, time.time())
+            self._refused = said, health
+        if not isinstance(error, ModelError):
+            # a file may come, but this stays wrong
+            self._prepare_s = math.inf
 
     # --- pictures
 
-    def _guarded(self, stop: threading.Event) -> None:
+    def _guarded(self) -> None:
         """One turn of this thread's outermost loop: one camera's trouble is its own."""
         try:
-            self._turn(stop)
+            self._turn()
         except SceneError as error:
             if self._broken(Code.SCENE_MISMATCH):
-                log.error("not analysed", camera=self.config.id, why=str(error))
+                log.error("not analysed", camera=self.id, why=str(error))
         except Exception:
             if self._broken(Code.ANALYSIS_FAILED):
-                log.exception("not analysed", camera=self.config.id)
-            stop.wait(TICK_S)
+                log.exception("not analysed", camera=self.id)
+            self._stop.wait(TICK_S)
 
-    def _turn(self, stop: threading.Event) -> None:
+    def _turn(self) -> None:
         if not self._recorder.ready:
-            stop.wait(TICK_S)
+            self._stop.wait(TICK_S)
             return
         self._watch()
+        self._follow()
+        if self._analysis is None or self._source is None:
+            self._stop.wait(TICK_S)
+            return
         frame = self._source.next(TICK_S)
         if frame is None:
             return
@@ -146,31 +283,38 @@ class CameraLoop:
             self._skipped += 1
             return
         with self._slots:
-            self._analyse(frame)
+            tracked = self._analyse(frame, self._analysis)
         self._fault = None
         self._pause_s = FIRST_PAUSE_S
+        if self._viewing.wanted(self.id):
+            self._show(frame, tracked, self._analysis.scene)
 
-    def _analyse(self, frame: Frame) -> None:
-        if self._scene is not None:
+    def _analyse(self, frame: Frame, analysis: Analysis) -> Tracked | None:
+        tracked = None
+        if analysis.pipeline is not None:
             if self._pipeline is None:
-                self._pipeline = self._pipelines(self._scene, frame.size)
+                self._pipeline = analysis.pipeline(frame.size)
             step = self._pipeline.step(frame)
-            self._say([self._stated(event) for event in step.events])
-            if self._binner is not None:
-                done = self._binner.update(frame.ts, step.crossings)
-                self._count(self._binner, done, crossed=bool(step.crossings))
+            tracked = step.tracked
+            self._detections += int(np.count_nonzero(tracked.track_id >= 0))
+            self._incidents.state(step.events, analysis.revision, synthetic=self._synthetic)
+            self._counts.update(frame.ts, step.crossings)
         self._analysed += 1
         self._size, self._last_ts = frame.size, frame.ts
         self._last_s = time.monotonic()
-        if self._outage is not None:
-            self._end_outage(frame.ts)
+        self._incidents.end_outage(frame.ts, "pictures are analysed again")
+        return tracked
+
+    def _show(self, frame: Frame, tracked: Tracked | None, scene: Scene | None) -> None:
+        passed = {line: dict(by) for line, by in self._counts.passed.items()}
+        self._viewing.offer(self.id, frame, tracked, scene, passed, self._incidents.events)
 
     def _broken(self, code: Code) -> bool:
         """Pause before the next try; whether this is new."""
         new = self._fault is None or self._fault.code is not code
         if new:
             self._fault = Health(State.DOWN, code, time.time())
-        self._resume_s = time.monotonic() + self._pause_s * random.uniform(0.5, 1.0)
+        self._resume_s = time.monotonic() + _jittered(self._pause_s)
         self._pause_s = min(2 * self._pause_s, MAX_PAUSE_S)
         self._drop_pipeline("the analysis broke down")
         return new
@@ -178,38 +322,27 @@ class CameraLoop:
     def _drop_pipeline(self, why: str) -> None:
         """Forget who is in the picture, and close what they caused."""
         self._pipeline = None
-        end_ts = self._started_ts if self._last_ts is None else self._last_ts
-        followed = [m for m in self._open.values() if m.kind != CAMERA_DOWN]
-        self._say([message.closed(end_ts, why) for message in followed])
+        self._incidents.close(self._ended_ts, why)
 
-    # --- alerts
-
-    def _stated(self, event: Event) -> AlertMessage:
-        """What is said of ``event`` now; an event may begin and end in one step."""
-        known = self._open.get(event.id)
-        alert = alert_of(event, 1 if known is None else known.version + 1)
-        message = AlertMessage.of(alert, revision=self._revision, synthetic=self.config.synthetic)
-        self._open[event.id] = message
-        return message
-
-    def _say(self, messages: Sequence[AlertMessage]) -> None:
-        for message in messages:
-            if message.state == "closed":
-                self._open.pop(message.id, None)
-        if messages:
-            self._recorder.put(messages)
+    # --- the camera itself
 
     def _watch(self) -> None:
         """The camera itself as an incident: it opens and closes by itself."""
         idle_s = time.monotonic() - self._last_s
         health = self._health()
-        if self._outage is None and health.state is State.DOWN and idle_s >= OUTAGE_AFTER_S:
-            self._begin_outage(health)
+        down = health.state is State.DOWN and idle_s >= OUTAGE_AFTER_S
+        if down and not self._incidents.outage:
+            self._incidents.begin_outage(
+                health.code or Code.DISCONNECTED,
+                start_ts=self._ended_ts,
+                raised_ts=self._now_ts(),
+                revision=self._revision,
+                synthetic=self._synthetic,
+            )
         if self._pipeline is not None and idle_s >= GONE_AFTER_S:
             self._drop_pipeline("the camera sends no pictures")
-        binner = self._binner
-        if binner is not None and idle_s >= TICK_S and (due := binner.due(self._now_ts())):
-            self._count(binner, due, crossed=False)
+        if idle_s >= TICK_S:
+            self._counts.due(self._now_ts())
 
     def _now_ts(self) -> float:
         """Now by the camera's own times: the host's clock may be set meanwhile."""
@@ -217,53 +350,20 @@ class CameraLoop:
             return time.time()
         return self._last_ts + time.monotonic() - self._last_s
 
-    def _begin_outage(self, health: Health) -> None:
-        code = health.code or Code.DISCONNECTED
-        start_ts = self._started_ts if self._last_ts is None else self._last_ts
-        outage = camera_down(
-            self.config.id,
-            start_ts=start_ts,
-            raised_ts=max(start_ts, self._now_ts()),
-            end_ts=None,
-            code=code.value,
-            why=SENTENCES[code],
-        )
-        self._outage = outage.id
-        self._say([self._stated(outage)])
+    @property
+    def _ended_ts(self) -> float:
+        """When the last picture was seen, or should have been."""
+        return self._started_ts if self._last_ts is None else self._last_ts
 
-    def _end_outage(self, ts: float) -> None:
-        message = self._open.get(self._outage or "")
-        self._outage = None
-        if message is not None:
-            self._say([message.closed(ts, "pictures are analysed again")])
+    def _finish(self) -> None:
+        if self._source is not None:
+            self._source.__exit__(None, None, None)
+        self._drop_pipeline(self._why)
+        self._counts.end()
+        if self._removed:
+            self._incidents.end_outage(self._now_ts(), self._why)
+            self._counts.settle()
 
-    # --- counts
 
-    def _count(self, binner: Binner, intervals: Sequence[Interval], *, crossed: bool) -> None:
-        """State ``intervals`` and keep the rest of ``binner``, at least every few seconds."""
-        now_s = time.monotonic()
-        if not (intervals or crossed or now_s - self._kept_s >= KEEP_S):
-            return
-        self._kept_s = now_s
-        synthetic = self.config.synthetic
-        self._recorder.put(
-            [CountsMessage.of(interval, synthetic=synthetic) for interval in intervals],
-            bins={self.config.id: json.dumps(binner.state())},
-        )
-
-    # --- beginning and end
-
-    def _take_over(self) -> None:
-        """Go on with an outage that the last worker stated, close its other alerts."""
-        for message in self._opened:
-            if message.kind == CAMERA_DOWN and self._outage is None:
-                self._open[message.id] = message
-                self._outage = message.id
-            else:
-                end_ts = message.raised_ts if self._left_ts is None else self._left_ts
-                self._say([message.closed(end_ts, "the worker was started anew")])
-
-    def _finish(self, why: str) -> None:
-        self._drop_pipeline(why)
-        if self._binner is not None and self._last_ts is not None:
-            self._count(self._binner, self._binner.flush(self._last_ts), crossed=True)
+def _jittered(pause_s: float) -> float:
+    return pause_s * random.uniform(0.5, 1.0)

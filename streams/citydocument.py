@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from streams.address import DEFAULT_NETWORKS, RtspAddress, parse_address
 from streams.config import DEFAULT_FPS, DEFAULT_MODEL, SYNTHETIC, CameraConfig, City
 from streams.messages import Name
+from streams.yamlfile import looks_otherwise
 from vision.errors import CameraError, ConfigError
 
 FLOW_DEPTH = 2
@@ -140,14 +141,19 @@ def _camera(camera: CameraConfig) -> dict[str, object]:
     if camera.model != DEFAULT_MODEL:
         fields["model"] = camera.model
     if camera.fps != DEFAULT_FPS:
-        fields["fps"] = "all" if camera.fps is None else camera.fps
+        fields["fps"] = "all" if camera.fps is None else _plain(camera.fps)
     if camera.scene is not None:
         fields["scene"] = dict(camera.scene)
     return fields
 
 
+def _plain(number: float) -> float:
+    """As people write it."""
+    return int(number) if number.is_integer() else number
+
+
 class _Dumper(yaml.SafeDumper):
-    """Lists of plain values, and lists of those, in one line."""
+    """Lists of plain values, and lists of those, in one line; quotes where we need them."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
         return True
@@ -158,6 +164,13 @@ class _Dumper(yaml.SafeDumper):
         if isinstance(sequence, Sequence) and _depth(sequence) <= FLOW_DEPTH:
             flow_style = True
         return super().represent_sequence(tag, sequence, flow_style)
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        style = "'" if looks_otherwise(text) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 
 def _depth(value: object) -> int:

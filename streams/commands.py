@@ -20,6 +20,8 @@ LEASE_S: Final = 10.0
 RENEW_S: Final = 3.0
 """How often a viewer says so."""
 MAX_PICTURE_BYTES: Final = 4 << 20
+END_TS: Final = 253_402_300_800
+"""The end of the year 9999, UTC seconds."""
 
 _HEAD: Final = struct.Struct(">cdHH")
 _VERSION: Final = b"\x01"
@@ -60,6 +62,15 @@ class Tried(_Body):
     width: int | None = None
     height: int | None = None
 
+    @staticmethod
+    def of(body: str) -> Tried:
+        """The answer in ``body``. Raises MessageError for anything that does not fit."""
+        try:
+            return Tried.model_validate_json(body)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            raise MessageError(f"the answer is unknown here: {first['msg']}") from None
+
 
 AnyCommand: TypeAlias = Annotated[View | Follow | Try, Field(discriminator="type")]
 _ADAPTER: TypeAdapter[View | Follow | Try] = TypeAdapter(AnyCommand)
@@ -93,4 +104,6 @@ class Picture:
         if not _HEAD.size < len(body) <= MAX_PICTURE_BYTES or body[:1] != _VERSION:
             raise MessageError(f"this is no picture, but {len(body)} bytes of something else")
         _, ts, width, height = _HEAD.unpack_from(body)
+        if not (0 <= ts < END_TS and width and height):
+            raise MessageError(f"this is no picture: it says {width}x{height} px at {ts}")
         return Picture(ts, width, height, body[_HEAD.size :])

@@ -17,13 +17,15 @@ from typing import Final, Literal, TypeAlias, cast
 
 from streams.address import DEFAULT_NETWORKS, RtspAddress, parse_address
 from streams.scenefile import read_scene
-from streams.yamlfile import Item, quoted, read_yaml
+from streams.yamlfile import MAX_TEXT_CHARS, Item, quoted, read_yaml
 from vision.errors import CameraError, ConfigError, SceneError
 from vision.types import JsonValue
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
 MAX_CAMERAS = 10_000
+MAX_CITY_BYTES = 16 << 20
+"""So many cameras with their scenes."""
 DEFAULT_FPS = 5.0
 MIN_FPS, MAX_FPS = 1.0, 60.0
 """Below 1 a second nobody can be followed from one picture to the next."""
@@ -87,7 +89,7 @@ def load_city(path: Path) -> City:
     """The city in a YAML file, its scenes included and checked. Raises ConfigError or SceneError:
     one line with file, line, field and the next step. Paths in it are relative to its folder.
     Nothing is resolved here; the credentials are only looked at for the names in use."""
-    top = read_yaml(path, ConfigError)
+    top = read_yaml(path, ConfigError, max_bytes=MAX_CITY_BYTES)
     folder = Path(os.path.abspath(path.parent))
     fields = top.mapping()
     top.refuse_unknown(fields, _CITY_FIELDS)
@@ -112,7 +114,7 @@ def load_city(path: Path) -> City:
     if not cameras:
         top.fail("there is no camera; add '- id: …' with its source under 'cameras'")
     return City(
-        name=fields["name"].text() if "name" in fields else path.stem,
+        name=fields["name"].text() if "name" in fields else _named(path),
         networks=_networks(fields["networks"]) if "networks" in fields else DEFAULT_NETWORKS,
         credentials=credentials,
         cameras=tuple(cameras.values()),
@@ -183,6 +185,12 @@ def _scene(item: Item, folder: Path) -> Mapping[str, JsonValue]:
     top = item if item.is_mapping else read_yaml(folder / item.path(), SceneError)
     read_scene(top)
     return cast("Mapping[str, JsonValue]", top.plain())
+
+
+def _named(path: Path) -> str:
+    """The file's own name, where a city may be called so."""
+    name = path.stem.strip()
+    return name if name.isprintable() and 0 < len(name) <= MAX_TEXT_CHARS else "city"
 
 
 def _worker(item: Item) -> str:

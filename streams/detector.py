@@ -1,23 +1,28 @@
 """Where a model of the zoo and the core's detector meet: the two packages know nothing of each
-other."""
+other. ``motion`` is no model: it looks for what moves."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import structlog
 
 from models.manifest import ModelEntry
 from models.session import load_session
 from models.zoo import VerifiedModel
-from vision.detect import Activation, ClassGroup, Detector, DetectorSpec, fit_input
+from vision.detect import Activation, ClassGroup, Detector, DetectorSpec, Finder, fit_input
 from vision.errors import DetectorError
+from vision.foreground import MotionDetector, motion_tracker
 from vision.track import TrackerSettings
 
 DEFAULT_CLASSES = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
 """What a scene without ``classes`` looks at, as far as the model knows them."""
+
+MOTION: Final = "motion"
+"""The name that stands where a model's is expected, for ``MotionDetector``."""
 
 _ACTIVATIONS: dict[str | None, Activation] = {
     None: "none",
@@ -33,7 +38,8 @@ log = structlog.get_logger()
 
 
 class Detectors:
-    """Detectors shared by cameras: one for each model, input rectangle and set of classes.
+    """Detectors shared by cameras: one for each model, input rectangle and set of classes. One
+    that looks for motion remembers its camera, so it is never shared.
 
     ``resolve`` finds a verified model by its name. Used by many threads.
     """
@@ -48,9 +54,11 @@ class Detectors:
 
     def get(
         self, model: str, frame_size: tuple[int, int], classes: Sequence[str]
-    ) -> tuple[Detector, TrackerSettings]:
-        """The detector for pictures of ``frame_size`` (w, h), and its model's tracker settings.
-        Raises what ``resolve`` and ``build_detector`` raise."""
+    ) -> tuple[Finder, TrackerSettings]:
+        """The detector for pictures of ``frame_size`` (w, h), and its model's tracker settings:
+        ask once for each camera. Raises what ``resolve`` and ``build_detector`` raise."""
+        if model == MOTION:
+            return MotionDetector(classes), motion_tracker()
         with self._lock:
             if model not in self._models:
                 self._models[model] = self._resolve(model)

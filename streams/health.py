@@ -101,6 +101,10 @@ class Redactor:
     def __repr__(self) -> str:
         return f"Redactor({len(self._secrets)} secrets)"
 
+    def hiding(self, secrets: Iterable[str]) -> Redactor:
+        """One that hides these too."""
+        return Redactor([*self._secrets, *secrets])
+
     def __call__(
         self, _logger: Any, _method: str, event: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:

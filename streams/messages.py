@@ -170,12 +170,16 @@ class CountsMessage(Message):
             frames=interval.frames,
             lines=dict(interval.lines),
             classes=interval.classes,
-            counts=tuple(
-                Count(line=line, direction=direction, class_name=name, count=count)
-                for (line, direction, name), count in sorted(interval.counts.items())
-            ),
+            counts=_counts(interval),
             synthetic=synthetic,
         )
+
+
+def _counts(interval: Interval) -> tuple[Count, ...]:
+    return tuple(
+        Count(line=line, direction=direction, class_name=name, count=count)
+        for (line, direction, name), count in sorted(interval.counts.items())
+    )
 
 
 AnyMessage: TypeAlias = Annotated[AlertMessage | CountsMessage, Field(discriminator="type")]
@@ -193,13 +197,23 @@ class Running(BaseModel):
     revision: int
     counts: tuple[Count, ...]
 
+    @staticmethod
+    def of(interval: Interval) -> Running:
+        """``interval`` as it is now."""
+        return Running(
+            start_ts=interval.start_ts,
+            seconds=interval.seconds,
+            revision=interval.revision,
+            counts=_counts(interval),
+        )
+
 
 class CameraReport(BaseModel):
     """One camera as its worker sees it now. Nothing here is a secret: no address, no login.
 
-    ``analysed`` to ``connects``, ``detections`` and ``crossings`` are numbers since the worker has
-    the camera; ``revision`` is that of the scene in force; ``running`` are its latest intervals,
-    the oldest first."""
+    ``analysed`` to ``connects``, ``detections`` (boxes of what is followed) and ``crossings`` are
+    numbers since the worker has the camera; ``revision`` is that of the scene in force;
+    ``running`` are its latest intervals, the oldest first."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

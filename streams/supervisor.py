@@ -141,9 +141,11 @@ class Supervisor:
             watched.start(time.monotonic())
             log.info("started", process=watched.child.name, pid=watched.child.pid)
 
-    def run(self) -> None:
-        """Watch until interrupted. Raises ServiceError where a child cannot be kept running."""
-        while True:
+    def run(self, seconds: float | None = None) -> None:
+        """Watch for so long, or until interrupted. Raises ServiceError where a child cannot be
+        kept running."""
+        end_s = None if seconds is None else time.monotonic() + seconds
+        while end_s is None or time.monotonic() < end_s:
             time.sleep(POLL_S)
             for watched in self._watched:
                 self._look_after(watched, time.monotonic())

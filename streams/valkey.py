@@ -40,6 +40,9 @@ LOCK_S = 10.0
 POLL_S = 0.02
 PING_S = 2.0
 GRACE_S = 5.0
+COUNT_WHAT_WAITS = b"CONFIG SET min-string-size-avoid-copy-reply 2147483647"
+"""Valkey 9 leaves what it sends without a copy out of its limit on what waits for a client: live
+pictures for one that hangs would fill its memory. Others do not know the setting."""
 MAX_LOG_BYTES = 1 << 20
 
 _PREFIX = "matakota-"
@@ -231,8 +234,9 @@ class EmbeddedValkey:
                     f"{self.log_path}; where its data are damaged, move {self.folder} away: "
                     "workers send again what is not stored yet"
                 )
-            answer = self._ping()
+            answer = self._ask(b"PING")
             if answer.startswith(b"+PONG"):
+                self._ask(COUNT_WHAT_WAITS)
                 return
             if answer.startswith(b"-LOADING"):
                 limit_s = started_s + LOAD_S
@@ -242,13 +246,13 @@ class EmbeddedValkey:
             f"{self.log_path}"
         )
 
-    def _ping(self) -> bytes:
+    def _ask(self, command: bytes) -> bytes:
         """Its answer, empty where there is none yet."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
             client.settimeout(PING_S)
             try:
                 client.connect(str(self.socket))
-                client.sendall(b"PING\r\n")
+                client.sendall(command + b"\r\n")
                 return client.recv(256)
             except OSError:
                 return b""

@@ -134,7 +134,7 @@ class Item:
         if not isinstance(self.node, yaml.ScalarNode) or self.is_null:
             self.fail(f"expected text, found {self.shown}; write a word or a quoted text")
         value: str = self.node.value
-        if self._plain and self.node.tag != _STR:
+        if self._plain and (self.node.tag != _STR or looks_otherwise(value)):
             self.fail(f"YAML does not read {self.shown} as text; put it in quotes")
         if not value or value != value.strip() or not value.isprintable():
             self.fail(
@@ -200,20 +200,20 @@ def item_of(value: JsonValue, label: str, error: type[MatakotaError]) -> Item:
     return Item(label, error, _node(value), "", 1)
 
 
-def read_yaml(path: Path, error: type[MatakotaError]) -> Item:
+def read_yaml(path: Path, error: type[MatakotaError], *, max_bytes: int = MAX_BYTES) -> Item:
     """The top value of a YAML file. Raises ``error`` where the file is missing, too large, no
     UTF-8 text, no YAML, empty, or uses aliases, tags or deep nesting."""
     label = one_line(str(path))
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(max_bytes + 1)
     except FileNotFoundError:
         raise error(f"{label}: there is no such file; check the path") from None
     except (OSError, ValueError) as problem:
         why = getattr(problem, "strerror", None) or problem
         raise error(f"{label}: the file cannot be read ({one_line(str(why))}); check it") from None
-    if len(data) > MAX_BYTES:
-        raise error(f"{label}: the file is larger than {MAX_BYTES} bytes; is this the right file?")
+    if len(data) > max_bytes:
+        raise error(f"{label}: the file is larger than {max_bytes} bytes; is this the right file?")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
@@ -223,6 +223,12 @@ def read_yaml(path: Path, error: type[MatakotaError]) -> Item:
     if node is None:
         raise error(f"{label}:1: the file is empty; write its fields, one 'field: value' a line")
     return Item(label, error, node, "", 1)
+
+
+def looks_otherwise(text: str) -> bool:
+    """Whether a text that YAML has as one is read here as a number or a flag unless it is in
+    quotes, such as ``1e3``."""
+    return _DECIMAL.fullmatch(text) is not None or text.lower() in _FLAGS
 
 
 def one_line(text: str) -> str:

@@ -135,6 +135,14 @@ class Binner:
         self._watch(ts)
         return self._state_until(math.inf, forget_before=-math.inf)
 
+    def latest(self, n: int) -> list[Interval]:
+        """The last ``n`` intervals (from 1) that began, the oldest first, as they are now: their
+        ``version`` is the one stated last, 0 for none."""
+        return [
+            self._interval(start, interval)
+            for start, interval in sorted(self._intervals.items())[-max(n, 1) :]
+        ]
+
     def state(self) -> dict[str, JsonValue]:
         """All that is not forgotten, in JSON values, for ``restore``."""
         return {

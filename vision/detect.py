@@ -1,7 +1,7 @@
 """From pictures to detections: letterbox, run, decode the layout, suppress duplicates.
 
-``Detector`` takes whatever runs a model (``Session``); it knows nothing of onnxruntime.
-Everything is batch first.
+``Finder`` is what a pipeline asks of whatever finds objects. ``Detector`` takes whatever runs a
+model (``Session``); it knows nothing of onnxruntime. Everything is batch first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vision.errors import DetectorError
 from vision.geometry import areas, intersections
-from vision.types import Detections, FloatArray, Image
+from vision.types import Detections, FloatArray, Frame, Image, IntArray
 
 MAX_CANDIDATES = 300
 """Boxes of one picture that enter suppression, best first: the cost grows with the square."""
@@ -25,6 +25,23 @@ MAX_CANDIDATES = 300
 Layout = Literal["yolov8", "end_to_end", "yolox", "detr"]
 Activation = Literal["none", "sigmoid", "softmax"]
 Outputs = Sequence[NDArray[Any]]
+
+
+class Finder(Protocol):
+    """Finds objects in the pictures of a camera. ``classes`` are the names behind
+    ``Detections.class_id``, ``wanted`` those that were asked for, and ``group_of`` (C,) says
+    which classes one object may be taken for."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def wanted(self) -> tuple[str, ...]: ...
+
+    @property
+    def group_of(self) -> IntArray: ...
+
+    def find(self, frame: Frame) -> Detections: ...
 
 
 class Session(Protocol):
@@ -144,6 +161,10 @@ class Detector:
              for i, name in enumerate(self.classes)], np.int32,
         )  # fmt: skip
         self._limits = [(group.iou, group.containment) for group in spec.groups]
+
+    def find(self, frame: Frame) -> Detections:
+        """Detections of one picture, as ``detect`` gives them."""
+        return self.detect([frame.image])[0]
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """Detections of each picture, in its own pixels, best score first."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vision.counting import Counter
-from vision.detect import Detector
+from vision.detect import Finder
 from vision.errors import DetectorError
 from vision.rules.registry import kinds
 from vision.scene import Scene
@@ -32,7 +32,7 @@ class Pipeline:
     it could never fire.
     """
 
-    def __init__(self, scene: Scene, detector: Detector, tracker: TrackerSettings) -> None:
+    def __init__(self, scene: Scene, detector: Finder, tracker: TrackerSettings) -> None:
         self.scene = scene
         self._detector = detector
         self._tracker = Tracker(tracker, detector.classes, detector.group_of)
@@ -62,7 +62,7 @@ class Pipeline:
         """Take one frame. Raises SceneError when its shape is not the scene's, ValueError when
         its time is before the last one's."""
         scale = np.array(self.scene.scale_from(frame.size) * 2, np.float32)
-        found = self._detector.detect([frame.image])[0]
+        found = self._detector.find(frame)
         found = Detections(found.xyxy * scale, found.score, found.class_id)
         track_id, tracks, ended = self._tracker.update(found, frame.ts)
         tracked = Tracked(

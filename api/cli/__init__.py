@@ -27,7 +27,8 @@ _USAGE_ERROR: Any = typer.BadParameter.__base__
 """What typer raises for wrong options; it has no public name there."""
 
 _COMMANDS = (
-    "analyse", "up", "worker", "serve", "rtsp", "cameras", "keys", "scene", "models", "samples",
+    "demo", "analyse", "up", "config", "worker", "serve", "rtsp", "cameras", "keys", "link",
+    "scene", "models", "samples",
 )  # fmt: skip
 """Modules beside this one, each with an ``app`` or a function of its own name."""
 

@@ -19,17 +19,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from models.zoo import cache_folder, resolve
 from streams.analysis import Summary, json_line
 from streams.analysis import analyse as analyse_clip
-from streams.detector import build_detector, tracker_settings
+from streams.detector import MOTION, build_detector, tracker_settings
 from streams.expectations import load_expectations
 from streams.files import ClipSource
 from streams.output import AtomicText
 from streams.scenefile import load_scene
 from streams.video import VideoWriter
+from vision.detect import Finder
 from vision.draw import draw
 from vision.errors import DetectorError, MatakotaError, OutputError, SceneError
+from vision.foreground import MotionDetector, motion_tracker
 from vision.pipeline import Pipeline, Step
 from vision.scene import Scene
 from vision.scene_check import check_scene
+from vision.track import TrackerSettings
 from vision.types import Event, Frame, Image
 
 DEFAULT_MODEL = "nanodet_g"
@@ -45,7 +48,7 @@ def analyse(
     clip: Annotated[Path, typer.Argument(help="The recorded video.", metavar="CLIP")],
     scene: Annotated[Path, typer.Option(help="Lines, zones and rules, YAML.")],
     model: Annotated[
-        str, typer.Option(help="A name from 'matakota models list', or an ONNX file.")
+        str, typer.Option(help="A name from 'matakota models list', an ONNX file, or motion.")
     ] = DEFAULT_MODEL,
     provider: Annotated[
         list[str] | None,
@@ -87,13 +90,9 @@ def analyse(
     for warning in check_scene(drawn):
         log.warning(warning, scene=str(scene))
     expected = load_expectations(expect, drawn) if expect is not None else None
-    verified = resolve(model, cache=cache_folder(os.environ))
     try:
         drawn.scale_from(size)
-        detector = build_detector(
-            verified, frame_size=size, classes=drawn.classes, providers=provider or [CPU]
-        )
-        pipeline = Pipeline(drawn, detector, tracker_settings(verified.entry))
+        pipeline = Pipeline(drawn, *_detector(model, size, drawn.classes, provider or [CPU]))
     except (SceneError, DetectorError) as error:
         raise type(error)(f"{scene}: {error}") from None
 
@@ -136,6 +135,17 @@ def analyse(
         if differences:
             raise typer.Exit(1)
         log.info("as expected", expect=str(expect))
+
+
+def _detector(
+    model: str, size: tuple[int, int], classes: Sequence[str], providers: Sequence[str]
+) -> tuple[Finder, TrackerSettings]:
+    """What finds objects in pictures of ``size`` (w, h) px, and the tracker's settings for it."""
+    if model == MOTION:
+        return MotionDetector(classes), motion_tracker()
+    verified = resolve(model, cache=cache_folder(os.environ))
+    made = build_detector(verified, frame_size=size, classes=classes, providers=providers)
+    return made, tracker_settings(verified.entry)
 
 
 class Artist:

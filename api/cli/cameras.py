@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
@@ -10,12 +11,10 @@ import typer
 
 from api.cli.logs import hide
 from api.cli.options import ConfigOption
-from streams.config import CameraConfig, City, load_city
-from streams.health import State
+from streams.config import CameraConfig, City, Credential, load_city, load_credentials
 from streams.rtsp.forkserver import ForkServer
-from streams.rtsp.source import RtspSource
-from streams.scenefile import load_scene
-from streams.yamlfile import shortened
+from streams.scenefile import scene_of
+from streams.tryout import try_address, unknown_login
 from vision.errors import SceneError
 
 AT_ONCE = 8
@@ -38,10 +37,11 @@ def check(
     """Read the configuration and its scenes, and get one picture from each camera; exit code 1
     if one of them does not work."""
     city = load_city(config)
-    hide(city.secrets)
+    logins = {} if city.credentials is None else load_credentials(city.credentials)
+    hide([login.password for login in logins.values()])
     with ForkServer() as forkserver, ThreadPoolExecutor(AT_ONCE) as pool:
         results = list(
-            pool.map(lambda camera: _look(camera, city, forkserver, timeout), city.cameras)
+            pool.map(lambda camera: _look(camera, city, logins, forkserver, timeout), city.cameras)
         )
     for camera, (good, said) in zip(city.cameras, results, strict=True):
         typer.echo(f"{camera.id}: {'ok' if good else 'FAILED'}: {said}")
@@ -50,43 +50,33 @@ def check(
 
 
 def _look(
-    camera: CameraConfig, city: City, forkserver: ForkServer, timeout_s: float
+    camera: CameraConfig,
+    city: City,
+    logins: Mapping[str, Credential],
+    forkserver: ForkServer,
+    timeout_s: float,
 ) -> tuple[bool, str]:
     """Whether the camera works, and what it shows or why it does not."""
+    if camera.login is not None and camera.login not in logins:
+        tried = unknown_login()
+    else:
+        tried = try_address(
+            str(camera.source),
+            logins.get(camera.login or ""),
+            networks=city.networks,
+            forkserver=forkserver,
+            timeout_s=timeout_s,
+            stop=threading.Event(),
+        )
+    if not tried.ok:
+        return False, tried.message if tried.code is None else f"{tried.code}: {tried.message}"
+    if tried.width is None or tried.height is None:
+        return True, tried.message
+    if camera.scene is None:
+        return True, f"{tried.message}; it has no scene, so nothing is counted or alarmed"
     try:
-        scene = None if camera.scene is None else load_scene(camera.scene)
+        scene = scene_of(dict(camera.scene), f"scene of {camera.id}")
+        scene.scale_from((tried.width, tried.height))
     except SceneError as error:
-        return False, str(error)
-    if camera.source == "synthetic":
-        return True, "synthetic, no real camera"
-    source = RtspSource(
-        camera.id,
-        camera.source,
-        camera.credential,
-        networks=city.networks,
-        fps=camera.fps,
-        forkserver=forkserver,
-    )
-    end_s = time.monotonic() + timeout_s
-    with source:
-        while (left_s := end_s - time.monotonic()) > 0:
-            frame = source.next(min(left_s, 0.5))
-            if frame is not None:
-                break
-            if source.health.state is State.DOWN:
-                return False, _sentence(source)
-        else:
-            return False, _sentence(source) or f"no picture within {timeout_s:g} s"
-    shown = f"{shortened(str(camera.source))} shows {frame.size[0]}x{frame.size[1]}"
-    if scene is None:
-        return True, f"{shown}; it has no scene, so nothing is counted or alarmed"
-    try:
-        scene.scale_from(frame.size)
-    except SceneError as error:
-        return False, f"{shown}; {error}"
-    return True, shown
-
-
-def _sentence(source: RtspSource) -> str:
-    health = source.health
-    return f"{health.code}: {health.message}" if health.code is not None else ""
+        return False, f"{tried.message}; {error}"
+    return True, tried.message

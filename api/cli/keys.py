@@ -1,4 +1,4 @@
-"""``matakota keys``: the machine keys that open the API."""
+"""``matakota keys``: the machine keys that open the API, and what else opens it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from api.times import iso
 from streams.settings import Settings
 from vision.errors import ConfigError
 
-app = typer.Typer(no_args_is_help=True, help="Create, list and revoke the API's machine keys.")
+app = typer.Typer(no_args_is_help=True, help="Create, list and revoke what opens the API.")
 
-HEAD = ("id", "name", "created", "last used", "revoked")
+HEAD = ("id", "kind", "name", "created", "last used", "expires", "revoked")
 
 
 @contextmanager
@@ -44,10 +44,10 @@ def create(
 
 @app.command("list")
 def list_keys(data: DataOption = None) -> None:
-    """Show every key, without its secret."""
+    """Show every key, session and link, without its secret."""
     with _store(data) as store:
         kept = store.keys.all()
-    rows = [HEAD, *((key.id, key.name, *map(_shown, _times(key))) for key in kept)]
+    rows = [HEAD, *((key.id, key.kind, key.name, *map(_shown, _times(key))) for key in kept)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -56,17 +56,19 @@ def list_keys(data: DataOption = None) -> None:
 
 @app.command()
 def revoke(
-    key: Annotated[str, typer.Argument(help="The key's id or name.", metavar="ID|NAME")],
+    key: Annotated[
+        str, typer.Argument(help="Its id, or the name of a machine key.", metavar="ID|NAME")
+    ],
     data: DataOption = None,
 ) -> None:
-    """End a key. A server that runs refuses it within seconds."""
+    """End a key, session or link. A server that runs refuses it within seconds."""
     with _store(data) as store:
         ended = store.keys.revoke(key)
     typer.echo(f"{ended.name} ({ended.id}) is revoked")
 
 
 def _times(key: Key) -> tuple[float | None, ...]:
-    return key.created_at, key.last_used_at, key.revoked_at
+    return key.created_at, key.last_used_at, key.expires_at, key.revoked_at
 
 
 def _shown(ts: float | None) -> str:

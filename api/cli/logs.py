@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import structlog
 
@@ -25,12 +25,12 @@ def configure(level: int) -> None:
     )
 
 
-def hide(secrets: Iterable[str]) -> None:
-    """From now on never log one of ``secrets``."""
+def hide(secrets: Collection[str]) -> None:
+    """From now on never log one of ``secrets``, nor what was hidden before."""
     processors = structlog.get_config()["processors"]
     structlog.configure(
         processors=[
-            Redactor(secrets) if isinstance(processor, Redactor) else processor
+            processor.hiding(secrets) if isinstance(processor, Redactor) else processor
             for processor in processors
         ]
     )

@@ -15,16 +15,20 @@ import typer
 import uvicorn
 
 from api.app import create_app
-from api.auth import Door
 from api.bell import Bell
+from api.cli.listening import listen
 from api.cli.options import DataOption
+from api.door import Door
 from api.ingest import Ingest
+from api.live import Hub
+from api.pages import mount
+from api.publisher import Publisher
+from api.sessions import new_link
 from api.store import Store
-from streams.bus import RedisBus
+from streams.bus import RedisBus, RedisControl
 from streams.settings import Settings
-from vision.errors import BrokenError, BusGoneError, ServiceError
+from vision.errors import BrokenError, BusGoneError
 
-BACKLOG: Final = 2048
 GRACE_S: Final = 3
 """What is being answered when the end comes may take so long."""
 IDLE_S: Final = 5
@@ -47,6 +51,8 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_S,
                 timeout_keep_alive=IDLE_S,
+                # pictures are compressed already
+                ws_per_message_deflate=False,
             )
         )
         self._bell = bell
@@ -57,13 +63,14 @@ class _Server(uvicorn.Server):
         self._bell.close()
 
     def give_up(self) -> None:
-        """End, since the ingest is gone."""
+        """End, since a thread without which nothing works is gone."""
         self.broken = True
         self.should_exit = True
         self._bell.close()
 
 
 def serve(
+    context: typer.Context,
     host: Annotated[
         str, typer.Option(help="Where to listen; other machines may ask if it is not loopback.")
     ] = "127.0.0.1",
@@ -72,12 +79,14 @@ def serve(
     ] = 8080,
     data: DataOption = None,
 ) -> None:
-    """Serve the API and store what workers send, until it is ended."""
+    """Serve the API and the pages, and store what workers send, until it is ended. Prints a link
+    that opens the pages."""
     settings = Settings.read(os.environ, data)
     with ExitStack() as stack:
-        bus = RedisBus(settings.redis())
+        bus, control = RedisBus(settings.redis()), RedisControl(settings.redis())
         stack.callback(bus.close)
-        listener = stack.enter_context(_listen(host, port))
+        stack.callback(control.close)
+        listener = stack.enter_context(listen(host, port))
         address, port = listener.getsockname()[:2]
         store = stack.enter_context(Store.open(settings.database_url))
         try:
@@ -93,41 +102,25 @@ def serve(
             consumer=f"{socket.gethostname()}:{port}",
             on_death=lambda: server.give_up(),
         )
+        publisher = Publisher(
+            store,
+            control,
+            lambda: [heard.report.worker for heard in ingest.workers],
+            on_death=lambda: server.give_up(),
+        )
+        hub = Hub(control, lambda: ingest.workers, on_death=lambda: server.give_up())
         everywhere = not ip_address(address).is_loopback
-        server = _Server(create_app(store, bell, ingest, everywhere=everywhere), bell)
+        door = create_app(store, bell, ingest, control, hub, everywhere=everywhere, pages=mount)
+        server = _Server(door, bell)
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
-        stack.callback(ingest.stop)
-        ingest.start()
+        for thread in (ingest, publisher, hub):
+            stack.callback(thread.stop)
+            thread.start()
         shown = f"[{address}]" if ":" in address else address
         log.info("serving", address=f"http://{shown}:{port}")
+        # whoever started this and others prints one itself
+        if context.parent is None or context.parent.params["supervised_by"] is None:
+            typer.echo(f"open {new_link(store, address, port)}")
         server.run(sockets=[listener])
         if server.broken:
-            raise BrokenError("the ingest broke down: start this again, and see its log")
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises ServiceError where the address is taken or not ours."""
-    try:
-        (family, kind, protocol, _, where), *_ = socket.getaddrinfo(
-            host, port, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
-        )
-        # The protocol is named, since asyncio sends small answers at once only where it is: each
-        # would take 40 ms more.
-        listener = socket.socket(family, kind, protocol)
-        with ExitStack() as undo:
-            undo.callback(listener.close)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listener.bind(where)
-            listener.listen(BACKLOG)
-            undo.pop_all()
-    except (OSError, UnicodeError) as error:
-        number = getattr(error, "errno", None) or 0
-        # a host that cannot be found has no number of the system
-        why = os.strerror(number).lower() if number > 0 else "there is no such host"
-        raise ServiceError(
-            f"cannot listen at {host} port {port} ({why}): choose another --host or --port, or end "
-            "what listens there"
-        ) from None
-    return listener
+            raise BrokenError("the API broke down: start this again, and see its log")

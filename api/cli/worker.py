@@ -15,10 +15,10 @@ import structlog
 import typer
 
 from api.cli.logs import hide
-from api.cli.options import ConfigOption, DataOption
+from api.cli.options import DataOption
 from models.zoo import cache_folder, resolve
-from streams.bus import RedisBus
-from streams.config import load_city
+from streams.bus import RedisBus, RedisControl
+from streams.config import WORKER_NAME
 from streams.detector import Detectors
 from streams.settings import Settings
 from streams.spool import Spool
@@ -26,37 +26,49 @@ from streams.worker import Worker
 from vision.errors import BusGoneError, ConfigError
 
 NAME_FILE = "worker-name"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 
 log = structlog.get_logger()
 
 
 def worker(
-    config: ConfigOption,
     name: Annotated[
         str | None, typer.Option(help="Tells this worker from others; kept with its data.")
     ] = None,
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            help="The cameras' logins, YAML; those that the configuration names by default.",
+            metavar="FILE",
+        ),
+    ] = None,
     data: DataOption = None,
 ) -> None:
-    """Analyse the city's cameras and send alerts and counts to Redis until it is ended."""
-    if name is not None and not _NAME.fullmatch(name):
+    """Analyse the cameras that the configuration gives this worker, and send alerts and counts to
+    Redis until it is ended."""
+    if name is not None and not WORKER_NAME.fullmatch(name):
         raise ConfigError(
             f"--name {name} is no name: use up to 63 letters, digits, '.', '_' and '-'"
         )
     _set_limits()
     settings = Settings.read(os.environ, data)
-    city = load_city(config)
-    hide(city.secrets)
-    bus = RedisBus(settings.redis())
+    bus, control = RedisBus(settings.redis()), RedisControl(settings.redis())
     try:
         bus.check()
     except BusGoneError as error:
         # it may come; until then everything waits in the spool
         log.warning("Redis is not there yet", why=str(error))
     name = name or _own_name(settings.data)
-    detectors = Detectors(lambda model: resolve(model, cache=cache_folder(os.environ)))
     with Spool(settings.data / f"spool-{name}.db") as spool:
-        Worker(city, name=name, spool=spool, bus=bus, detectors=detectors).run(threading.Event())
+        Worker(
+            name=name,
+            spool=spool,
+            bus=bus,
+            control=control,
+            detectors=Detectors(lambda model: resolve(model, cache=cache_folder(os.environ))),
+            kept=settings.data / f"configuration-{name}.json",
+            credentials=None if credentials is None else Path(os.path.abspath(credentials)),
+            hide=hide,
+        ).run(threading.Event())
 
 
 def _own_name(data: Path) -> str:
@@ -72,7 +84,7 @@ def _own_name(data: Path) -> str:
             path.write_text(f"{name}\n", encoding="ascii")
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be used ({error}): correct it, or give --name") from None
-    if not _NAME.fullmatch(name):
+    if not WORKER_NAME.fullmatch(name):
         raise ConfigError(f"{path} holds no name: remove it, or give --name")
     return name
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import delete, func, insert, select
 
 from api.store.database import Database
-from api.store.tables import cameras
+from api.store.tables import cameras, configured_cameras
 from streams.messages import CameraReport, HealthReport
 
 KEPT_S = 7 * 86_400.0
@@ -81,6 +81,9 @@ class Cameras:
         return found
 
     def known(self, camera: str) -> bool:
+        """Whether anybody reported the camera, or it is configured."""
         with self._database.read() as connection:
-            query = select(cameras.c.id).where(cameras.c.id == camera)
-            return connection.execute(query).first() is not None
+            return any(
+                connection.execute(select(table.c.id).where(table.c.id == camera)).first()
+                for table in (cameras, configured_cameras)
+            )

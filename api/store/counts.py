@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
 
 from api.store.database import Database, UnstorableError
 from api.store.tables import count_intervals, counts, layouts
@@ -51,6 +51,16 @@ class _Group(NamedTuple):
     bucket: int
     revision: int
     synthetic: bool
+
+
+class Tally(NamedTuple):
+    """What passed one camera in the interval that began at ``start_ts`` (UTC seconds)."""
+
+    camera: str
+    start_ts: int
+    revision: int
+    passage: Passage
+    passed: int
 
 
 def record_counts(connection: Connection, messages: Iterable[CountsMessage]) -> None:
@@ -122,6 +132,31 @@ class Counts:
         """What is counted at a camera by its latest interval; empty where there is none."""
         with self._database.read() as connection:
             return _latest(connection, camera)[0]
+
+    def totals(self, *, from_ts: int, to_ts: int) -> dict[str, dict[Passage, int]]:
+        """By camera, what passed in the intervals that began in [from_ts, to_ts)."""
+        columns = (count_intervals.c.camera, counts.c.line, counts.c.direction, counts.c.class_name)
+        query = select(*columns, func.sum(counts.c.count)).join_from(count_intervals, counts)
+        query = query.where(_began(from_ts, to_ts)).group_by(*columns)
+        found: defaultdict[str, dict[Passage, int]] = defaultdict(dict)
+        with self._database.read() as connection:
+            for camera, *names, count in connection.execute(query):
+                found[camera][Passage(*names)] = int(count)
+        return dict(found)
+
+    def tallies(self, *, from_ts: int, to_ts: int) -> list[Tally]:
+        """The counts that are not 0 of each interval that began in [from_ts, to_ts)."""
+        query = select(
+            count_intervals.c.camera, count_intervals.c.start_ts, count_intervals.c.revision,
+            counts.c.line, counts.c.direction, counts.c.class_name, counts.c.count,
+        ).join_from(count_intervals, counts)  # fmt: skip
+        with self._database.read() as connection:
+            return [
+                Tally(camera, start_ts, revision, Passage(*names), count)
+                for camera, start_ts, revision, *names, count in connection.execute(
+                    query.where(_began(from_ts, to_ts))
+                )
+            ]
 
     def sums(
         self, camera: str, *, line: str | None, from_ts: int, to_ts: int, seconds: int
@@ -197,6 +232,10 @@ class Counts:
             if not groups[start]:
                 for passage in sorted(latest):
                     yield CountRow(passage, start, None, 0.0, None, synthetic=unreal)
+
+
+def _began(from_ts: int, to_ts: int) -> ColumnElement[bool]:
+    return (count_intervals.c.start_ts >= from_ts) & (count_intervals.c.start_ts < to_ts)
 
 
 def _along(passages: set[Passage], line: str) -> set[Passage]:

@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, insert, select
 
 from api.store.alerts import Alerts, lock_feed, record_alerts, set_feed
 from api.store.cameras import Cameras
+from api.store.configuration import Configuration
 from api.store.counts import Counts, record_counts
 from api.store.database import Database
 from api.store.keys import Keys
@@ -39,6 +40,7 @@ class Store:
         self.alerts = Alerts(database, clock)
         self.counts = Counts(database)
         self.cameras = Cameras(database, clock)
+        self.configuration = Configuration(database, clock)
         self.keys = Keys(database, clock)
 
     @classmethod

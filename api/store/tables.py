@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from streams.messages import MAX_NAME_CHARS
@@ -119,6 +120,46 @@ cameras = Table(
     Column("seen_at", Double, nullable=False),
 )
 
+# One row: what is configured beside the cameras. Its lock lets one change follow the other.
+city = Table(
+    "city",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # Rises with each change; 0 until there is a configuration.
+    Column("number", Integer, nullable=False),
+    Column("name", Name, nullable=False),
+    Column("networks", JSON, nullable=False),
+    Column("credentials", Text),
+    Column("changed_at", Double),
+)
+
+configured_cameras = Table(
+    "configured_cameras",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("name", Name, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("login", Name),
+    Column("model", Text, nullable=False),
+    Column("fps", Double),
+    Column("worker", Name),
+    # Of its scene, 0 for none.
+    Column("revision", Integer, nullable=False),
+)
+
+# Every scene that a camera ever had: events and bins name the revision that made them.
+scenes = Table(
+    "scenes",
+    metadata,
+    Column("camera", Name, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("document", JSON, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+# What opens the door: machine keys, people's sessions, and links that open one session each.
 keys = Table(
     "keys",
     metadata,
@@ -128,6 +169,8 @@ keys = Table(
     Column("created_at", Double, nullable=False),
     Column("revoked_at", Double),
     Column("last_used_at", Double),
+    Column("kind", String(16), nullable=False, server_default=text("'key'")),
+    Column("expires_at", Double),
 )
 
 # Messages that fit no schema, kept for whoever looks for the cause; the oldest go.

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 import redis
 
+from streams.bus import connection
 from streams.bus.connection import SLICE_S, Connection, milliseconds, text
 from vision.errors import BusError
 
@@ -26,6 +27,10 @@ PICTURES: Final = "matakota:pictures:"
 ANSWER_TTL_S = 30.0
 MAX_QUEUED = 1000
 """Commands that wait for a worker that takes none; older ones go first."""
+QUEUE_TTL_S = 3600.0
+"""What waits for a worker that never comes goes by itself, its names too."""
+SHORTEST_S = 0.01
+"""A wait of 0 would be one for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +45,14 @@ class Pictures(Protocol):
     """Live pictures of the cameras that are followed. Used by one thread, but for ``follow``."""
 
     def follow(self, cameras: Collection[str]) -> None:
-        """From now on get these cameras' pictures and no others'."""
+        """From now on get these cameras' pictures and no others'; in force with ``next``."""
 
     def next(self, *, wait_s: float) -> tuple[str, bytes] | None:
-        """The next picture and its camera; None where none came in ``wait_s``. Raises BusError;
-        the next call connects again."""
+        """The next picture and its camera; None where none came in ``wait_s``, or sooner. Raises
+        BusError; the next call connects again."""
 
     def close(self) -> None:
-        """Follow nothing any more."""
+        """Follow nothing any more, until ``follow`` is called again."""
 
 
 class Control(Protocol):
@@ -67,8 +72,8 @@ class Control(Protocol):
         """Give ``worker`` a command, which expires after ``ttl_s``. Returns the command's id."""
 
     def take(self, worker: str, *, wait_s: float) -> list[Command]:
-        """The commands that wait for ``worker`` and have not expired, oldest first; waits up to
-        ``wait_s`` for the first."""
+        """The commands that wait for ``worker`` and have not expired, oldest first, each once;
+        waits up to ``wait_s`` for the first."""
 
     def answer(self, command: str, body: str) -> None:
         """Answer a command; nobody may be waiting any more."""
@@ -114,8 +119,8 @@ class RedisControl(Connection):
             pipeline.set(COMMAND + command, body, px=ttl_ms)
             pipeline.rpush(queue, command)
             pipeline.ltrim(queue, -MAX_QUEUED, -1)
-            # the newest decides: what expired before has no body any more
-            pipeline.pexpire(queue, ttl_ms)
+            # what expired before has no body any more
+            pipeline.pexpire(queue, max(ttl_ms, milliseconds(QUEUE_TTL_S) or 1))
             pipeline.execute()
         return command
 
@@ -125,22 +130,29 @@ class RedisControl(Connection):
         with self.errors():
             while True:
                 left_s = until_s - time.monotonic()
-                ids = self._popped(queue, min(left_s, SLICE_S))
-                if ids:
-                    bodies: Any = self.redis.mget([COMMAND + text(i) for i in ids])
-                    taken = zip(ids, bodies, strict=True)
-                    return [Command(text(i), text(body)) for i, body in taken if body is not None]
-                if left_s <= SLICE_S or self.closed:
-                    return []
+                found = self._bodies(self._popped(queue, min(left_s, SLICE_S)))
+                if found or left_s <= SLICE_S or self.closed:
+                    return found
 
-    def _popped(self, queue: str, wait_s: float) -> list[bytes]:
+    def _popped(self, queue: str, wait_s: float) -> list[str]:
         first: Any = None
         if wait_s > 0:
-            first = self.redis.blpop([queue], timeout=wait_s)
+            first = self.redis.blpop([queue], timeout=max(SHORTEST_S, wait_s))
             if first is None:
                 return []
         rest: Any = self.redis.lpop(queue, MAX_QUEUED)
-        return [*([] if first is None else [first[1]]), *(rest or [])]
+        return [text(command) for command in [*((first or ())[1:]), *(rest or ())]]
+
+    def _bodies(self, commands: list[str]) -> list[Command]:
+        """Those of ``commands`` that have not expired."""
+        if not commands:
+            return []
+        bodies: Any = self.redis.mget([COMMAND + command for command in commands])
+        return [
+            Command(command, text(body))
+            for command, body in zip(commands, bodies, strict=True)
+            if body is not None
+        ]
 
     def answer(self, command: str, body: str) -> None:
         with self.errors(), self.redis.pipeline(transaction=True) as pipeline:
@@ -153,7 +165,7 @@ class RedisControl(Connection):
         with self.errors():
             while True:
                 left_s = until_s - time.monotonic()
-                timeout_s = max(0.01, min(left_s, SLICE_S))
+                timeout_s = max(SHORTEST_S, min(left_s, SLICE_S))
                 found: Any = self.redis.blpop([ANSWER + command], timeout=timeout_s)
                 if found is not None:
                     return text(found[1])
@@ -171,48 +183,69 @@ class RedisControl(Connection):
 
 
 class _RedisPictures:
-    def __init__(self, connection: RedisControl) -> None:
-        self._connection = connection
+    def __init__(self, control: RedisControl) -> None:
+        self._control = control
         self._wanted: frozenset[str] = frozenset()
         self._followed: frozenset[str] = frozenset()
         self._pubsub: redis.client.PubSub | None = None
+        self._heard_s = 0.0
 
     def follow(self, cameras: Collection[str]) -> None:
         self._wanted = frozenset(cameras)
 
     def next(self, *, wait_s: float) -> tuple[str, bytes] | None:
+        wait_s = min(wait_s, SLICE_S)
         try:
-            with self._connection.errors():
+            with self._control.errors():
                 pubsub = self._subscribed()
-                if not self._followed:
-                    time.sleep(min(wait_s, SLICE_S))
+                if pubsub is None:
+                    time.sleep(max(0.0, wait_s))
                     return None
-                message: Any = pubsub.get_message(timeout=min(wait_s, SLICE_S))
+                message: Any = pubsub.get_message(timeout=max(0.0, wait_s))
+                self._see_who_lives(pubsub, heard=message is not None)
         except BusError:
-            self.close()
+            self._leave()
             raise
         if message is None or message["type"] != "message":
             return None
-        return text(message["channel"]).removeprefix(PICTURES), message["data"]
+        camera = text(message["channel"]).removeprefix(PICTURES)
+        # one that was followed until just now may still be on its way
+        return (camera, message["data"]) if camera in self._wanted else None
 
     def close(self) -> None:
+        self._wanted = frozenset()
+        self._leave()
+
+    def _leave(self) -> None:
         pubsub, self._pubsub = self._pubsub, None
         self._followed = frozenset()
         if pubsub is not None:
             with suppress(redis.RedisError, OSError):
                 pubsub.close()
 
-    def _subscribed(self) -> redis.client.PubSub:
-        pubsub = self._pubsub
-        if pubsub is None:
-            made: Any = self._connection.redis.pubsub(  # type: ignore[no-untyped-call]
+    def _subscribed(self) -> redis.client.PubSub | None:
+        """Subscribed to what is wanted; None where nothing is."""
+        wanted = self._wanted
+        if not wanted:
+            self._leave()
+            return None
+        if self._pubsub is None:
+            made: Any = self._control.redis.pubsub(  # type: ignore[no-untyped-call]
                 ignore_subscribe_messages=True
             )
-            pubsub = self._pubsub = made
-        wanted = self._wanted
+            self._pubsub, self._heard_s = made, time.monotonic()
         if more := wanted - self._followed:
-            pubsub.subscribe(*(PICTURES + camera for camera in sorted(more)))
+            self._pubsub.subscribe(*(PICTURES + camera for camera in sorted(more)))
         if less := self._followed - wanted:
-            pubsub.unsubscribe(*(PICTURES + camera for camera in sorted(less)))
+            self._pubsub.unsubscribe(*(PICTURES + camera for camera in sorted(less)))
         self._followed = wanted
-        return pubsub
+        return self._pubsub
+
+    def _see_who_lives(self, pubsub: redis.client.PubSub, *, heard: bool) -> None:
+        """A link that is dead brings no pictures, just as cameras that are: it is asked for a sign
+        of life where nothing comes."""
+        now_s = time.monotonic()
+        if heard or not pubsub.health_check_response_counter:
+            self._heard_s = now_s
+        elif now_s - self._heard_s > connection.ANSWER_S:
+            raise redis.TimeoutError

@@ -42,6 +42,10 @@ TESTS = (
         ["tests/faults/test_live.py", "-k", "posted"],
     ),
     (
+        "a worker restarted without API and Redis: runs from the configuration that it kept",
+        ["tests/faults/test_configuration.py", "-k", "kept"],
+    ),
+    (
         "kill -9 of 'matakota up': no process stays",
         ["tests/faults/test_live.py", "-k", "outlives"],
     ),
@@ -50,6 +54,7 @@ TESTS = (
 KILLS, ALERTS = 10, 1000
 ROUNDS = 20
 GONE_S = 60
+CHANGES = 10
 CAMERAS, FPS, WATCH_S = 4, "2", 60
 
 
@@ -57,7 +62,7 @@ def live(folder: Path) -> Iterator[Result]:
     """Every check of the live part; each takes some minutes."""
     cache = folder / "clips"
     load_recording(PLAZA, cache)
-    for check in (one_pass, killing, restarting, outage, delays, ending):
+    for check in (one_pass, killing, restarting, outage, changing, delays, ending):
         place = folder / check.__name__
         place.mkdir()
         yield _guarded(check, place, cache)
@@ -132,6 +137,21 @@ def outage(folder: Path, cache: Path) -> Result:
         f"said {done.sentences} times, {done.during} alerts meanwhile, {done.lost} lost, "
         f"{done.alerts} alerts and {done.crossings} crossings stored",
         (done.sentences, done.lost) == (1, 0) and done.alerts == done.crossings,
+    )
+
+
+def changing(folder: Path, cache: Path) -> Result:
+    """A changed scene: taken within 5 s, the camera stays connected."""
+    done = scenarios.changing(folder, cache, rounds=CHANGES)
+    return judge(
+        f"a scene changed {CHANGES} times by 'config apply', Redis emptied and killed in between: "
+        "taken within 5 s, one connection to the camera, alerts as many as crossings",
+        f"at most {done.taken_s:.1f} s after the command, which took {done.command_s:.1f} s; "
+        f"{done.connects} connections, {done.lost} lost, {done.alerts} alerts and "
+        f"{done.crossings} crossings stored",
+        done.command_s + done.taken_s <= 5
+        and (done.connects, done.lost) == (1, 0)
+        and done.alerts == done.crossings,
     )
 
 

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +16,14 @@ import httpx
 import uvicorn
 
 from api.app import create_app
-from api.auth import Door, new_token
+from api.auth import new_token
 from api.bell import Bell
+from api.door import Door
 from api.ingest import Heard
+from api.live import Hub
 from api.store import Store
+from streams.bus import Control
+from streams.bus.memory_control import MemoryControl
 from streams.messages import AlertMessage, CameraReport, Count, CountsMessage, HealthReport
 from vision.errors import BusError, StoreError
 
@@ -100,7 +104,7 @@ def serving(door: Door) -> Iterator[str]:
         server = uvicorn.Server(
             uvicorn.Config(
                 door, log_config=None, access_log=False, timeout_graceful_shutdown=2,
-                proxy_headers=False,
+                proxy_headers=False, ws_per_message_deflate=False,
             )
         )  # fmt: skip
         thread = threading.Thread(target=server.run, args=([listener],))
@@ -124,20 +128,49 @@ class Api:
     door: Door
     key: str
     client: httpx.Client
+    control: MemoryControl
+    hub: Hub
+
+
+def application(
+    store: Store, bell: Bell, ingest: FakeIngest, *, everywhere: bool = False, **more: Any
+) -> Door:
+    """An application whose live pictures do not run."""
+    control = MemoryControl()
+    hub = Hub(control, lambda: ingest.workers)
+    return create_app(store, bell, ingest, control, hub, everywhere=everywhere, **more)
+
+
+@contextmanager
+def watching(control: Control, workers: Callable[[], Sequence[Heard]]) -> Iterator[Hub]:
+    """A hub that runs."""
+    hub = Hub(control, workers)
+    hub.start()
+    try:
+        yield hub
+    finally:
+        hub.stop()
 
 
 @contextmanager
 def api(store: Store) -> Iterator[Api]:
-    bell, ingest = Bell(), FakeIngest()
-    door = create_app(store, bell, ingest, everywhere=False)
+    bell, ingest, control = Bell(), FakeIngest(), MemoryControl()
     key = add_key(store)
+    with watching(control, lambda: ingest.workers) as hub:
+        door = create_app(store, bell, ingest, control, hub, everywhere=False)
+        with _client(door, key) as client:
+            try:
+                yield Api(store, bell, ingest, door, key, client, control, hub)
+            finally:
+                bell.close()
+
+
+@contextmanager
+def _client(door: Door, key: str) -> Iterator[httpx.Client]:
     with serving(door) as address:
         headers = {"authorization": f"Bearer {key}"}
         with httpx.Client(base_url=address, headers=headers, timeout=30) as client:
-            try:
-                yield Api(store, bell, ingest, door, key, client)
-            finally:
-                bell.close()
+            yield client
 
 
 def wait_until(holds: Callable[[], object], guard_s: float) -> None:

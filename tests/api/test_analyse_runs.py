@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import av
 import pytest
 import yaml
 
+from streams.samples import folder
+from streams.synthetic import Scene as Road
+from streams.video import VideoWriter
 from tests.api.bad_inputs import EXPECT, FRAMES, SCENE
 from tests.api.command import Ran, matakota
 
@@ -235,3 +239,20 @@ def test_a_misspelt_call_is_refused(arguments: tuple[str, ...], words: str, inpu
     assert (ran.code, ran.out) == (2, b"")
     (sentence,) = ran.said
     assert sentence.startswith(f"matakota: {words}")
+
+
+def test_motion_needs_no_model(tmp_path: Path) -> None:
+    road = Road((320, 180), 0)
+    with VideoWriter(tmp_path / "road.mp4", size=(320, 180), rate=Fraction(8)) as film:
+        for index in range(80):
+            film.write(road.render(index / 8), index / 8)
+        film.commit()
+    scene = folder() / "scenes/synthetic.yaml"
+    call = ("analyse", "road.mp4", "--scene", scene, "--model", "motion")
+    first, again = (matakota(*call, folder=tmp_path) for _ in range(2))
+    assert (first.code, first.said, first.out) == (0, [], again.out)
+    counts = first.records[-1]["counts"]["road"]
+    assert counts["towards"]["vehicle"] >= 1
+    assert counts["away"]["vehicle"] >= 1
+    refused = matakota(*call[:3], folder() / "scenes/plaza.yaml", *call[4:], folder=tmp_path)
+    assert refused.code == 2

@@ -1,27 +1,48 @@
-"""The decision as a table: who, from where, with which key, may have what."""
+"""The decision as a table: who, from where, with which key, session or link, may have what."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api import auth
-from api.auth import ALLOWED, NO_KEY, NOT_LOCAL, TWO_KEYS, WRONG_KEY, Ask, Door, Token, decide
-from api.store import Key, Store
-from tests.api.served import add_key, sqlite_url
-from vision.errors import ServiceError, StoreError
+from api.auth import (
+    ALLOWED,
+    NO_KEY,
+    NOT_LOCAL,
+    OTHER_SITE,
+    TWO_KEYS,
+    TWO_SESSIONS,
+    WRONG_KEY,
+    WRONG_LINK,
+    WRONG_SESSION,
+    Ask,
+    Token,
+    decide,
+)
+from api.store import Key
 
+NOW = 1000.0
 TOKEN = auth.new_token()
 OTHER = auth.new_token()
 KEY = Key(TOKEN.id, "name", TOKEN.hash, 0.0, None, None)
 REVOKED = Key(TOKEN.id, "name", TOKEN.hash, 0.0, 1.0, None)
 BEARER = (b"authorization", f"Bearer {TOKEN.reveal()}".encode())
 HEADER = (b"x-api-key", TOKEN.reveal().encode())
+SESSION_TOKEN = auth.new_token("session")
+SESSION = Key(
+    SESSION_TOKEN.id, "administrator", SESSION_TOKEN.hash, 0.0, None, None, "session", NOW + 1
+)
+LINK_TOKEN = auth.new_token("link")
+LINK = Key(LINK_TOKEN.id, "administrator", LINK_TOKEN.hash, 0.0, None, None, "link", NOW + 1)
+LINK_QUERY = f"link={LINK_TOKEN.reveal()}".encode()
+COOKIE = (b"cookie", f"matakota_8080={SESSION_TOKEN.reveal()}".encode())
+HOST = (b"host", b"10.0.0.1:8080")
+ORIGIN = (b"origin", b"http://10.0.0.1:8080")
 FORGED = (b"x-api-key", Token(TOKEN.id, OTHER.secret).reveal().encode())
 
 
@@ -31,8 +52,30 @@ def ask(
     peer: str | None = "127.0.0.1",
     kind: str = "http",
     root_path: str = "",
+    **more: Any,
 ) -> Ask:
-    return Ask(kind, path, root_path, peer, headers)
+    return Ask(kind, path, root_path, peer, headers, **({"port": 8080} | more))
+
+
+def enter(query: bytes = LINK_QUERY, *headers: tuple[bytes, bytes], **more: Any) -> Ask:
+    return ask(more.pop("path", "/enter"), *headers, query=query, **more)
+
+
+def post(*headers: tuple[bytes, bytes], **more: Any) -> Ask:
+    return ask("/x", COOKIE, *headers, method=more.pop("method", "POST"), **more)
+
+
+def socket(*headers: tuple[bytes, bytes], **more: Any) -> Ask:
+    return ask("/x", COOKIE, *headers, kind="websocket", **more)
+
+
+def header(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.encode(), value.encode()
+
+
+def site(value: str, mode: str = "") -> list[tuple[bytes, bytes]]:
+    found = [header("sec-fetch-site", value)]
+    return [*found, header("sec-fetch-mode", mode)] if mode else found
 
 
 CASES = [
@@ -84,26 +127,165 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "key", "expected"), CASES)
+SESSION_CASES = [
+    # a session is a cookie, of this port
+    (ask("/x", COOKIE), SESSION, ALLOWED),
+    (ask("/x", COOKIE), None, WRONG_SESSION),
+    (ask("/x", COOKIE), replace(SESSION, revoked_at=1.0), WRONG_SESSION),
+    (ask("/x", COOKIE), replace(SESSION, expires_at=NOW), WRONG_SESSION),
+    (ask("/x", COOKIE), replace(SESSION, kind="key"), WRONG_SESSION),
+    (ask("/x", COOKIE), replace(SESSION, kind="link"), WRONG_SESSION),
+    (ask("/x", COOKIE), replace(SESSION, hash=OTHER.hash), WRONG_SESSION),
+    (ask("/x", COOKIE), replace(SESSION, id="00000000"), WRONG_SESSION),
+    (ask("/x", COOKIE, port=8081), SESSION, NO_KEY),
+    (ask("/x", COOKIE, COOKIE), SESSION, TWO_SESSIONS),
+    (ask("/x", (b"cookie", b"a=1; " + COOKIE[1] + b" ;b=2")), SESSION, ALLOWED),
+    (ask("/x", (b"cookie", b"a=1;;=;" + COOKIE[1])), SESSION, ALLOWED),
+    (ask("/x", (b"cookie", b"a=1"), COOKIE), SESSION, ALLOWED),
+    (ask("/x", (b"cookie", COOKIE[1] + b"; matakota_8080=")), SESSION, TWO_SESSIONS),
+    (ask("/x", (b"cookie", b"xmatakota_8080=" + COOKIE[1].partition(b"=")[2])), SESSION, NO_KEY),
+    (ask("/x", (b"cookie", COOKIE[1].replace(b"matakota", b"MATAKOTA"))), SESSION, NO_KEY),
+    (ask("/x", (b"cookie", COOKIE[1].replace(b"ms_", b"mk_"))), SESSION, WRONG_SESSION),
+    (ask("/x", (b"cookie", b"matakota_8080=\"" + COOKIE[1][14:] + b"\"")), SESSION, WRONG_SESSION),
+    (ask("/x", (b"cookie", b"matakota_8080")), SESSION, WRONG_SESSION),
+    (ask("/x", (b"cookie", b"")), SESSION, NO_KEY),
+    # no kind passes for another
+    (ask("/x", (b"x-api-key", SESSION_TOKEN.reveal().encode())), SESSION, WRONG_KEY),
+    (ask("/x", (b"x-api-key", Token(SESSION_TOKEN.id, SESSION_TOKEN.secret).reveal().encode())),
+     SESSION, WRONG_KEY),
+    (ask("/x", (b"cookie", f"matakota_8080={TOKEN.reveal()}".encode())), KEY, WRONG_SESSION),
+    (ask("/x", (b"x-api-key", LINK_TOKEN.reveal().encode())), LINK, WRONG_KEY),
+    (ask("/x", (b"cookie", f"matakota_8080={LINK_TOKEN.reveal()}".encode())), LINK, WRONG_SESSION),
+    # of a key and a session the key decides
+    (ask("/x", HEADER, COOKIE), KEY, ALLOWED),
+    (ask("/x", HEADER, COOKIE), SESSION, WRONG_KEY),
+    (ask("/x", FORGED, COOKIE), SESSION, WRONG_KEY),
+    (ask("/x", HEADER, BEARER, COOKIE), SESSION, TWO_KEYS),
+    # a link opens /enter and nothing else
+    (enter(), LINK, ALLOWED),
+    (enter(method="HEAD"), LINK, ALLOWED),
+    (enter(), None, WRONG_LINK),
+    (enter(), replace(LINK, revoked_at=1.0), WRONG_LINK),
+    (enter(), replace(LINK, expires_at=NOW), WRONG_LINK),
+    (enter(), replace(LINK, kind="session"), WRONG_LINK),
+    (enter(), replace(LINK, hash=OTHER.hash), WRONG_LINK),
+    (enter(LINK_QUERY, HEADER), KEY, WRONG_LINK),
+    (enter(LINK_QUERY, COOKIE), SESSION, WRONG_LINK),
+    (enter(LINK_QUERY + b"&x=1"), LINK, WRONG_LINK),
+    (enter(b"x=1&" + LINK_QUERY), LINK, WRONG_LINK),
+    (enter(LINK_QUERY + b"\n"), LINK, WRONG_LINK),
+    (enter(b"link="), LINK, WRONG_LINK),
+    (enter(b"LINK=" + LINK_QUERY[5:]), LINK, WRONG_LINK),
+    (enter(b"link=" + TOKEN.reveal().encode()), KEY, WRONG_LINK),
+    (enter(b"link=" + SESSION_TOKEN.reveal().encode()), SESSION, WRONG_LINK),
+    (enter(b"\xff"), LINK, WRONG_LINK),
+    (enter(b""), LINK, NO_KEY),
+    (enter(b"", HEADER), KEY, ALLOWED),
+    (enter(path="/"), LINK, NO_KEY),
+    (enter(path="/enter/"), LINK, NO_KEY),
+    (enter(path="//enter"), LINK, NO_KEY),
+    (enter(path="/api/v1/alerts"), LINK, NO_KEY),
+    (enter(root_path="/enter"), LINK, NO_KEY),
+    (enter(kind="websocket"), LINK, NO_KEY),
+    # a session is not used by other sites' pages: reading
+    *((ask("/x", COOKIE, *site(own, mode)), SESSION, ALLOWED)
+      for own in ("same-origin", "none") for mode in ("", "cors", "navigate")),
+    *((ask("/x", COOKIE, *site(other, "navigate")), SESSION, ALLOWED)
+      for other in ("cross-site", "same-site", "?")),
+    *((ask("/x", COOKIE, *site(other, mode)), SESSION, OTHER_SITE)
+      for other in ("cross-site", "same-site", "?", "")
+      for mode in ("", "cors", "no-cors", "NAVIGATE", "websocket")),
+    (ask("/x", COOKIE, *site("none"), *site("cross-site")), SESSION, OTHER_SITE),
+    (ask("/x", COOKIE, *site("cross-site", "navigate"), header("sec-fetch-mode", "cors")),
+     SESSION, OTHER_SITE),
+    (ask("/x", COOKIE, *site("cross-site", "cors")), None, OTHER_SITE),
+    (ask("/x", HEADER, *site("cross-site", "cors")), KEY, ALLOWED),
+    # changing
+    (post(HOST, ORIGIN), SESSION, ALLOWED),
+    (post(HOST), SESSION, ALLOWED),
+    (post(HOST, header("origin", "https://10.0.0.1:8080")), SESSION, ALLOWED),
+    (post(HOST, header("origin", "https://10.0.0.1:8080"), tls=True), SESSION, ALLOWED),
+    (post(HOST, ORIGIN, tls=True), SESSION, OTHER_SITE),
+    (post(header("host", "Camera-Room"), header("origin", "http://camera-room")), SESSION, ALLOWED),
+    (post(header("host", "[::1]:8080"), header("origin", "http://[::1]:8080")), SESSION, ALLOWED),
+    *((post(HOST, header("origin", other)), SESSION, OTHER_SITE)
+      for other in ("http://10.0.0.1", "http://10.0.0.1:80", "http://10.0.0.1:8081", "null", "",
+                    "http://10.0.0.1:8080/", "http://10.0.0.1:8080.evil", "10.0.0.1:8080",
+                    "http://evil", "ftp://10.0.0.1:8080", "http://u@10.0.0.1:8080")),
+    (post(HOST, ORIGIN, header("origin", "http://evil")), SESSION, OTHER_SITE),
+    (post(ORIGIN), SESSION, OTHER_SITE),
+    (post(HOST, header("host", "evil"), ORIGIN), SESSION, OTHER_SITE),
+    (post(header("host", ""), header("origin", "http://")), SESSION, OTHER_SITE),
+    (post(HOST, ORIGIN, *site("same-origin")), SESSION, ALLOWED),
+    (post(HOST, ORIGIN, *site("none")), SESSION, ALLOWED),
+    (post(HOST, ORIGIN, *site("cross-site", "navigate")), SESSION, OTHER_SITE),
+    (post(HOST, ORIGIN, *site("same-site", "navigate")), SESSION, OTHER_SITE),
+    (post(HOST, *site("cross-site", "navigate")), SESSION, OTHER_SITE),
+    *((post(HOST, header("origin", "http://evil"), method=method), SESSION, OTHER_SITE)
+      for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get", "X", "")),
+    (post(HOST, header("origin", "http://evil"), method="HEAD"), SESSION, ALLOWED),
+    # sockets
+    (socket(HOST, ORIGIN), SESSION, ALLOWED),
+    (socket(HOST), SESSION, OTHER_SITE),
+    (socket(HOST, header("origin", "http://evil")), SESSION, OTHER_SITE),
+    (socket(HOST, header("origin", "ws://10.0.0.1:8080")), SESSION, OTHER_SITE),
+    (socket(HOST, ORIGIN, *site("same-origin", "websocket")), SESSION, ALLOWED),
+    (socket(HOST, ORIGIN, *site("cross-site", "websocket")), SESSION, OTHER_SITE),
+    (socket(HOST, ORIGIN, *site("cross-site", "navigate")), SESSION, OTHER_SITE),
+    (socket(HOST, ORIGIN, *site("same-origin"), peer="10.0.0.5"), SESSION, NOT_LOCAL),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "key", "expected"), [*CASES, *SESSION_CASES])
 def test_the_decision(asked: Ask, key: Key | None, expected: auth.Decision) -> None:
-    assert decide(asked, everywhere=False, key=key) == expected
+    assert decide(asked, everywhere=False, key=key, now=NOW) == expected
 
 
-@pytest.mark.parametrize(("asked", "key", "expected"), CASES)
+@pytest.mark.parametrize(("asked", "key", "expected"), [*CASES, *SESSION_CASES])
 def test_opened_to_others_the_key_still_decides(
     asked: Ask, key: Key | None, expected: auth.Decision
 ) -> None:
-    elsewhere = Ask(asked.kind, asked.path, asked.root_path, "10.0.0.5", asked.headers)
-    decision = decide(elsewhere, everywhere=True, key=key)
+    decision = decide(replace(asked, peer="10.0.0.5"), everywhere=True, key=key, now=NOW)
     if expected == NOT_LOCAL:
         assert decision.allowed
     else:
         assert decision == expected
 
 
-@given(st.lists(st.tuples(st.sampled_from([b"authorization", b"x-api-key"]), st.binary())))
-def test_no_bytes_open_it(headers: list[tuple[bytes, bytes]]) -> None:
-    assert not decide(ask("/x", *headers), everywhere=False, key=KEY).allowed
+NAMES = [b"authorization", b"x-api-key", b"cookie", b"origin", b"host", b"sec-fetch-site"]
+ODD = st.lists(st.tuples(st.sampled_from(NAMES), st.binary()))
+PATHS = st.sampled_from(["/x", "/enter", "/", "/healthz/", ""])
+
+
+@given(ODD, PATHS, st.binary(), st.sampled_from([None, KEY, SESSION, LINK]), st.booleans())
+def test_no_bytes_open_it(
+    headers: list[tuple[bytes, bytes]], path: str, query: bytes, key: Key | None, socket: bool
+) -> None:
+    asked = ask(path, *headers, query=query, kind="websocket" if socket else "http")
+    assert decide(asked, everywhere=False, key=key, now=NOW).status in {401, 403}
+
+
+@given(
+    ODD.map(lambda headers: [each for each in headers if each[0] not in NAMES[:3]]),
+    st.sampled_from(["GET", "HEAD", "POST", "DELETE"]),
+    st.booleans(),
+)
+def test_odd_headers_beside_a_session_never_help_another_site(
+    headers: list[tuple[bytes, bytes]], method: str, socket: bool
+) -> None:
+    kind = "websocket" if socket else "http"
+    other = [*headers, header("origin", "http://evil"), *site("cross-site", "cors"), COOKIE]
+    asked = ask("/x", *other, method=method, kind=kind)
+    assert decide(asked, everywhere=False, key=SESSION, now=NOW) == OTHER_SITE
+    # and what a browser cannot forge stops nobody who has a machine key
+    asked = ask("/x", *other, BEARER, method=method, kind=kind)
+    assert decide(asked, everywhere=False, key=KEY, now=NOW) == ALLOWED
+
+
+@given(st.lists(st.sampled_from([b"a=1", b";", b" ", b"matakota_8081=x", b"=", b"\xff"])))
+def test_other_cookies_do_not_matter(others: list[bytes]) -> None:
+    held = (b"cookie", b";".join([*others, COOKIE[1], *others]))
+    assert decide(ask("/x", held), everywhere=False, key=SESSION, now=NOW) == ALLOWED
 
 
 def test_tokens_hide_their_secret() -> None:
@@ -111,89 +293,3 @@ def test_tokens_hide_their_secret() -> None:
     assert len(bytes.fromhex(TOKEN.secret)) == 32
     assert TOKEN.id != OTHER.id
     assert TOKEN.hash != OTHER.hash
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(sqlite_url(tmp_path)) as opened:
-        yield opened
-
-
-def test_a_revoked_key_stays_known_for_seconds_only(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    text = add_key(store)
-    key_id = text.split("_")[1]
-    known = auth.KnownKeys(store.keys)
-    assert known.cached(key_id) is None
-    assert known.find(key_id) == known.cached(key_id) != None  # noqa: E711
-    store.keys.revoke(key_id)
-    assert known.cached(key_id) is not None
-    monkeypatch.setattr(auth, "CACHE_S", 0.0)
-    assert known.cached(key_id) is None
-    found = known.find(key_id)
-    assert found is not None
-    assert found.revoked_at is not None
-
-
-def test_the_cache_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "CACHE_SIZE", 3)
-    known = auth.KnownKeys(store.keys)
-    for number in range(6):
-        known.find(add_key(store, f"k{number}").split("_")[1])
-        known.find(f"none{number}")
-    assert len(known._cache) == 3
-    assert len(known._none) == 3
-
-
-def test_unknown_ids_are_asked_for_once_in_seconds(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-    get = store.keys.get
-    monkeypatch.setattr(store.keys, "get", lambda key_id: asked.append(key_id) or get(key_id))
-    known = auth.KnownKeys(store.keys)
-
-    async def ask_often() -> None:
-        for _ in range(10):
-            assert await known.get("00000000") is None
-
-    asyncio.run(ask_often())
-    assert asked == ["00000000"]
-    monkeypatch.setattr(auth, "CACHE_S", 0.0)
-    asyncio.run(ask_often())
-    assert len(asked) == 11
-    # one that is made afterwards is found
-    store.keys.add("00000000", "late", TOKEN.hash)
-    assert asyncio.run(known.get("00000000")) is not None
-
-
-def test_use_is_kept_once_a_minute(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    add_key(store)
-    (key,) = store.keys.all()
-    known = auth.KnownKeys(store.keys)
-    assert [known.use(key) for _ in range(3)] == [True, False, False]
-    monkeypatch.setattr(auth, "USED_EVERY_S", 0.0)
-    assert known.use(key)
-    known.keep_use(key)
-    assert store.keys.all()[0].last_used_at is not None
-    monkeypatch.setattr(store.keys, "used", _full)
-    known.keep_use(key)
-
-
-def _full(_key_id: str) -> None:
-    raise StoreError("no space")
-
-
-def test_unknown_connections_are_not_served(store: Store) -> None:
-    async def inner(*_: object) -> None:
-        raise AssertionError("behind the door")
-
-    async def nothing(*_: object) -> dict[str, str]:
-        return {}
-
-    door = Door(inner, auth.KnownKeys(store.keys), everywhere=True)
-    for kind in ("tcp", "", "HTTP"):
-        scope = {"type": kind, "path": "/healthz", "headers": [], "client": ("127.0.0.1", 1)}
-        with pytest.raises(ServiceError):
-            asyncio.run(door(scope, nothing, nothing))  # type: ignore[arg-type]

@@ -118,7 +118,7 @@ def test_cameras(tmp_path: Path) -> None:
         "id": "up", "name": "Up", "source": "rtsp", "state": "live", "code": None, "message": "",
         "since": "2026-01-31T00:00:00.000Z", "last_frame": "2026-01-31T00:00:00.000Z",
         "width": 640, "height": 360, "analysed": 10, "dropped": 1, "connects": 1, "revision": 1,
-        "worker": "w",
+        "detections": 0, "crossings": 0, "worker": "w",
     }  # fmt: skip
     assert (down["state"], down["code"], down["message"]) == ("down", "stalled", "no pictures")
     assert (lost["state"], lost["code"]) == ("unknown", None)
@@ -197,7 +197,9 @@ def test_the_description(served: Api) -> None:
     schema = served.client.get("/openapi.json").json()
     assert set(schema["paths"]) == {
         f"{V1}/alerts", f"{V1}/alerts/stream", f"{V1}/alerts/{{alert_id}}",
-        f"{V1}/alerts/{{alert_id}}/acknowledge", f"{V1}/counts", f"{V1}/cameras", "/healthz",
+        f"{V1}/alerts/{{alert_id}}/acknowledge", f"{V1}/counts", f"{V1}/cameras",
+        f"{V1}/cameras/{{camera}}/scene", f"{V1}/cameras/{{camera}}/snapshot",
+        f"{V1}/cameras/{{camera}}/live", f"{V1}/cameras/try", f"{V1}/workers", "/healthz",
         "/readyz",
     }  # fmt: skip
     for path, operations in schema["paths"].items():

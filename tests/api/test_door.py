@@ -5,22 +5,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from api.app import create_app
-from api.auth import Door, Token
+from api.auth import KnownKeys, Token
 from api.bell import Bell
+from api.door import POLICY, Door
 from api.store import Store
-from tests.api.served import FakeIngest, add_key, alert, sqlite_url
-from vision.errors import BusError, StoreError
+from tests.api.served import FakeIngest, add_key, alert, application, sqlite_url
+from vision.errors import BusError, ServiceError, StoreError
 
 OPEN = {"/healthz", "/readyz"}
 NO_ROUTES = [
-    "/", "", "/docs", "/redoc", "/docs/oauth2-redirect", "/openapi.json", "/openapi.json/",
+    "/", "", "/docs", "/redoc", "/docs/oauth2-redirect", "/docs/files", "/room", "/room/",
+    "/enter/", "//enter", "/leave/", "/openapi.json", "/openapi.json/",
     "/api", "/api/v1", "/api/v1/", "/api/v1/alerts/", "/api/v2/alerts", "/static/x.js",
     "/healthz/", "//healthz", "/readyz/../api/v1/alerts", "/metrics", "/\0", "/%00", "*",
 ]  # fmt: skip
@@ -37,7 +39,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.fixture(scope="module")
 def door(store: Store) -> Iterator[Door]:
     bell = Bell()
-    yield create_app(store, bell, FakeIngest(), everywhere=False)
+    yield application(store, bell, FakeIngest())
     bell.close()
 
 
@@ -126,11 +128,13 @@ def test_paths_that_are_no_routes(door: Door, key: str, path: str) -> None:
         assert status(refused) == 401, method
         assert dict(refused[0]["headers"])[b"www-authenticate"].startswith(b"Bearer")
         answered = call(door, path, method, key)
-        described = path == "/openapi.json" and method in {"GET", "HEAD"}
+        described = (path, method) in {
+            ("/openapi.json", "GET"), ("/openapi.json", "HEAD"), ("/docs", "GET"),
+        }  # fmt: skip
         assert status(answered) in ({200} if described else {404, 405}), method
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/api/v1/alerts/stream", "/_nicegui_ws/x"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/api/v1/alerts/stream", "/enter", "/room/x"])
 def test_websockets_are_refused_before_they_are_accepted(door: Door, key: str, path: str) -> None:
     for with_key in ("", key):
         sent = call(door, path, key=with_key, type="websocket", subprotocols=[])
@@ -196,6 +200,105 @@ def test_no_request_waits_for_the_note_of_its_use(
     assert 1 <= len(noted) <= 4
 
 
+def headers_of(sent: list[dict[str, Any]]) -> dict[bytes, bytes]:
+    names = [name.lower() for name, _ in sent[0]["headers"]]
+    assert len(names) == len(set(names)), "each once"
+    return {name.lower(): value for name, value in sent[0]["headers"]}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/v1/alerts", "/none", "/docs", "/openapi.json"])
+@pytest.mark.parametrize("with_key", [False, True])
+def test_every_answer_tells_browsers_how_to_treat_it(
+    door: Door, key: str, path: str, with_key: bool
+) -> None:
+    found = headers_of(call(door, path, key=key if with_key else ""))
+    assert found[b"x-content-type-options"] == b"nosniff"
+    assert found[b"x-frame-options"] == b"DENY"
+    assert found[b"referrer-policy"] == b"same-origin"
+    assert found[b"cache-control"] == b"no-store"
+    is_page = found[b"content-type"].startswith(b"text/html")
+    assert is_page == (path == "/docs" and with_key)
+    assert found.get(b"content-security-policy") == (POLICY.encode() if is_page else None)
+
+
+def test_what_a_route_says_about_itself_stays(store: Store, key: str) -> None:
+    async def inner(_scope: Any, _receive: Any, send: Any) -> None:
+        headers = [(b"Cache-Control", b"max-age=9"), (b"X-FRAME-OPTIONS", b"SAMEORIGIN")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    found = headers_of(call(Door(inner, KnownKeys(store.keys), everywhere=True), "/", key=key))
+    assert found[b"cache-control"] == b"max-age=9"
+    assert found[b"x-frame-options"] == b"SAMEORIGIN"
+    assert found[b"x-content-type-options"] == b"nosniff"
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "accept", "words"),
+    [
+        ("/", b"", b"text/html,application/xhtml+xml,*/*;q=0.8", b"run matakota link"),
+        ("/api/v1/alerts", b"", b"TEXT/HTML", b"run matakota link"),
+        ("/enter", b"link=x", b"text/html", b"used already or too old"),
+        ("/enter", b"link=<script>", b"text/html", b"used already or too old"),
+    ],
+)
+def test_a_browser_is_refused_with_a_page(
+    door: Door, path: str, query: bytes, accept: bytes, words: bytes
+) -> None:
+    sent = call(door, path, query_string=query, headers=[(b"accept", accept)])
+    found, body = headers_of(sent), sent[1]["body"]
+    assert status(sent) == 401
+    assert found[b"content-type"] == b"text/html; charset=utf-8"
+    assert found[b"content-security-policy"] == POLICY.encode()
+    assert int(found[b"content-length"]) == len(body)
+    assert words in body
+    assert b"matakota link" in body
+    for forbidden in (b"<script", b"http:", b"https:", b"src="):
+        assert forbidden not in body.lower()
+    head = call(door, path, "HEAD", query_string=query, headers=[(b"accept", accept)])
+    assert headers_of(head) == found
+    assert head[1]["body"] == b""
+
+
+def test_a_refusal_is_escaped_and_says_no_more_than_its_reason(
+    door: Door, key: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_key_id: str) -> None:
+        raise StoreError("the database <b>&'\" is gone")
+
+    monkeypatch.setattr("api.auth.CACHE_S", 0.0)
+    monkeypatch.setattr(store.keys, "get", gone)
+    headers = [(b"x-api-key", key.encode()), (b"accept", b"text/html")]
+    sent = call(door, "/", headers=headers)
+    assert status(sent) == 503
+    assert b"the database &lt;b&gt;&amp;&#x27;&quot; is gone" in sent[1]["body"]
+    assert b"matakota link" not in sent[1]["body"], "no link helps here"
+
+
+def test_the_reference_comes_from_here_alone(door: Door, key: str) -> None:
+    page = call(door, "/docs", key=key)[1]["body"].decode()
+    assert "://" not in page
+    files = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(files) == 3
+    for file in files:
+        assert status(call(door, file)) == 401
+        assert status(call(door, file, key=key)) == 200
+
+
+def test_unknown_connections_are_not_served(store: Store) -> None:
+    async def inner(*_: object) -> None:
+        raise AssertionError("behind the door")
+
+    async def nothing(*_: object) -> dict[str, str]:
+        return {}
+
+    door = Door(inner, KnownKeys(store.keys), everywhere=True)
+    for kind in ("tcp", "", "HTTP"):
+        scope = {"type": kind, "path": "/healthz", "headers": [], "client": ("127.0.0.1", 1)}
+        with pytest.raises(ServiceError):
+            asyncio.run(door(scope, nothing, nothing))  # type: ignore[arg-type]
+
+
 INSIDE = "Redis at 10.1.2.3 does not answer: look at it"
 
 
@@ -221,7 +324,7 @@ def test_readiness_gives_its_reasons_to_insiders(
 ) -> None:
     bell = Bell()
     ingest = FakeIngest(problem=BusError(INSIDE))
-    open_door = create_app(store, bell, ingest, everywhere=True)
+    open_door = application(store, bell, ingest, everywhere=True)
     (given,) = headers.values() if len(headers) == 1 else ("",)
     if given == "REVOKED":
         revoked = add_key(store, "revoked-now")
@@ -248,7 +351,7 @@ def test_readiness_says_that_the_keys_are_gone(
         raise StoreError("the database 10.1.2.3 is gone")
 
     bell = Bell()
-    open_door = create_app(store, bell, FakeIngest(), everywhere=True)
+    open_door = application(store, bell, FakeIngest(), everywhere=True)
     monkeypatch.setattr(store.keys, "get", gone)
     monkeypatch.setattr(store, "check", gone)
     sent = call(open_door, "/readyz", key=key, client=("192.0.2.1", 1))

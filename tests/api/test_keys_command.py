@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from api.cli import run
+from api.store import Store
 
 Keys = Callable[..., tuple[int, str, str]]
 
@@ -38,14 +39,36 @@ def test_made_listed_and_ended(keys: Keys, tmp_path: Path) -> None:
     code, listed, said = keys("list")
     assert (code, said) == (0, "")
     head, line = listed.splitlines()
-    assert head.split() == ["id", "name", "created", "last", "used", "revoked"]
-    assert line.split()[:2] == [key_id, "room"]
-    assert line.split()[3:] == ["-", "-"], "not used, not revoked"
+    assert head.split() == ["id", "kind", "name", "created", "last", "used", "expires", "revoked"]
+    assert line.split()[:3] == [key_id, "key", "room"]
+    assert line.split()[4:] == ["-", "-", "-"], "not used, never expires, not revoked"
     assert secret not in listed
     for file in (tmp_path / "data").iterdir():
         assert secret.encode() not in file.read_bytes()
     assert keys("revoke", key_id) == (0, f"room ({key_id}) is revoked\n", "")
     assert not keys("list")[1].splitlines()[1].endswith("-")
+
+
+def test_sessions_and_links_are_listed_and_ended_too(keys: Keys, tmp_path: Path) -> None:
+    keys("list")
+    with Store.open(f"sqlite:///{tmp_path / 'data' / 'matakota.db'}") as store:
+        store.keys.add_link("aaaaaaaa", "administrator", "h", lasts_s=60)
+        store.keys.add_link("bbbbbbbb", "administrator", "h", lasts_s=60)
+        assert store.keys.redeem("aaaaaaaa", "h", "cccccccc", "h", lasts_s=60)
+    rows = [line.split() for line in keys("list")[1].splitlines()[1:]]
+    assert {(row[0], row[1], row[2]) for row in rows} == {
+        ("aaaaaaaa", "link", "administrator"),
+        ("bbbbbbbb", "link", "administrator"),
+        ("cccccccc", "session", "administrator"),
+    }
+    assert all(row[5] != "-" for row in rows), "all expire"
+    assert {row[0]: row[6] == "-" for row in rows} == {
+        "aaaaaaaa": False, "bbbbbbbb": True, "cccccccc": True,
+    }  # fmt: skip
+    for each in ("cccccccc", "bbbbbbbb"):
+        assert keys("revoke", each) == (0, f"administrator ({each}) is revoked\n", "")
+    assert keys("revoke", "administrator")[0] == 2
+    assert not [line for line in keys("list")[1].splitlines() if line.endswith("-")]
 
 
 def test_data_are_their_owners_alone(keys: Keys, tmp_path: Path) -> None:

@@ -243,4 +243,4 @@ def test_an_ingest_that_breaks_down_ends_it(
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     code, err = inside()
     assert code == 1
-    assert "the ingest broke down" in err
+    assert "the API broke down" in err

@@ -231,6 +231,68 @@ def outage_of_redis(folder: Path, cache: Path, *, seconds: float) -> Outage:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Changes:
+    """Scenes changed by ``config apply`` on a system that runs: the longest time that the command
+    took, from its end until the worker had taken the scene, and until the API's reports said so;
+    how often the camera was connected to; alerts and crossings, which are as many; alerts of the
+    ledger that are not stored; and the revisions that stored alerts and counts carry."""
+
+    rounds: int
+    command_s: float
+    taken_s: float
+    reported_s: float
+    connects: int
+    alerts: int
+    crossings: int
+    lost: int
+    of_alerts: set[int]
+    of_counts: set[int]
+
+
+def changing(folder: Path, cache: Path, *, rounds: int) -> Changes:
+    """Another scene ``rounds`` times; in between Redis is emptied, and killed."""
+    command, taken, reported = [], [], []
+    with Simulator({"plaza": load_recording(PLAZA, cache)}) as simulator:
+        write_city(folder, {"plaza": simulator.url("plaza")}, scene=many_lines(folder, 60))
+        with Living(folder) as living:
+            wait_for(living.spooled, "the first alert")
+            for revision in range(2, 2 + rounds):
+                many_lines(folder, 60 + revision)
+                began_s = time.monotonic()
+                ran = living.run("config", "apply", "city.yaml")
+                assert f"plaza: scene revision {revision}\n" in ran.stdout, ran.stderr
+                command.append(time.monotonic() - began_s)
+                began_s = time.monotonic()
+                said = f"camera=plaza revision={revision}"
+                wait_for(lambda s=said: s in living.log.read_text(encoding="utf-8"), said, BACK_S)
+                taken.append(time.monotonic() - began_s)
+                wait_for(
+                    lambda r=revision: living.cameras()["plaza"]["revision"] == r, said, BACK_S
+                )
+                reported.append(time.monotonic() - began_s)
+                wait_for(
+                    lambda r=revision: any(a["revision"] == r for a in living.alerts()),
+                    f"an alert of revision {revision}",
+                )
+                # what follows has to come to a worker all the same
+                if revision % 2:
+                    wait_for(lambda: living.kill("Valkey"), "a Valkey to kill")
+                    wait_for(living.ready, "ready again")
+                else:
+                    wait_for(lambda: _flushed(living), "FLUSHALL")
+            connects = living.cameras()["plaza"]["connects"]
+            alerts, crossings, lost = stopped_and_compared(living, simulator)
+            of_alerts = {a["revision"] for a in living.alerts(kind="line_crossing")}
+            since = {"camera": "plaza", "interval": "5m"}
+            counts = living.get("/api/v1/counts", **since)["counts"]
+            of_counts = {row["revision"] for row in counts if row["count"]}
+    return Changes(
+        rounds, max(command), max(taken), max(reported), connects, alerts, crossings, lost,
+        of_alerts, of_counts,
+    )  # fmt: skip
+
+
 def stopped_and_compared(living: Living, simulator: Simulator) -> tuple[int, int, int]:
     """With ``many_lines`` each crossing is an alert: how many of both are stored, and how many
     alerts of the ledger are not."""

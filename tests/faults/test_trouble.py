@@ -111,7 +111,7 @@ GONE = (
 )
 def test_a_wrong_address_of_redis(city: Path, command: str, url: str) -> None:
     living = Living(city, MATAKOTA_REDIS_URL=url.format(free=free_port()))
-    ran = living.run(command, "-c", "city.yaml")
+    ran = living.run(command, *(["-c", "city.yaml"] if command == "up" else []))
     assert ran.returncode == 2, ran.stderr
     assert "edis" in one_sentence(ran.stderr)
     assert "canary-password" not in ran.stderr + ran.stdout
@@ -151,7 +151,7 @@ def test_a_redis_that_may_evict(city: Path) -> None:
             link.sendall(b"CONFIG SET maxmemory-policy allkeys-lru\r\n")
             assert link.recv(64).startswith(b"+OK")
         for command in ("up", "worker", "serve"):
-            arguments = [] if command == "serve" else ["-c", "city.yaml"]
+            arguments = ["-c", "city.yaml"] if command == "up" else []
             ran = Living(city, MATAKOTA_REDIS_URL=valkey.url).run(command, *arguments)
             assert ran.returncode == 2, ran.stderr
             assert "noeviction" in one_sentence(ran.stderr)

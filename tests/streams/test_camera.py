@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 
 import streams.camera as module
-from streams.camera import CameraLoop
-from streams.config import SYNTHETIC, CameraConfig
+from streams.assignment import Analysis, Assignment
+from streams.camera import CameraLoop, Left
+from streams.config import SYNTHETIC, CameraConfig, Credential
 from streams.health import Code, Health, State
 from streams.messages import AlertMessage, CountsMessage, decode
 from streams.recorder import Recorder
 from streams.spool import Spool
 from tests.waiting import PATIENCE_S, wait_for
-from vision.bins import Binner
 from vision.errors import SceneError
 from vision.pipeline import Step
 from vision.scene import Line, Scene
@@ -71,7 +71,7 @@ class Script:
         self.health = Health(State.DOWN, code, START_TS)
 
 
-class Analysis:
+class Scripted:
     """Stands for a pipeline: gives the events and crossings that the test put into it."""
 
     def __init__(self) -> None:
@@ -79,9 +79,10 @@ class Analysis:
         self.crossings: dict[float, list[Crossing]] = {}
         self.broken = False
         self.built = 0
+        self.scene = SCENE
 
-    def build(self, scene: Scene, size: tuple[int, int]) -> Any:
-        scene.scale_from(size)
+    def build(self, size: tuple[int, int]) -> Any:
+        self.scene.scale_from(size)
         self.built += 1
         return self
 
@@ -105,6 +106,38 @@ def event(name: str, start_ts: float, end_ts: float | None = None) -> Event:
     )
 
 
+class Viewer:
+    """Somebody who views camera ``a``, or nobody."""
+
+    def __init__(self) -> None:
+        self.views = False
+        self.offered: list[tuple[Any, ...]] = []
+
+    def wanted(self, camera: str) -> bool:
+        return self.views
+
+    def offer(self, *offered: Any) -> None:
+        self.offered.append(offered)
+
+
+def assigned(
+    revision: int = 1,
+    *,
+    source: Any = SYNTHETIC,
+    scene: bool = True,
+    name: str = "A",
+    model: str = "m",
+    password: str | None = None,
+) -> Assignment:
+    """Camera ``a`` as it is configured; the revision says which scene it has."""
+    drawn: Any = {"revision": revision} if scene else None
+    login = None if password is None else "gate"
+    credential = None if password is None else Credential("operator", password)
+    return Assignment(
+        CameraConfig("a", name, source, login, model, None, None, drawn, revision), credential, ()
+    )
+
+
 class Stage:
     """A running loop with everything around it."""
 
@@ -112,37 +145,54 @@ class Stage:
         self,
         spool: Spool,
         *,
-        scene: Scene | None = SCENE,
-        opened: list[AlertMessage] | None = None,
-        kind: Any = SYNTHETIC,
+        scene: bool = True,
+        left: Left | None = None,
+        asked: Assignment | None = None,
     ) -> None:
         self.spool = spool
         self.source = Script()
-        self.analysis = Analysis()
+        self.sources = [self.source]
+        self.analysis = Scripted()
+        self.refused: Exception | None = None
         self.recorder = Recorder(spool)
-        binner = None if scene is None else Binner("a", scene.lines, scene.classes, 1)
+        self.viewer = Viewer()
+        self.left = Left()
         self.loop = CameraLoop(
-            CameraConfig("a", "A", kind, None, None, "m", None),
-            scene,
-            1,
-            self.source,
-            pipelines=self.analysis.build,
+            asked or assigned(scene=scene),
+            sources=lambda _: self.sources[-1],
+            analyses=self._analysis,
             recorder=self.recorder,
             slots=threading.Semaphore(1),
-            binner=binner,
-            opened=opened or [],
+            viewing=self.viewer,
         )
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self.loop.run, args=(self._stop,))
+        self._thread = threading.Thread(target=self._run, args=(left or Left(),))
+
+    def _analysis(self, config: CameraConfig) -> Analysis:
+        if self.refused is not None:
+            raise self.refused
+        if config.scene is None:
+            return Analysis()
+        return Analysis(self.analysis.scene, config.revision, ("person",), self.analysis.build)
+
+    def _run(self, left: Left) -> None:
+        self.left = self.loop.run(left)
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
+        self.end("the worker stopped")
+
+    def end(self, why: str, *, removed: bool = False) -> None:
+        self.loop.stop(why, removed=removed)
         self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
+
+    def another_source(self) -> Script:
+        """What the next address leads to."""
+        self.sources.append(Script())
+        return self.sources[-1]
 
     def messages(self) -> list[AlertMessage | CountsMessage]:
         return [decode(spooled.body) for spooled in self.spool.unsent(10_000)]
@@ -196,7 +246,7 @@ def test_each_outage_is_one_alert_that_closes_by_itself(spool: Spool) -> None:
 
 def test_a_camera_that_never_came_is_an_outage_from_the_start(spool: Spool) -> None:
     before = time.time()
-    with Stage(spool, scene=None) as stage:
+    with Stage(spool, scene=False) as stage:
         stage.source.fail(Code.UNAUTHORIZED)
         (alert,) = wait_for(lambda: stage.alerts(), "opened")
     assert before <= alert.start_ts <= alert.raised_ts
@@ -267,7 +317,7 @@ def test_what_an_earlier_run_left_open(spool: Spool) -> None:
     opened = [m for m in left if isinstance(m, AlertMessage)]
     assert {m.kind for m in opened} == {"intrusion", "camera_down"}
     down = next(m for m in opened if m.kind == "camera_down")
-    with Stage(spool, opened=opened) as stage:
+    with Stage(spool, left=Left(tuple(opened))) as stage:
         stage.source.fail(Code.UNREACHABLE)
         time.sleep(0.2)
         stage.source.show(START_TS + 50)
@@ -367,12 +417,12 @@ def full(spool: Spool) -> Iterator[None]:
 
 
 def test_a_scene_error_while_building_is_a_mismatch(spool: Spool) -> None:
-    with Stage(spool) as stage:
+    def refuse(size: tuple[int, int]) -> Any:
+        raise SceneError("no")
 
-        def refuse(scene: Scene, size: tuple[int, int]) -> Any:
-            raise SceneError("no")
-
-        stage.loop._pipelines = refuse
+    stage = Stage(spool)
+    stage.analysis.build = refuse  # type: ignore[method-assign]
+    with stage:
         stage.source.show(START_TS)
         wait_for(lambda: stage.loop.report().code is Code.SCENE_MISMATCH, "said")
 

@@ -10,9 +10,9 @@ import pytest
 
 from streams.address import DEFAULT_NETWORKS
 from streams.config import City, load_city, load_credentials
-from streams.scenefile import load_scene
+from streams.scenefile import scene_of
 from tests.needs import REPO
-from vision.errors import ConfigError
+from vision.errors import ConfigError, SceneError
 
 CANARY = "canary-not-a-real-password"
 
@@ -30,6 +30,8 @@ def city(folder: Path, text: str) -> City:
 
 def test_a_whole_city(tmp_path: Path) -> None:
     write(tmp_path, f"harbour: {{user: operator, password: '{CANARY}'}}\n", "logins.yaml")
+    (tmp_path / "scenes").mkdir()
+    write(tmp_path / "scenes", "frame_size: [64, 48]\nlines: []\n", "gate.yaml")
     found = city(
         tmp_path,
         """
@@ -45,7 +47,12 @@ cameras:
     login: harbour
     scene: scenes/gate.yaml
     fps: all
-  - {id: square, source: "rtsps://[fd00::5]/", model: other, fps: 2.5}
+    worker: north
+  - id: square
+    source: "rtsps://[fd00::5]/"
+    model: other
+    fps: 2.5
+    scene: {frame_size: [640, 360], stretch: true}
   - {id: demo, source: synthetic}
 """,
     )
@@ -53,21 +60,25 @@ cameras:
     assert found.name == "Makassar"
     assert found.networks == (ip_network("10.20.0.0/16"), ip_network("127.0.0.0/8"))
     assert str(gate.source) == "rtsp://10.20.0.5:8554/live/main?channel=1"
-    assert gate.credential is not None
-    assert (gate.credential.user, gate.credential.password) == ("operator", CANARY)
+    assert (gate.login, gate.worker) == ("harbour", "north")
     assert (gate.name, gate.fps, gate.model) == ("Harbour gate", None, "yolox_nano")
-    assert gate.scene == tmp_path / "scenes/gate.yaml"
+    assert gate.scene == {"frame_size": [64, 48], "lines": []}
+    assert square.scene == {"frame_size": [640, 360], "stretch": True}
     assert str(square.source) == "rtsps://[fd00::5]:322/"
     assert (square.name, square.fps, square.model) == ("square", 2.5, "other")
-    assert (demo.synthetic, demo.fps, demo.scene, demo.credential) == (True, 8.0, None, None)
-    assert found.secrets == (CANARY,)
+    assert (demo.synthetic, demo.fps, demo.scene, demo.login) == (True, 8.0, None, None)
+    assert {camera.revision for camera in found.cameras} == {0}
+    assert found.credentials == tmp_path / "logins.yaml"
     assert CANARY not in repr(found)
-    assert CANARY not in str(gate.credential)
+    login = load_credentials(found.credentials)["harbour"]
+    assert (login.user, login.password) == ("operator", CANARY)
+    assert CANARY not in f"{login} {login!r}"
 
 
 def test_what_a_short_city_means(tmp_path: Path) -> None:
     found = city(tmp_path, "cameras: [{id: a, source: rtsp://10.0.0.1/}]")
     assert found.name == "city"
+    assert (found.credentials, found.cameras[0].worker) == (None, None)
     assert found.networks == DEFAULT_NETWORKS
     assert found.cameras[0].model == "nanodet_g"
     assert found.cameras[0].fps == 5.0
@@ -103,6 +114,9 @@ def test_what_a_short_city_means(tmp_path: Path) -> None:
         ("cameras: [{id: a, source: synthetic, fps: 61}]", "is no frame rate"),
         ("cameras: [{id: a, source: synthetic, fps: fast}]", "is not a finite number"),
         ("cameras: [{id: a, source: synthetic, sceen: x}]", "did you mean 'scene'?"),
+        ("cameras: [{id: a, source: synthetic, worker: a b}]", "'a b' is no name"),
+        ("cameras: [{id: a, source: synthetic, worker: 7}]", "put it in quotes"),
+        ("cameras: [{id: a, source: synthetic, revision: 7}]", "unknown field 'revision'"),
         ("networks: [10.0.0.1/8]\ncameras: []", "cameras"),
         (
             "networks: [10.0.0.1/8]\ncameras: [{id: a, source: synthetic}]",
@@ -157,12 +171,51 @@ def test_mistakes_in_logins(tmp_path: Path, text: str, said: str) -> None:
 
 def test_paths_may_be_long_and_are_from_the_citys_folder(tmp_path: Path) -> None:
     deep = "/".join(["folder"] * 100)
+    (tmp_path / deep).mkdir(parents=True)
+    write(tmp_path / deep, "frame_size: [64, 48]", "a.yaml")
     found = city(
         tmp_path,
         f"model: {deep}/own.onnx\ncameras: [{{id: a, source: synthetic, scene: {deep}/a.yaml}}]",
     )
-    assert found.cameras[0].scene == tmp_path / deep / "a.yaml"
+    assert found.cameras[0].scene == {"frame_size": [64, 48]}
     assert found.cameras[0].model == str(tmp_path / deep / "own.onnx")
+
+
+@pytest.mark.parametrize(
+    ("scene", "kind", "said"),
+    [
+        ("nowhere.yaml", SceneError, "nowhere.yaml: there is no such file"),
+        ("bad.yaml", SceneError, "bad.yaml:1: frame_size: expected a list"),
+        ("blind.yaml", SceneError, "blind.yaml:1: field 'frame_size' is missing"),
+        ("{frame_size: 5}", ConfigError, "city.yaml:1: cameras[0].scene.frame_size: expected a"),
+        ("{lines: []}", ConfigError, "cameras[0].scene: field 'frame_size' is missing"),
+        ("{}", ConfigError, "cameras[0].scene: field 'frame_size' is missing"),
+        ("[]", ConfigError, "cameras[0].scene: expected text, found a list"),
+    ],
+)
+def test_a_scene_is_checked_where_it_is_written(
+    tmp_path: Path, scene: str, kind: type[Exception], said: str
+) -> None:
+    write(tmp_path, "frame_size: 5", "bad.yaml")
+    write(tmp_path, "lines: []", "blind.yaml")
+    with pytest.raises(kind) as caught:
+        city(tmp_path, f"cameras: [{{id: a, source: synthetic, scene: {scene}}}]")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("stem", ["x" * 81, "tab\tin it", " ", "\udcff"])
+def test_a_file_whose_name_no_city_has(tmp_path: Path, stem: str) -> None:
+    path = write(tmp_path, "cameras: [{id: a, source: synthetic}]", f"{stem}.yaml")
+    assert load_city(path).name == "city"
+
+
+def test_a_city_may_be_larger_than_a_scene(tmp_path: Path) -> None:
+    text = "cameras:\n" + "".join(
+        f"  - {{id: c{n}, source: synthetic, name: '{'n' * 80}'}} #{'.' * 900}\n"
+        for n in range(1200)
+    )
+    assert len(city(tmp_path, text).cameras) == 1200
 
 
 def test_a_number_as_password_is_text(tmp_path: Path) -> None:
@@ -175,4 +228,4 @@ def test_the_city_that_comes_along_is_one() -> None:
     assert [camera.id for camera in found.cameras] == ["plaza", "rendered"]
     for camera in found.cameras:
         assert camera.scene is not None
-        assert load_scene(camera.scene).lines
+        assert scene_of(dict(camera.scene), camera.id).lines

@@ -14,10 +14,20 @@ from models.coco import COCO80
 from models.manifest import ModelEntry
 from models.zoo import VerifiedModel, known, resolve
 from streams import detector as module
-from streams.detector import DEFAULT_CLASSES, build_detector, detector_spec, tracker_settings
+from streams.detector import (
+    DEFAULT_CLASSES,
+    MOTION,
+    Detectors,
+    build_detector,
+    detector_spec,
+    tracker_settings,
+)
+from streams.synthetic import Scene as Road
 from vision.detect import ClassGroup, DetectorSpec
 from vision.errors import DetectorError
+from vision.foreground import MotionDetector, motion_tracker
 from vision.track import TrackerSettings
+from vision.types import Frame
 
 CLASSES = ("person", "car", "bus", "becak")
 
@@ -233,3 +243,46 @@ def test_the_embedded_model_runs_on_a_picture(tmp_path: Path) -> None:
     assert made.spec.input_size == (256, 416)
     found = made.detect([np.full((360, 640, 3), 128, np.uint8)] * 2)
     assert [len(each) for each in found] == [0, 0]
+
+
+def test_one_detector_serves_cameras_that_are_alike(loaded: list[Any]) -> None:
+    detectors = Detectors(lambda name: VerifiedModel(entry(name=name), b""))
+    first, settings = detectors.get("made_up", (640, 360), ("person",))
+    again, _ = detectors.get("made_up", (640, 360), ("person",))
+    other, _ = detectors.get("made_up", (640, 360), ("car",))
+    assert first is again
+    assert first is not other
+    assert settings == tracker_settings(entry())
+    assert len(loaded) == 2
+
+
+def no_model(name: str) -> VerifiedModel:
+    raise AssertionError(f"{name} is no model")
+
+
+def test_motion_remembers_its_camera_so_each_has_its_own() -> None:
+    detectors = Detectors(no_model)
+    first, settings = detectors.get(MOTION, (640, 360), ())
+    again, _ = detectors.get(MOTION, (640, 360), ())
+    assert isinstance(first, MotionDetector)
+    assert first is not again
+    assert first.wanted == ("vehicle",)
+    assert settings == motion_tracker()
+    assert 0 <= settings.low <= settings.match <= settings.birth <= 1
+
+
+def test_motion_finds_vehicles_alone() -> None:
+    with pytest.raises(DetectorError, match="motion finds 'vehicle' alone"):
+        Detectors(no_model).get(MOTION, (640, 360), ("vehicle", "person"))
+
+
+def test_a_picture_is_found_as_in_a_batch(tmp_path: Path) -> None:
+    made = build_detector(
+        resolve("nanodet_g", cache=tmp_path), frame_size=(640, 360), classes=("person", "car")
+    )
+    image = Road((640, 360), 0).render(12.0)
+    (expected,) = made.detect([image])
+    found = made.find(Frame("c", 0, 0.0, image))
+    assert len(found) > 0
+    for one, other in ((found.xyxy, expected.xyxy), (found.score, expected.score)):
+        assert np.array_equal(one, other)

@@ -58,6 +58,11 @@ def test_known_secrets_are_hidden_wherever_they_stand() -> None:
     assert Redactor([""]).text("abc") == "abc"
 
 
+def test_one_that_hides_more_hides_what_was_hidden_too() -> None:
+    redactor = Redactor([CANARY]).hiding(["geheim"]).hiding([])
+    assert redactor.text(f"{CANARY} geheim") == f"{HIDDEN} {HIDDEN}"
+
+
 class Thing:
     def __repr__(self) -> str:
         return f"Thing({CANARY})"

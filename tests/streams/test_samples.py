@@ -184,8 +184,12 @@ def test_the_manifest_names_every_file_that_ships() -> None:
     clips = {f"clips/{path.name}" for path in (REPO / "samples/clips").iterdir()}
     assert {clip.file for clip in CLIPS.values() if clip.shipped} == clips
     for kind, named in (
-        # the rendered road needs no clip
-        ("scenes", {clip.scene for clip in CLIPS.values()} | {"scenes/synthetic.yaml"}),
+        # the rendered road needs no clip, and the demo shows the plaza twice
+        (
+            "scenes",
+            {clip.scene for clip in CLIPS.values()}
+            | {"scenes/synthetic.yaml", "scenes/plaza_east.yaml"},
+        ),
         ("expected", {clip.expect for clip in CLIPS.values()}),
     ):
         there = {f"{kind}/{path.name}" for path in (REPO / "samples" / kind).iterdir()}
@@ -220,6 +224,13 @@ def test_scenes_and_expectations_load(name: str) -> None:
     assert clip.expect is not None
     expected = load_expectations(samples.folder() / clip.expect, scene)
     assert len(expected.counts) + len(expected.events) >= 2
+
+
+@pytest.mark.parametrize("name", ["synthetic", "plaza_east"])
+def test_scenes_of_no_clip_load(name: str) -> None:
+    scene = load_scene(samples.folder() / f"scenes/{name}.yaml")
+    assert check_scene(scene) == []
+    assert scene.lines
 
 
 @pytest.mark.parametrize("name", CLIPS)

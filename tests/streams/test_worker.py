@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from models.zoo import resolve
-from streams.bus.memory import MemoryBus
 from streams.camera import CameraLoop
-from streams.config import City, load_city
-from streams.detector import Detectors
 from streams.health import State
-from streams.messages import AlertMessage, CountsMessage, decode, decode_report
+from streams.messages import AlertMessage
 from streams.spool import Spool
-from streams.worker import Worker
-from tests.waiting import PATIENCE_S, wait_for
+from tests.streams.workers import Running, camera, drawn, quick
+from tests.waiting import wait_for
 from vision.bins import Binner
-from vision.errors import BrokenError, DetectorError, SceneError
 from vision.policy import alert_of
 from vision.scene import Line
 from vision.types import Crossing, Event
@@ -29,121 +22,110 @@ from vision.types import Crossing, Event
 TS = 1_800_000_000.0
 
 
-@pytest.fixture
-def spool(tmp_path: Path) -> Iterator[Spool]:
-    with Spool(tmp_path / "spool.db") as opened:
-        yield opened
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick(monkeypatch)
 
 
-def city(folder: Path, *, scene: str = "", cameras: tuple[str, ...] = ("a", "b")) -> City:
-    text = "cameras:\n"
-    for name in cameras:
-        text += f"  - {{id: {name}, source: synthetic{', scene: scene.yaml' if scene else ''}}}\n"
-    (folder / "city.yaml").write_text(text, encoding="utf-8")
-    (folder / "scene.yaml").write_text(scene, encoding="utf-8")
-    return load_city(folder / "city.yaml")
-
-
-def worker(city: City, spool: Spool, bus: MemoryBus | None = None) -> Worker:
-    detectors = Detectors(lambda model: resolve(model, cache=None))
-    return Worker(city, name="w", spool=spool, bus=bus or MemoryBus(), detectors=detectors)
-
-
-class Running:
-    """A worker in a thread; what it raised is kept."""
-
-    def __init__(self, worker: Worker) -> None:
-        self.stop = threading.Event()
-        self.error: Exception | None = None
-        self._worker = worker
-        self._thread = threading.Thread(target=self._run)
-
-    def _run(self) -> None:
-        try:
-            self._worker.run(self.stop)
-        except BrokenError as error:
-            self.error = error
-
-    def __enter__(self) -> Running:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop.set()
-        self._thread.join(PATIENCE_S)
-        assert not self._thread.is_alive()
-
-
-def test_all_cameras_are_reported(tmp_path: Path, spool: Spool) -> None:
-    bus = MemoryBus()
-    with Running(worker(city(tmp_path), spool, bus)):
-
-        def both_live() -> bool:
-            reports = [decode_report(body) for body in bus.reports()]
-            return any(
-                [c.state for c in report.cameras] == [State.LIVE, State.LIVE] for report in reports
-            )
-
-        wait_for(both_live, "both are live")
-        (report,) = [decode_report(body) for body in bus.reports()]
-        assert (report.worker, report.problem) == ("w", None)
-        assert [c.camera for c in report.cameras] == ["a", "b"]
+def test_all_cameras_are_reported_in_order(tmp_path: Path) -> None:
+    with Running(tmp_path) as running:
+        running.configure(camera("b"), drawn(camera("a"), 3))
+        for name in ("a", "b"):
+            running.until(name, state=State.LIVE, analysed=1)
+        report = running.followed()
+        assert (report.worker, report.problem, report.pictures) == ("w", None, 0)
+        assert [c.camera for c in report.cameras] == ["b", "a"]
+        assert [c.revision for c in report.cameras] == [0, 3]
         assert {c.source for c in report.cameras} == {"synthetic"}
         assert (report.cameras[0].width, report.cameras[0].height) == (640, 360)
 
 
-@pytest.mark.parametrize("part", ["a camera", "the forwarder"])
+def test_without_a_configuration_it_waits_and_says_so(tmp_path: Path) -> None:
+    with Running(tmp_path) as running:
+        report = wait_for(running.report, "a report")
+        assert report.problem == ("there is no configuration yet: run 'matakota config apply CITY'")
+        assert (report.configuration, report.cameras) == (0, ())
+        running.configure(camera("a"))
+        running.until("a", state=State.LIVE)
+        assert running.followed().problem is None
+
+
+@pytest.mark.parametrize(
+    ("part", "where"),
+    [
+        ("forwarder", "streams.forwarder.Forwarder._run"),
+        ("commander", "streams.commander.Commander._run"),
+        ("live pictures", "streams.pictures.Pictures._run"),
+    ],
+)
 def test_a_part_that_dies_ends_the_worker(
-    tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch, part: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, where: str
 ) -> None:
-    if part == "a camera":
-        monkeypatch.setattr(CameraLoop, "run", lambda self, stop: None)
-    else:
-        monkeypatch.setattr("streams.forwarder.Forwarder._run", lambda self: None)
-    with Running(worker(city(tmp_path), spool)) as running:
+    monkeypatch.setattr(where, lambda self: None)
+    with Running(tmp_path) as running:
+        running.configure(camera("a"))
         wait_for(lambda: running.error, "it ended")
-    assert ("forwarder" in str(running.error)) == (part == "the forwarder")
+    assert f"(the {part})" in str(running.error)
 
 
-def test_what_a_removed_camera_left_is_stated(tmp_path: Path, spool: Spool) -> None:
-    event = Event("e1", "intrusion", "r", "old", "yard", TS, TS, None, (1,), 0.5, {})
+def test_a_camera_that_dies_ends_the_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CameraLoop, "run", lambda self, left: left)
+    with Running(tmp_path) as running:
+        running.configure(camera("gate"))
+        wait_for(lambda: running.error, "it ended")
+    assert "(gate)" in str(running.error)
+
+
+def left_by(spool: Spool, name: str) -> None:
+    """What a killed worker leaves of a camera: an open alert, and a minute with a crossing."""
+    event = Event(f"e-{name}", "intrusion", "r", name, "yard", TS, TS, None, (1,), 0.5, {})
     spool.put([AlertMessage.of(alert_of(event, 1), revision=3, synthetic=False)])
     line = Line("gate", np.array([[0.0, 0.0], [1.0, 1.0]]), "in", "out")
-    binner = Binner("old", (line,), ("person",), 3)
-    binner.update(TS + 1, [Crossing("old", "gate", "in", "person", 1, TS + 1, 0, 0)])
-    spool.keep_bins("old", json.dumps(binner.state()))
-
-    worker(city(tmp_path), spool)
-    said = [decode(each.body) for each in spool.unsent(100)]
-    closed = [m for m in said if isinstance(m, AlertMessage) and m.state == "closed"]
-    counts = [m for m in said if isinstance(m, CountsMessage)]
-    assert [(m.id, m.version, m.details["closed"]) for m in closed] == [
-        ("e1", 2, "the camera was removed")
-    ]
-    assert [(m.camera, m.revision, [c.count for c in m.counts]) for m in counts] == [
-        ("old", 3, [1])
-    ]
-    # once: the next start has nothing left to say
-    before = len(spool.unsent(100))
-    worker(city(tmp_path), spool)
-    assert len(spool.unsent(100)) == before
+    binner = Binner(name, (line,), ("person",), 3)
+    binner.update(TS + 1, [Crossing(name, "gate", "in", "person", 1, TS + 1, 0, 0)])
+    spool.keep_bins(name, json.dumps(binner.state()))
 
 
-def test_the_scene_is_checked_before_anything_runs(tmp_path: Path, spool: Spool) -> None:
-    with pytest.raises(SceneError, match=r"scene\.yaml:1: unknown field 'lins'"):
-        worker(city(tmp_path, scene="lins: []"), spool)
-    with pytest.raises(SceneError, match="frame_size"):
-        worker(city(tmp_path, scene="lines: []"), spool)
-    with pytest.raises(DetectorError, match=r"scene\.yaml: .*unicorn"):
-        worker(city(tmp_path, scene="frame_size: [640, 360]\nclasses: [unicorn]"), spool)
+def test_what_a_removed_camera_left_is_stated_once_the_configuration_is_known(
+    tmp_path: Path,
+) -> None:
+    with Running(tmp_path) as running:
+        pass
+    with Spool(tmp_path / "spool.db") as spool:
+        left_by(spool, "old")
+        left_by(spool, "gate")
+    for round_ in range(2):
+        with Running(tmp_path) as running:
+            if round_ == 0:
+                wait_for(lambda: running.report(), "a report")
+                # it may only be that nobody can be asked
+                assert [m.state for m in running.alerts()] == ["open", "open"]
+                assert running.counts() == []
+            running.configure(camera("gate"))
+            running.followed()
+            running.until("gate", state=State.LIVE)
+        closed = {m.camera: m for m in running.alerts() if m.state == "closed"}
+        assert {name: m.details["closed"] for name, m in closed.items()} == {
+            "old": "the camera was removed",
+            "gate": "the worker was started anew",
+        }
+        counted = [(m.camera, m.revision, m.counts[0].count) for m in running.counts()]
+        # once: the next start has nothing left to say
+        assert sorted(counted) == [("gate", 3, 1), ("old", 3, 1)]
 
 
-def test_the_same_scene_has_the_same_revision(tmp_path: Path, spool: Spool) -> None:
-    def revisions(text: str) -> list[int]:
-        built = worker(city(tmp_path, scene=text), spool)
-        return [loop.report().revision for loop in built._loops]
-
-    first = revisions("frame_size: [640, 360]")
-    assert len(set(first)) == 1
-    assert revisions("frame_size: [640, 360]") == first
-    assert revisions("frame_size: [640, 360]\n# another") != first
+def test_an_alert_of_a_later_version_stays_open(tmp_path: Path) -> None:
+    with Running(tmp_path) as running:
+        left_by(running.spool, "old")
+        (body,) = running.spool.open_alerts()
+    newer = {**json.loads(body), "schema_version": 99}
+    with Spool(tmp_path / "spool.db") as spool:
+        spool._file.change(
+            lambda db: db.execute("UPDATE open_alerts SET body = ?", (json.dumps(newer),))
+        )
+    with Running(tmp_path) as running:
+        running.configure(camera("gate"))
+        running.followed()
+        assert [json.loads(each)["id"] for each in running.spool.open_alerts()] == ["e-old"]

@@ -352,3 +352,48 @@ def test_a_restart_is_like_a_run_without_one(steps: Steps, cut: int) -> None:
     alone += one.flush(ts)
     cut_up += two.flush(ts)
     assert cut_up == alone
+
+
+@pytest.mark.parametrize(
+    ("minutes", "n", "wanted"),
+    [
+        ([], 3, []),
+        ([0], 3, [(0, 1)]),
+        ([0, 0, 1], 3, [(0, 2), (1, 1)]),
+        # the newest ones, the oldest of them first
+        ([0, 1, 2, 2, 3], 3, [(1, 1), (2, 2), (3, 1)]),
+        ([0, 1, 2], 1, [(2, 1)]),
+        ([0, 1], 0, [(1, 1)]),
+        # a minute without a picture is none
+        ([0, 4], 2, [(0, 1), (4, 1)]),
+        # a crossing that is decided late belongs to its own minute
+        ([1, 0], 3, [(0, 1), (1, 1)]),
+    ],
+)
+def test_the_latest_intervals_as_they_are_now(
+    minutes: list[int], n: int, wanted: list[tuple[int, int]]
+) -> None:
+    made = binner()
+    now = float(T0)
+    for minute in minutes:
+        now = max(now, T0 + minute * 60 + 1.0)
+        made.update(now, [passed(T0 + minute * 60 + 1.0)])
+    found = [(int(i.start_ts - T0) // 60, sum(i.counts.values())) for i in made.latest(n)]
+    assert found == wanted
+
+
+@given(steps=STEPS, n=st.integers(1, 5))
+def test_looking_at_the_latest_changes_nothing(steps: Steps, n: int) -> None:
+    alone, looked_at = binner(), binner()
+    ts = float(T0)
+    for pause, late in steps:
+        ts += pause
+        stated = alone.update(ts, crossings(ts, late))
+        assert looked_at.update(ts, crossings(ts, late)) == stated
+        found = looked_at.latest(n)
+        assert len(found) <= n
+        assert [i.start_ts for i in found] == sorted({i.start_ts for i in found})
+        # what was stated and not changed since is stated as it is shown
+        for interval in stated:
+            assert all(i == interval for i in found if i.start_ts == interval.start_ts)
+    assert looked_at.state() == alone.state()

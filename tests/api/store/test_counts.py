@@ -158,3 +158,27 @@ def test_gaps_of_a_synthetic_camera_are_synthetic(store: Store) -> None:
     assert [r.synthetic for r in sums(store, 3) if r.passage == IN_CAR] == [True] * 3
     store.record([counted(0, revision=2)])
     assert [r.synthetic for r in sums(store, 3) if r.passage == IN_CAR] == [False, True, False]
+
+
+def test_totals_and_tallies_of_all_cameras(store: Store) -> None:
+    out_bus = ("gate", "out", "bus")
+    store.record([
+        counted(0, {IN_CAR: 3, out_bus: 1}),
+        counted(60, {IN_CAR: 4}),
+        counted(60, {IN_CAR: 2}, revision=2),
+        counted(60, {IN_CAR: 5}, camera="other"),
+        counted(120, {IN_CAR: 100}),
+        counted(60, {}, camera="still"),
+    ])  # fmt: skip
+    span = {"from_ts": START, "to_ts": START + 120}
+    assert store.counts.totals(**span) == {
+        "plaza": {Passage(*IN_CAR): 9, Passage(*out_bus): 1},
+        "other": {Passage(*IN_CAR): 5},
+    }
+    tallies = store.counts.tallies(from_ts=START + 60, to_ts=START + 120)
+    assert sorted(tallies) == [
+        ("other", START + 60, 1, IN_CAR, 5),
+        ("plaza", START + 60, 1, IN_CAR, 4),
+        ("plaza", START + 60, 2, IN_CAR, 2),
+    ]
+    assert store.counts.totals(from_ts=START + 600, to_ts=START + 660) == {}

@@ -1,6 +1,10 @@
-"""Keys and the cameras' last reports."""
+"""Keys, links and sessions, and the cameras' last reports."""
 
 from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -41,6 +45,129 @@ def test_revoked_by_name_or_id_once(store: Store) -> None:
             store.keys.revoke(gone)
     store.keys.used(second.id)
     assert store.keys.all()[1].last_used_at is not None
+
+
+LASTS_S = 100.0
+
+
+@pytest.fixture
+def now() -> list[float]:
+    return [DAY]
+
+
+@pytest.fixture
+def timed(url: str, now: list[float]) -> Iterator[Store]:
+    """A store whose clock a test sets."""
+    with Store.open(url, clock=lambda: now[0]) as opened:
+        yield opened
+
+
+def redeem(store: Store, link_hash: str = "hash", number: int = 0, link_id: str = "link") -> bool:
+    session = store.keys.redeem(link_id, link_hash, f"s{number}", "session", lasts_s=LASTS_S)
+    assert session is None or session == store.keys.get(f"s{number}")
+    return session is not None
+
+
+def test_a_link_becomes_a_session_once(timed: Store, now: list[float]) -> None:
+    timed.keys.add_link("link", "administrator", "hash", lasts_s=10)
+    assert not redeem(timed, "other")
+    assert not redeem(timed, link_id="none")
+    now[0] += 9
+    assert redeem(timed, number=1)
+    assert not redeem(timed, number=2)
+    link, session = timed.keys.all()
+    assert (link.kind, link.revoked_at, link.expires_at) == ("link", DAY + 9, DAY + 10)
+    assert (session.kind, session.name) == ("session", "administrator")
+    assert (session.revoked_at, session.expires_at) == (None, DAY + 9 + LASTS_S)
+
+
+def test_a_link_that_is_over_becomes_nothing(timed: Store, now: list[float]) -> None:
+    timed.keys.add_link("link", "administrator", "hash", lasts_s=10)
+    timed.keys.add_link("ended", "administrator", "hash", lasts_s=10)
+    timed.keys.revoke("ended")
+    assert not redeem(timed, link_id="ended")
+    now[0] += 10
+    assert not redeem(timed)
+    timed.keys.add("key", "room", "hash")
+    assert not redeem(timed, link_id="key")
+    assert kinds(timed) == {"link", "key"}
+
+
+def kinds(store: Store) -> set[str]:
+    return {key.kind for key in store.keys.all()}
+
+
+def test_what_is_not_stored_uses_no_link(timed: Store) -> None:
+    timed.keys.add_link("link", "administrator", "hash", lasts_s=10)
+    timed.keys.add("s1", "room", "hash")
+    with pytest.raises(StoreError):
+        redeem(timed, number=1)
+    assert redeem(timed, number=2)
+
+
+def test_of_many_redeemers_one_wins(timed: Store) -> None:
+    for attempt in range(5):
+        link_id, many = f"link{attempt}", 6
+        timed.keys.add_link(link_id, "administrator", "hash", lasts_s=10)
+        together = threading.Barrier(many)
+
+        def ask(number: int, link_id: str = link_id, gate: threading.Barrier = together) -> bool:
+            gate.wait(30)
+            return redeem(timed, "hash", number, link_id)
+
+        with ThreadPoolExecutor(many) as pool:
+            numbers = range(attempt * many, attempt * many + many)
+            assert sum(pool.map(ask, numbers)) == 1
+
+
+def test_sessions_are_not_found_by_their_name(timed: Store) -> None:
+    timed.keys.add_link("link", "administrator", "hash", lasts_s=10)
+    assert redeem(timed)
+    with pytest.raises(StoreError, match="no key administrator is in use"):
+        timed.keys.revoke("administrator")
+    # and keep no key from having it
+    timed.keys.add("key", "administrator", "hash")
+    assert timed.keys.revoke("administrator").id == "key"
+    assert timed.keys.revoke("s0").kind == "session"
+    with pytest.raises(StoreError, match="no key s0 is in use"):
+        timed.keys.revoke("s0")
+
+
+def test_what_expired_is_not_in_use(timed: Store, now: list[float]) -> None:
+    timed.keys.add_link("link", "administrator", "hash", lasts_s=10)
+    link = timed.keys.get("link")
+    assert link is not None
+    assert link.is_live(DAY + 9.9)
+    assert not link.is_live(DAY + 10)
+    now[0] += 10
+    with pytest.raises(StoreError, match="no key link is in use"):
+        timed.keys.revoke("link")
+
+
+def test_ending_again_changes_nothing(timed: Store, now: list[float]) -> None:
+    timed.keys.add("key", "room", "hash")
+    for _ in range(2):
+        timed.keys.end("key")
+        timed.keys.end("none")
+        now[0] += 5
+    (key,) = timed.keys.all()
+    assert key.revoked_at == DAY
+
+
+def test_what_is_over_for_a_week_is_forgotten(timed: Store, now: list[float]) -> None:
+    timed.keys.add("key", "room", "hash")
+    timed.keys.revoke("room")
+    timed.keys.add_link("link", "administrator", "hash", lasts_s=10)
+    assert redeem(timed)
+    now[0] += 10 + 7 * 86_400
+    timed.keys.add_link("l2", "administrator", "hash", lasts_s=10)
+    assert {key.id for key in timed.keys.all()} == {"key", "link", "s0", "l2"}
+    now[0] += 1
+    timed.keys.add_link("l3", "administrator", "hash", lasts_s=1e9)
+    assert {key.id for key in timed.keys.all()} == {"key", "s0", "l2", "l3"}
+    now[0] += LASTS_S
+    assert redeem(timed, number=1, link_id="l3")
+    assert {key.id for key in timed.keys.all()} == {"key", "l2", "l3", "s1"}
 
 
 def test_reports_replace_each_other(store: Store) -> None:

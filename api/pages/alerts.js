@@ -1,0 +1,100 @@
+// The alerts, newest on top. What the server sends again replaces what is shown.
+
+const KEPT = 300;
+const NEW_MS = 4000;
+
+export default {
+  template: `
+    <section class="mk-alerts" aria-label="Alerts">
+      <header>
+        <h2>Alerts</h2>
+        <span class="mk-waiting">{{ waiting }} not acknowledged</span>
+      </header>
+      <p v-if="!list.length" class="mk-empty">No alerts yet. New ones appear here by themselves.</p>
+      <ol aria-live="polite">
+        <li v-for="alert in list" :key="alert.id" class="mk-alert" :data-alert="alert.id"
+            :class="['mk-' + alert.severity, { 'mk-new': fresh[alert.id], 'mk-done': alert.by, 'mk-open': alert.state === 'open' }]">
+          <span class="mk-shape" :title="alert.severity + ' severity'">{{ shapes[alert.severity] }}</span>
+          <div class="mk-what">
+            <strong>{{ alert.title }}</strong>
+            <span class="mk-where">{{ alert.where }}</span>
+            <span v-if="alert.synthetic" class="mk-badge">synthetic</span>
+            <p>{{ alert.why }}</p>
+          </div>
+          <div class="mk-when">
+            <time :title="alert.date">{{ alert.time }}</time>
+            <span>{{ alert.state === "open" ? "still open" : "over" }}</span>
+            <span v-if="alert.by" class="mk-by">seen by {{ alert.by }}</span>
+            <button v-else type="button" @click="$emit('acknowledge', alert.id)">Acknowledge</button>
+          </div>
+        </li>
+      </ol>
+      <button v-if="more" type="button" class="mk-older" @click="$emit('older', last())">Older alerts</button>
+    </section>`,
+
+  props: { first: { type: Array, default: () => [] }, older: Boolean },
+  emits: ["acknowledge", "older"],
+
+  data() {
+    return {
+      list: [],
+      fresh: {},
+      more: this.older,
+      // before anything is counted into it
+      title: document.title,
+      shapes: { high: "▲", medium: "◆", low: "●" },
+    };
+  },
+
+  created() {
+    this.merge(this.first);
+  },
+
+  computed: {
+    waiting() {
+      return this.list.filter((alert) => !alert.by).length;
+    },
+  },
+
+  watch: {
+    waiting: {
+      immediate: true,
+      handler(count) {
+        document.title = count ? `(${count}) ${this.title}` : this.title;
+      },
+    },
+  },
+
+  methods: {
+    // from the server: alerts that are new or changed
+    add(alerts) {
+      for (const alert of alerts) {
+        if (this.list.some((known) => known.id === alert.id)) continue;
+        this.fresh[alert.id] = true;
+        setTimeout(() => delete this.fresh[alert.id], NEW_MS);
+      }
+      this.merge(alerts);
+      if (this.list.length > KEPT) {
+        this.list = this.list.slice(0, KEPT);
+        this.more = true;
+      }
+    },
+
+    // from the server: the next older ones, and whether there are more
+    append(alerts, more) {
+      this.merge(alerts);
+      this.more = more;
+    },
+
+    merge(alerts) {
+      const known = new Map(this.list.map((alert) => [alert.id, alert]));
+      for (const alert of alerts) known.set(alert.id, alert);
+      this.list = [...known.values()].sort((a, b) => b.start - a.start || (a.id < b.id ? 1 : -1));
+    },
+
+    last() {
+      const alert = this.list[this.list.length - 1];
+      return [alert.start, alert.id];
+    },
+  },
+};

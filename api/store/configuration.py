@@ -1,0 +1,253 @@
+"""The configuration: the city and its cameras as they are to be, and every revision of a scene.
+
+Whatever changes raises the configuration's number by one. A camera's scenes are numbered 1, 2, 3 …
+and kept for ever, since alerts and counts name the revision that made them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from api.store.database import Database
+from api.store.tables import city as city_table
+from api.store.tables import configured_cameras, scenes
+from streams.citydocument import CameraDocument, CityDocument
+from streams.config import SYNTHETIC, City
+from vision.types import JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a configuration changed. ``cameras`` is how many there are now, ``city`` whether
+    something beside the cameras changed or their order; ``scenes`` are the new revisions by
+    camera."""
+
+    number: int
+    cameras: int
+    city: bool
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    scenes: Mapping[str, int]
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.city or self.added or self.changed or self.removed)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScene:
+    """One revision of a camera's scene, and when it was stored (UTC seconds)."""
+
+    camera: str
+    revision: int
+    document: dict[str, JsonValue]
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredCamera:
+    """A camera as it is to be, without its scene, of which this is the ``revision`` (0 for none);
+    ``worker`` is None where any may have it."""
+
+    id: str
+    name: str
+    synthetic: bool
+    worker: str | None
+    revision: int
+
+
+class _Plan(NamedTuple):
+    """What to store so that a city is the configuration."""
+
+    applied: Applied
+    document: CityDocument
+    digests: Mapping[str, str]
+
+
+class Configuration:
+    """Reads and replaces the configuration. Everything raises StoreError."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def number(self) -> int:
+        """The number of the configuration; 0 for none."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(city_table.c.number)).scalar_one())
+
+    def current(self) -> CityDocument | None:
+        with self._database.read() as connection:
+            return _current(connection)
+
+    def cameras(self) -> list[ConfiguredCamera]:
+        """Every camera, in the order of the configuration."""
+        of = configured_cameras.c
+        query = select(of.id, of.name, of.source, of.worker, of.revision).order_by(of.place)
+        with self._database.read() as connection:
+            return [
+                ConfiguredCamera(camera, name, source == SYNTHETIC, worker, revision)
+                for camera, name, source, worker, revision in connection.execute(query)
+            ]
+
+    def scene(self, camera: str, revision: int | None = None) -> StoredScene | None:
+        """A camera's scene, the one in force unless another ``revision`` is named. None where
+        there is none."""
+        query = select(scenes).where(scenes.c.camera == camera)
+        if revision is None:
+            mine = select(configured_cameras.c.revision).where(configured_cameras.c.id == camera)
+            query = query.where(scenes.c.revision == mine.scalar_subquery())
+        else:
+            query = query.where(scenes.c.revision == revision)
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            return None
+        return StoredScene(row.camera, row.revision, row.document, row.created_at)
+
+    def preview(self, city: City) -> Applied:
+        """What ``apply`` would change; changes nothing."""
+        with self._database.read() as connection:
+            return _plan(connection, city).applied
+
+    def apply(self, city: City) -> Applied:
+        """Make ``city`` the configuration, in one transaction. The revisions in it are not looked
+        at: a scene that is the camera's latest one keeps its number, another gets the next. What
+        is so already is not written again."""
+        with self._database.write() as connection:
+            # two at once would give the same numbers
+            connection.execute(select(city_table.c.number).with_for_update())
+            plan = _plan(connection, city)
+            if plan.applied.anything:
+                self._write(connection, plan)
+        return plan.applied
+
+    def _write(self, connection: Connection, plan: _Plan) -> None:
+        now = self._clock()
+        document, applied = plan.document, plan.applied
+        connection.execute(
+            update(city_table).values(
+                number=document.number,
+                name=document.name,
+                networks=list(document.networks),
+                credentials=document.credentials,
+                changed_at=now,
+            )
+        )
+        connection.execute(delete(configured_cameras))
+        rows = [
+            {"place": place, **camera.model_dump(exclude={"scene"})}
+            for place, camera in enumerate(document.cameras)
+        ]
+        if rows:
+            connection.execute(insert(configured_cameras), rows)
+        drawn = [
+            {
+                "camera": camera.id,
+                "revision": camera.revision,
+                "document": camera.scene,
+                "digest": plan.digests[camera.id],
+                "created_at": now,
+            }
+            for camera in document.cameras
+            if camera.id in applied.scenes
+        ]
+        if drawn:
+            connection.execute(insert(scenes), drawn)
+
+
+def _current(connection: Connection) -> CityDocument | None:
+    city: Any = connection.execute(select(city_table)).one()
+    if not city.number:
+        return None
+    cameras = configured_cameras
+    mine = (scenes.c.camera == cameras.c.id) & (scenes.c.revision == cameras.c.revision)
+    query = select(cameras, scenes.c.document).outerjoin(scenes, mine).order_by(cameras.c.place)
+    return CityDocument(
+        number=city.number,
+        name=city.name,
+        networks=tuple(city.networks),
+        credentials=city.credentials,
+        cameras=tuple(
+            CameraDocument(
+                id=row.id,
+                name=row.name,
+                source=row.source,
+                login=row.login,
+                model=row.model,
+                fps=row.fps,
+                worker=row.worker,
+                scene=row.document,
+                revision=row.revision,
+            )
+            for row in connection.execute(query)
+        ),
+    )
+
+
+def _plan(connection: Connection, city: City) -> _Plan:
+    before = _current(connection)
+    number = 0 if before is None else before.number
+    latest = _latest(connection)
+    digests: dict[str, str] = {}
+    drawn: dict[str, int] = {}
+    cameras = []
+    for camera in city.cameras:
+        revision = 0
+        if camera.scene is not None:
+            digest = digests[camera.id] = _digest(camera.scene)
+            revision, known = latest.get(camera.id, (0, ""))
+            if digest != known:
+                revision += 1
+                drawn[camera.id] = revision
+        cameras.append(replace(camera, revision=revision))
+    document = CityDocument.of(replace(city, cameras=tuple(cameras)), number + 1)
+    was = {} if before is None else {camera.id: _values(camera) for camera in before.cameras}
+    now = {camera.id: _values(camera) for camera in document.cameras}
+    top = {"number", "cameras"}
+    applied = Applied(
+        number=number + 1,
+        cameras=len(now),
+        city=before is None
+        or before.model_dump(exclude=top) != document.model_dump(exclude=top)
+        or [name for name in was if name in now] != [name for name in now if name in was],
+        added=tuple(name for name in now if name not in was),
+        changed=tuple(name for name in now if name in was and now[name] != was[name]),
+        removed=tuple(name for name in was if name not in now),
+        scenes=drawn,
+    )
+    if not applied.anything:
+        applied = replace(applied, number=number)
+    return _Plan(applied, document, digests)
+
+
+def _values(camera: CameraDocument) -> dict[str, Any]:
+    """What makes a camera; its revision stands for its scene."""
+    return camera.model_dump(exclude={"scene"})
+
+
+def _latest(connection: Connection) -> dict[str, tuple[int, str]]:
+    """Each camera's highest revision, and the digest of that scene."""
+    newest = (
+        select(scenes.c.camera, func.max(scenes.c.revision).label("revision"))
+        .group_by(scenes.c.camera)
+        .subquery()
+    )
+    query = select(scenes.c.camera, scenes.c.revision, scenes.c.digest).join(
+        newest,
+        (newest.c.camera == scenes.c.camera) & (newest.c.revision == scenes.c.revision),
+    )
+    return {camera: (revision, digest) for camera, revision, digest in connection.execute(query)}
+
+
+def _digest(scene: Mapping[str, JsonValue]) -> str:
+    """Of what a scene says, whatever the order of its fields."""
+    said = json.dumps(scene, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(said.encode()).hexdigest()

@@ -1,0 +1,57 @@
+"""Makes docs/images/room.jpg anew: the operations room's page over `matakota demo`, in Chromium.
+
+Run by `make images`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+TARGET = Path(__file__).with_name("room.jpg")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+LINK = re.compile(r"http://\S+/enter\?link=\S+")
+SIZE = {"width": 1600, "height": 900}
+SHOWN_AFTER_S = 75
+"""By then every line was passed, and several alerts have arrived."""
+
+
+def main() -> None:
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        sys.exit("Chromium is missing: install it, such as 'apt-get install chromium'")
+    demo = subprocess.Popen(
+        [sys.executable, "-P", "-m", "api", "demo", "--no-browser"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert demo.stdout is not None
+        link = next((found[0] for line in demo.stdout if (found := LINK.search(line))), None)
+        if link is None:
+            sys.exit("the demo printed no link: see its messages")
+        with sync_playwright() as playwright:
+            started = playwright.chromium.launch(
+                executable_path=browser, args=["--no-sandbox", "--disable-background-networking"]
+            )
+            page = started.new_page(viewport=SIZE)
+            page.goto(link)
+            page.wait_for_selector(".mk-tile.mk-live")
+            time.sleep(SHOWN_AFTER_S)
+            page.screenshot(path=TARGET, type="jpeg", quality=88)
+            started.close()
+        print(f"{TARGET} shows the page after {SHOWN_AFTER_S} s")
+    finally:
+        demo.send_signal(signal.SIGINT)
+        demo.wait(30)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""What one camera of a worker is to do: where its pictures come from, and how they are analysed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from streams.config import CameraConfig, Credential, Network
+from streams.detector import Detectors
+from streams.scenefile import scene_of
+from vision.errors import DetectorError, SceneError
+from vision.pipeline import Pipeline
+from vision.scene import Scene
+from vision.scene_check import check_scene
+
+Size: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One camera of the configuration, with its login (None where it has none, or where nobody
+    here knows it) and the networks in which its address may lie."""
+
+    config: CameraConfig
+    credential: Credential | None
+    networks: tuple[Network, ...]
+
+    @property
+    def way(self) -> object:
+        """What its pictures depend on: while this is the same, its connection stays."""
+        config = self.config
+        if config.synthetic:
+            return config.source, config.fps
+        return config.source, config.fps, config.login, self.credential, self.networks
+
+    @property
+    def analysis(self) -> object:
+        """What its analysis depends on."""
+        return self.config.scene, self.config.revision, self.config.model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """How a camera's pictures are analysed: ``classes`` are what is looked for, ``pipeline``
+    builds it for pictures of a size (w, h). Without any of it only the camera's health is
+    watched."""
+
+    scene: Scene | None = None
+    revision: int = 0
+    classes: tuple[str, ...] = ()
+    pipeline: Callable[[Size], Pipeline] | None = None
+
+
+def analysis_of(config: CameraConfig, detectors: Detectors) -> tuple[Analysis, list[str]]:
+    """The analysis of a camera, loaded and tried, and warnings about its scene, a sentence each.
+    Raises SceneError, DetectorError or ModelError where it cannot work."""
+    if config.scene is None:
+        return Analysis(), []
+    label = f"scene of {config.id}"
+    scene = scene_of(dict(config.scene), label)
+
+    def pipeline(size: Size) -> Pipeline:
+        scene.scale_from(size)
+        detector, tracker = detectors.get(config.model, size, scene.classes)
+        return Pipeline(scene, detector, tracker)
+
+    try:
+        classes = pipeline(scene.frame_size).wanted
+    except (SceneError, DetectorError) as error:
+        raise type(error)(f"{label}: {error}") from None
+    return Analysis(scene, config.revision, classes, pipeline), check_scene(scene)

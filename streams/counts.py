@@ -1,0 +1,166 @@
+"""What one live camera counted: by the minute for the store, in total for reports and pictures.
+
+Used by the camera's thread alone, but for ``running`` and ``crossings``, which are single values.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+
+from streams.messages import CountsMessage, Running
+from streams.recorder import Recorder
+from vision.bins import Binner, Interval
+from vision.scene import Scene
+from vision.types import Crossing
+
+KEEP_S = 5.0
+"""A kill loses at most so many observed seconds; crossings are kept at once."""
+SHOWN: Final = 3
+"""So many of the latest intervals are reported before the store has them."""
+SHOW_S = 1.0
+NO_REVISION: Final = -1
+
+log = structlog.get_logger()
+
+
+class CameraCounts:
+    """The counts of one camera over all revisions of its scene.
+
+    ``kept`` is what an earlier run, or an earlier time of this camera in this one, left in the
+    spool: its running minute goes on. Every revision counts its own part of a minute.
+    """
+
+    def __init__(self, camera_id: str, recorder: Recorder, kept: str | None = None) -> None:
+        self._camera_id = camera_id
+        self._recorder = recorder
+        self._binner: Binner | None = None
+        self._drawn: tuple[int, Mapping[str, tuple[str, str]]] = 0, {}
+        self._last_ts: float | None = None
+        self._synthetic: bool | None = None
+        # a minute that holds both is stated as synthetic: nobody takes it for a street's
+        self._synthetic_from, self._synthetic_to = math.inf, -math.inf
+        self._kept_s = self._shown_s = time.monotonic()
+        self.kept = kept
+        self.crossings = 0
+        self.running: tuple[Running, ...] = ()
+        self.passed: dict[str, dict[str, int]] = {}
+        """Totals by line and direction since this revision of the scene is in force."""
+        self._remember(kept)
+
+    @property
+    def last_ts(self) -> float | None:
+        """The time of the last picture that was counted, also by an earlier run."""
+        return self._last_ts
+
+    def begin(
+        self, scene: Scene | None, classes: Sequence[str], revision: int, *, synthetic: bool
+    ) -> None:
+        """Count by ``scene`` from now on, None for not at all; ``classes`` are what is looked
+        for. States what was counted until now."""
+        self.end()
+        self._switch(synthetic)
+        self._binner, self.running = None, ()
+        lines = () if scene is None else scene.lines
+        drawn = revision, {line.name: (line.forward, line.backward) for line in lines}
+        if drawn != self._drawn or not self.passed:
+            self.passed = {name: dict.fromkeys(pair, 0) for name, pair in drawn[1].items()}
+        self._drawn = drawn
+        if scene is None:
+            self.settle()
+            return
+        binner = Binner(self._camera_id, lines, classes, revision)
+        earlier = self._restored(binner)
+        self._binner = binner
+        self._keep(binner, earlier)
+
+    def update(self, ts: float, crossings: Sequence[Crossing]) -> None:
+        """Take an analysed picture and the crossings that it decided."""
+        binner = self._binner
+        if binner is None:
+            return
+        for crossing in crossings:
+            self.passed[crossing.line][crossing.direction] += 1
+        self.crossings += len(crossings)
+        done = binner.update(ts, crossings)
+        self._last_ts = ts
+        now_s = time.monotonic()
+        if done or crossings or now_s - self._kept_s >= KEEP_S:
+            self._keep(binner, done)
+        if crossings or now_s - self._shown_s >= SHOW_S:
+            self._show(binner)
+
+    def due(self, now_ts: float) -> None:
+        """State what is over by ``now_ts``, of a camera that sends no pictures."""
+        if self._binner is not None and (due := self._binner.due(now_ts)):
+            self._keep(self._binner, due)
+
+    def end(self) -> None:
+        """State everything that was counted; more of the same minute amends it."""
+        if self._binner is not None and self._last_ts is not None:
+            self._keep(self._binner, self._binner.flush(self._last_ts))
+
+    def settle(self) -> None:
+        """State what an earlier run left of a camera whose lines nobody watches any more."""
+        nothing = Binner(self._camera_id, (), (), NO_REVISION)
+        if left := self._restored(nothing):
+            self._keep(nothing, left)
+
+    def _show(self, binner: Binner) -> None:
+        self._shown_s = time.monotonic()
+        self.running = tuple(Running.of(interval) for interval in binner.latest(SHOWN))
+
+    def _keep(self, binner: Binner, intervals: Sequence[Interval]) -> None:
+        """State ``intervals`` and keep the rest."""
+        self._kept_s = time.monotonic()
+        self.kept = json.dumps(
+            {**binner.state(), "last_ts": self._last_ts, "synthetic": self._synthetic}
+        )
+        self._recorder.put(
+            [CountsMessage.of(each, synthetic=self._fake(each)) for each in intervals],
+            bins={self._camera_id: self.kept},
+        )
+
+    # --- what was kept
+
+    def _restored(self, binner: Binner) -> list[Interval]:
+        """Put ``binner`` into the minute that was left; returns what another revision counted and
+        did not state yet."""
+        if self.kept is None:
+            return []
+        try:
+            return binner.restore(json.loads(self.kept))
+        except ValueError as error:
+            log.warning("the running minute is lost", camera=self._camera_id, why=str(error))
+            return []
+
+    def _remember(self, kept: str | None) -> None:
+        """When the last picture was, and whether it was of a real camera, by what was kept."""
+        try:
+            state: Any = json.loads(kept or "{}")
+            last_ts, synthetic = state.get("last_ts"), state.get("synthetic")
+        except (ValueError, AttributeError):
+            return
+        if isinstance(last_ts, int | float) and math.isfinite(last_ts):
+            self._last_ts = float(last_ts)
+        if isinstance(synthetic, bool):
+            self._switch(synthetic)
+
+    def _switch(self, synthetic: bool) -> None:
+        before, self._synthetic = self._synthetic, synthetic
+        if before is synthetic:
+            return
+        since = -math.inf if before is None or self._last_ts is None else self._last_ts
+        if synthetic:
+            self._synthetic_from, self._synthetic_to = since, math.inf
+        else:
+            self._synthetic_to = since
+
+    def _fake(self, interval: Interval) -> bool:
+        end_ts = interval.start_ts + interval.seconds
+        return end_ts > self._synthetic_from and interval.start_ts <= self._synthetic_to

@@ -1,0 +1,98 @@
+"""Real Chromium, and a real system with three cameras for its pages."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from streams.simulator import Simulator, load_recording
+from tests.faults.cities import PLAZA, PLAZA_SCENE
+from tests.faults.living import Living
+from tests.needs import REPO, need
+
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+OPTIONS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update")
+LINK = re.compile(r"http://\S+/enter\?link=\S+")
+HOSTILE = "<script>window.hit=1</script>\"'><img src=x onerror=window.hit=1>"
+SIZE = {"width": 1366, "height": 768}
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """A system that runs, and the simulator that plays its cameras ``square`` and ``lane``; its
+    third camera, ``road``, is synthetic."""
+
+    living: Living
+    simulator: Simulator
+
+    def link(self) -> str:
+        """A new one-time link."""
+        made = self.living.run("link", "--port", str(self.living.port))
+        assert made.returncode == 0, made.stderr
+        found = LINK.search(made.stdout)
+        assert found is not None, made.stdout
+        return found[0]
+
+    def pictures(self) -> int:
+        """JPEGs that the worker has made for viewers so far."""
+        workers = self.living.get("/api/v1/workers")["workers"]
+        return sum(int(worker["pictures"]) for worker in workers)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = need(next(filter(None, map(shutil.which, NAMES)), None), "Chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=list(OPTIONS))
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+    folder = tmp_path_factory.mktemp("room")
+    recording = load_recording(PLAZA, folder / "clips")
+    cameras = {"square": recording, "lane": recording}
+    with Simulator(cameras, offsets_s={"lane": 40.0}) as simulator:
+        write(folder, simulator)
+        with Living(folder) as living:
+            yield City(living, simulator)
+
+
+def write(folder: Path, simulator: Simulator) -> None:
+    """``folder/city.yaml``."""
+    road = REPO / "samples" / "scenes" / "synthetic.yaml"
+    (folder / "city.yaml").write_text(
+        f"""\
+name: Room
+networks: [127.0.0.0/8]
+fps: 5
+cameras:
+  - {{id: square, name: Campus square, source: '{simulator.url("square")}', scene: {PLAZA_SCENE}}}
+  - {{id: lane, name: '{HOSTILE.replace("'", "''")}', source: '{simulator.url("lane")}', scene: {PLAZA_SCENE}}}
+  - {{id: road, source: synthetic, model: motion, scene: {road}}}
+""",
+        encoding="utf-8",
+    )
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(viewport=SIZE)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def room(context: BrowserContext, city: City) -> Page:
+    """The page, opened by a one-time link as a person would."""
+    page = context.new_page()
+    page.goto(city.link())
+    page.wait_for_selector(".mk-wall")
+    return page

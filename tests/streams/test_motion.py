@@ -1,0 +1,152 @@
+"""How well motion counts: on the rendered road, whose vehicles are known, and on real clips.
+
+``tests/baselines/motion.json`` holds what was measured; a change may only improve on it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.errors import ModelError
+from models.zoo import VerifiedModel
+from streams import samples
+from streams.detector import MOTION, Detectors
+from streams.files import ClipSource
+from streams.scenefile import load_scene
+from streams.synthetic import HORIZON, NEAR_M, Vehicle
+from streams.synthetic import Scene as Road
+from tests.needs import REPO
+from vision.foreground import LEARN_S
+from vision.pipeline import Pipeline
+from vision.scene import Line, Scene
+from vision.types import Crossing, Frame
+
+BASELINE = json.loads((REPO / "tests/baselines/motion.json").read_text("utf-8"))
+SIZE = (640, 360)
+FINE_S = 0.01
+FROM_S = LEARN_S + 1
+"""Whoever passes before is not expected to be seen."""
+NEAR_S = 1.0
+"""A crossing belongs to a vehicle that passes within so long of it."""
+
+ROAD = load_scene(samples.folder() / "scenes/synthetic.yaml")
+MIDDLE = Line("middle", np.array([[0.0, 216.0], [767.0, 216.0]]), forward="down", backward="up")
+CARPARK = Scene((768, 432), lines=(MIDDLE,))
+
+
+def no_model(name: str) -> VerifiedModel:
+    raise ModelError(f"motion needs no model, least of all {name}")
+
+
+def count(frames: Iterable[Frame], scene: Scene) -> list[Crossing]:
+    camera = Pipeline(scene, *Detectors(no_model).get(MOTION, scene.frame_size, scene.classes))
+    return [crossing for frame in frames for crossing in camera.step(frame).crossings]
+
+
+def rendered(seed: int, fps: int, seconds: float) -> Iterator[Frame]:
+    road = Road(SIZE, seed)
+    for index in range(round(seconds * fps)):
+        yield Frame("road", index, index / fps, road.render(index / fps))
+
+
+@cache
+def passing(seed: int, seconds: float) -> tuple[tuple[float, str], ...]:
+    """When vehicles pass the line of the scene and whither, by where they are."""
+    (line,) = ROAD.lines
+    y = float(line.points[0, 1])
+    horizon = SIZE[1] * HORIZON
+    z_m = (SIZE[1] - horizon) * NEAR_M / (y - horizon)
+    road = Road(SIZE, seed)
+    assert road.point(0, 0, z_m)[1] == pytest.approx(y, abs=1)
+    found: list[tuple[float, str]] = []
+    before: list[Vehicle] = []
+    for t in np.arange(FROM_S, seconds - 1, FINE_S):
+        now = road.vehicles(float(t))
+        for one, other in product(before, now):
+            # nobody comes so near to the one ahead
+            same = one.x_m == other.x_m and abs(one.z_m - other.z_m) < 1
+            if same and min(one.z_m, other.z_m) <= z_m < max(one.z_m, other.z_m):
+                found.append((float(t), "towards" if one.towards else "away"))
+        before = now
+    return tuple(found)
+
+
+def compare(found: list[Crossing], seed: int, seconds: float) -> dict[str, int]:
+    """How many passed, how many were missed, and how many were counted beside them."""
+    truth = passing(seed, seconds)
+    left = [crossing for crossing in found if FROM_S <= crossing.ts < seconds - 1]
+    missed = 0
+    for t, direction in truth:
+        near = [c for c in left if c.direction == direction and abs(c.ts - t) < NEAR_S]
+        if near:
+            left.remove(min(near, key=lambda crossing: abs(crossing.ts - t)))
+        else:
+            missed += 1
+    return {"passed": len(truth), "missed": missed, "beside": len(left)}
+
+
+def no_worse(name: str, got: dict[str, Any]) -> None:
+    known = BASELINE[name]
+    print(name, got)
+    assert got["passed"] == known["passed"]
+    assert got["missed"] <= known["missed"], "improve, or say in the baseline why not"
+    assert got["beside"] <= known["beside"], "improve, or say in the baseline why not"
+
+
+@pytest.mark.parametrize("fps", [5, 7, 12])
+def test_the_rendered_road(fps: int) -> None:
+    seconds = 60.0
+    got = compare(count(rendered(0, fps, seconds), ROAD), 0, seconds)
+    no_worse(f"rendered road, seed 0, {seconds:.0f} s, {fps} fps", got)
+    assert got["beside"] == 0, "the walker on the walkway is no vehicle on the road"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fps", [5, 7, 12])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_more_rendered_road(seed: int, fps: int) -> None:
+    seconds = 120.0
+    got = compare(count(rendered(seed, fps, seconds), ROAD), seed, seconds)
+    no_worse(f"rendered road, seed {seed}, {seconds:.0f} s, {fps} fps", got)
+
+
+def clip(path: Path, fps: int) -> Iterator[Frame]:
+    source = ClipSource(path, camera_id="c", fps=Fraction(fps))
+    with source:
+        yield from source.frames()
+
+
+@pytest.mark.parametrize("fps", [5, 7, 12])
+@pytest.mark.parametrize(
+    ("name", "frames_a_second", "line", "truth"),
+    [
+        ("road_8toward.mp4", 24, "road", {"toward": "toward", "away": "away"}),
+        ("carpark_topdown.mp4", 12.5, "carpark", {"up": "up", "down": "down"}),
+    ],
+)
+def test_real_clips(
+    name: str, frames_a_second: float, line: str, truth: dict[str, str], fps: int, shared: Path
+) -> None:
+    known = json.loads((shared / "clips/ground_truth.json").read_text("utf-8"))[name]
+    scene = CARPARK
+    if line == "road":
+        drawn = load_scene(samples.folder() / "scenes/road.yaml")
+        scene = Scene(drawn.frame_size, lines=drawn.lines)
+    found = count(clip(shared / "clips" / name, fps), scene)
+    got = {"passed": 0, "missed": 0, "beside": 0}
+    for direction, key in truth.items():
+        expected = known[key].get("total", 0)
+        counted = sum(crossing.direction == direction for crossing in found)
+        got["passed"] += expected
+        got["missed"] += max(0, expected - counted)
+        got["beside"] += max(0, counted - expected)
+    no_worse(f"{name}, {fps} fps", got)
