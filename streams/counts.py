@@ -42,9 +42,9 @@ class CameraCounts:
         self._binner: Binner | None = None
         self._drawn: tuple[int, Mapping[str, tuple[str, str]]] = 0, {}
         self._last_ts: float | None = None
-        self._synthetic: bool | None = None
+        self._synthetic = False
         # a minute that holds both is stated as synthetic: nobody takes it for a street's
-        self._synthetic_from, self._synthetic_to = math.inf, -math.inf
+        self._synthetic_to = -math.inf
         self._kept_s = self._shown_s = time.monotonic()
         self.kept = kept
         self.crossings = 0
@@ -152,15 +152,12 @@ class CameraCounts:
             self._switch(synthetic)
 
     def _switch(self, synthetic: bool) -> None:
-        before, self._synthetic = self._synthetic, synthetic
-        if before is synthetic:
-            return
-        since = -math.inf if before is None or self._last_ts is None else self._last_ts
+        """Pictures are of this kind from now on."""
         if synthetic:
-            self._synthetic_from, self._synthetic_to = since, math.inf
-        else:
-            self._synthetic_to = since
+            self._synthetic_to = math.inf
+        elif self._synthetic:
+            self._synthetic_to = -math.inf if self._last_ts is None else self._last_ts
+        self._synthetic = synthetic
 
     def _fake(self, interval: Interval) -> bool:
-        end_ts = interval.start_ts + interval.seconds
-        return end_ts > self._synthetic_from and interval.start_ts <= self._synthetic_to
+        return interval.start_ts <= self._synthetic_to

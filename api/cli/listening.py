@@ -10,6 +10,8 @@ from typing import Final
 from vision.errors import ServiceError
 
 BACKLOG: Final = 2048
+STALLED_MS: Final = 30_000
+"""A client that takes nothing for so long is cut off, with all that waits for it."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -26,6 +28,9 @@ def listen(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            # whoever connects inherits it; macOS has no such thing
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_MS)
             listener.bind(where)
             listener.listen(BACKLOG)
             undo.pop_all()

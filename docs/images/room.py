@@ -33,8 +33,8 @@ def main() -> None:
         text=True,
     )
     try:
-        assert demo.stdout is not None
-        link = next((found[0] for line in demo.stdout if (found := LINK.search(line))), None)
+        lines = demo.stdout or ()
+        link = next((found[0] for line in lines if (found := LINK.search(line))), None)
         if link is None:
             sys.exit("the demo printed no link: see its messages")
         with sync_playwright() as playwright:

@@ -13,6 +13,7 @@ from tests.acceptance.result import Result, judge
 from tests.faults import scenarios
 from tests.faults.cities import PLAZA, write_city
 from tests.faults.living import Living
+from tests.faults.viewers import viewing
 from tests.needs import REPO
 from tests.waiting import wait_for
 
@@ -46,6 +47,14 @@ TESTS = (
         ["tests/faults/test_configuration.py", "-k", "kept"],
     ),
     (
+        "in Chromium: pictures, counts, alerts; an old picture; a restart of the API; no dialog",
+        ["tests/browser"],
+    ),
+    (
+        "without a link or a key every route, page, socket and file answers 401 or 403",
+        ["tests/api/test_every_route.py"],
+    ),
+    (
         "kill -9 of 'matakota up': no process stays",
         ["tests/faults/test_live.py", "-k", "outlives"],
     ),
@@ -56,13 +65,14 @@ ROUNDS = 20
 GONE_S = 60
 CHANGES = 10
 CAMERAS, FPS, WATCH_S = 4, "2", 60
+VIEWERS, VIEW_S = 10, 30
 
 
 def live(folder: Path) -> Iterator[Result]:
     """Every check of the live part; each takes some minutes."""
     cache = folder / "clips"
     load_recording(PLAZA, cache)
-    for check in (one_pass, killing, restarting, outage, changing, delays, ending):
+    for check in (one_pass, killing, restarting, outage, changing, delays, watching, ending):
         place = folder / check.__name__
         place.mkdir()
         yield _guarded(check, place, cache)
@@ -163,6 +173,18 @@ def delays(folder: Path, cache: Path) -> Result:
         "1.5 s",
         f"median {done.median_s:.2f} s, p95 {done.p95_s:.2f} s ({done.number} alerts)",
         done.p95_s < 1.5,
+    )
+
+
+def watching(folder: Path, cache: Path) -> Result:
+    """Viewers do not slow the analysis, and cost nothing when they have left."""
+    done = viewing(folder, cache, viewers=VIEWERS, seconds=VIEW_S, fps="5")
+    return judge(
+        f"{VIEWERS} viewers and one that never reads: at least 95 % of the pictures analysed; no "
+        "JPEG after the last one left",
+        f"{done.alone:.1f} pictures a second alone, {done.watched:.1f} watched ({done.share:.0%}); "
+        f"{done.after} JPEGs afterwards",
+        done.share >= 0.95 and done.after == 0,
     )
 
 

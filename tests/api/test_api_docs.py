@@ -13,14 +13,33 @@ import pytest
 
 from api.alerts import AlertIn
 from api.store import Store
+from streams.config import CameraConfig, City
 from tests.api.served import api, counted, report, sqlite_url
 from tests.needs import REPO, need
 
 DOCS = (REPO / "docs" / "api.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = [(match[1], match[2]) for match in BLOCK.finditer(DOCS)]
-SINCE_WHEN = {"stored", "updated", "age_seconds"}
+SINCE_WHEN = {"stored", "updated", "created", "age_seconds"}
 """Differs from run to run."""
+
+CITY = City(
+    "Makassar",
+    (),
+    None,
+    (
+        CameraConfig(
+            "plaza", "Plaza", "synthetic", None, "motion", None, None,
+            {
+                "frame_size": [640, 360],
+                "lines": [{
+                    "name": "gate", "points": [[320, 20], [320, 340]],
+                    "forward": "in", "backward": "out",
+                }],
+            },
+        ),
+    ),
+)  # fmt: skip
 
 
 def documented() -> list[tuple[str, Any]]:
@@ -57,6 +76,7 @@ def test_the_commands_print_what_is_documented(tmp_path: Path) -> None:
             counted(60, {("gate", "in", "car"): 3}),
         ])  # fmt: skip
         store.cameras.save(report(1_769_817_600.0, "plaza"))
+        store.configuration.apply(CITY)
         variables = {"KEY": served.key, "API": str(served.client.base_url).rstrip("/")}
         for command, shown in commands:
             stream = "/stream" in command
@@ -87,12 +107,13 @@ def test_every_field_and_path_is_documented(tmp_path: Path) -> None:
     with Store.open(sqlite_url(tmp_path)) as store, api(store) as served:
         schema = served.door.inner.openapi()  # type: ignore[attr-defined]
     for path, operations in schema["paths"].items():
-        assert path.replace("{alert_id}", "gate-7-0001") in DOCS, path
+        named = path.replace("{alert_id}", "gate-7-0001").replace("{camera}", "plaza")
+        assert named in DOCS, path
         for operation in operations.values():
             for parameter in operation.get("parameters", []):
-                assert parameter["name"] in DOCS.replace("Last-Event-ID", "last-event-id") or (
-                    parameter["name"] == "alert_id"
-                ), parameter["name"]
+                name = parameter["name"]
+                said = DOCS.replace("Last-Event-ID", "last-event-id")
+                assert name in said or name == "alert_id", name
 
 
 @pytest.mark.parametrize("name", ["decisions/0009-positions.md", "cameras.md"])

@@ -211,11 +211,11 @@ def test_a_redis_that_evicts_is_refused(
     inside: Callable[..., tuple[int, str]], valkey: str
 ) -> None:
     bus = RedisBus(valkey)
-    bus._redis.config_set("maxmemory-policy", "allkeys-lru")
+    bus.redis.config_set("maxmemory-policy", "allkeys-lru")
     try:
         code, err = inside(MATAKOTA_REDIS_URL=valkey)
     finally:
-        bus._redis.config_set("maxmemory-policy", "noeviction")
+        bus.redis.config_set("maxmemory-policy", "noeviction")
         bus.close()
     assert code == 2
     assert "evicts by 'allkeys-lru'" in err

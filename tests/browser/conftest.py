@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
 
 from streams.simulator import Simulator, load_recording
 from tests.faults.cities import PLAZA, PLAZA_SCENE
@@ -39,11 +39,6 @@ class City:
         assert found is not None, made.stdout
         return found[0]
 
-    def pictures(self) -> int:
-        """JPEGs that the worker has made for viewers so far."""
-        workers = self.living.get("/api/v1/workers")["workers"]
-        return sum(int(worker["pictures"]) for worker in workers)
-
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
@@ -68,14 +63,16 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
 def write(folder: Path, simulator: Simulator) -> None:
     """``folder/city.yaml``."""
     road = REPO / "samples" / "scenes" / "synthetic.yaml"
+    hostile = HOSTILE.replace("'", "''")
+    square, lane = simulator.url("square"), simulator.url("lane")
     (folder / "city.yaml").write_text(
         f"""\
 name: Room
 networks: [127.0.0.0/8]
 fps: 5
 cameras:
-  - {{id: square, name: Campus square, source: '{simulator.url("square")}', scene: {PLAZA_SCENE}}}
-  - {{id: lane, name: '{HOSTILE.replace("'", "''")}', source: '{simulator.url("lane")}', scene: {PLAZA_SCENE}}}
+  - {{id: square, name: Campus square, source: '{square}', scene: {PLAZA_SCENE}}}
+  - {{id: lane, name: '{hostile}', source: '{lane}', scene: {PLAZA_SCENE}}}
   - {{id: road, source: synthetic, model: motion, scene: {road}}}
 """,
         encoding="utf-8",
@@ -84,15 +81,34 @@ cameras:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser without a session."""
     made = browser.new_context(viewport=SIZE)
     yield made
     made.close()
 
 
+@pytest.fixture(scope="module")
+def session(browser: Browser, city: City) -> StorageState:
+    """What a browser keeps of a session that a one-time link opened."""
+    context = browser.new_context()
+    context.new_page().goto(city.link())
+    state = context.storage_state()
+    context.close()
+    return state
+
+
 @pytest.fixture
-def room(context: BrowserContext, city: City) -> Page:
-    """The page, opened by a one-time link as a person would."""
-    page = context.new_page()
-    page.goto(city.link())
+def inside(browser: Browser, session: StorageState) -> Iterator[BrowserContext]:
+    """A browser with a session."""
+    made = browser.new_context(viewport=SIZE, storage_state=session)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def room(inside: BrowserContext, city: City) -> Page:
+    """The page, open."""
+    page = inside.new_page()
+    page.goto(f"{city.living.address}/room/")
     page.wait_for_selector(".mk-wall")
     return page

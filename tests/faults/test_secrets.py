@@ -65,7 +65,7 @@ def test_a_canary_is_nowhere(tmp_path: Path, clip_cache: Path) -> None:
                 places[f"command line of {pid}"] = line.encode()
                 with suppress(OSError):
                     places[f"environment of {pid}"] = Path(f"/proc/{pid}/environ").read_bytes()
-            for path in ("alerts", "cameras"):
+            for path in ("alerts", "cameras", "cameras/right/scene", "workers"):
                 places[path] = str(living.get(f"/api/v1/{path}")).encode()
             places["openapi"] = str(living.get("/openapi.json")).encode()
             places["readyz"] = str(living.get("/readyz")).encode()
@@ -73,6 +73,9 @@ def test_a_canary_is_nowhere(tmp_path: Path, clip_cache: Path) -> None:
             assert checked.returncode == 1
             assert "right: ok" in checked.stdout
             places["cameras check"] = (checked.stdout + checked.stderr).encode()
+            shown = living.run("config", "show")
+            assert "login: all" in shown.stdout
+            places["config show"] = (shown.stdout + shown.stderr).encode()
             living.terminate()
     places["log"] = living.log.read_bytes()
     assert b"alert spooled" in places["log"]

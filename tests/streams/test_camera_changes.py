@@ -1,6 +1,6 @@
 """What a running camera makes of another configuration: nothing is lost, and nothing counts twice.
 
-As in ``test_camera``: the spool is real, source and analysis are scripted.
+The spool is real, source and analysis are scripted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streams.camera import Left
 from streams.health import Code, State
 from streams.messages import AlertMessage, CountsMessage, decode
 from streams.spool import Spool
-from tests.streams.test_camera import START_TS, Stage, assigned, event
+from tests.streams.stage import START_TS, Stage, assigned, event, quick
 from tests.waiting import wait_for
 from vision.errors import DetectorError, SceneError
 from vision.types import Crossing
@@ -30,9 +30,7 @@ ELSEWHERE = parse_address("rtsp://127.0.0.1:5540/b")
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "OUTAGE_AFTER_S", 0.05)
-    monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.02)
-    monkeypatch.setattr(module, "TICK_S", 0.02)
+    quick(monkeypatch)
 
 
 @pytest.fixture
@@ -234,18 +232,41 @@ def test_another_login_connects_anew_and_keeps_the_scene(spool: Spool) -> None:
         assert stage.loop.report().analysed == 2
 
 
-def test_a_minute_that_is_partly_synthetic_says_so(spool: Spool) -> None:
-    with Stage(spool) as stage:
+@pytest.mark.parametrize("synthetic_first", [True, False])
+def test_a_minute_that_is_partly_synthetic_says_so(spool: Spool, synthetic_first: bool) -> None:
+    before, after = assigned(), assigned(source=ADDRESS)
+    if not synthetic_first:
+        before, after = after, before
+    with Stage(spool, asked=before) as stage:
         for k in range(70):
             stage.source.show(START_TS + k)
         stage.analysed(70)
-        real = stage.another_source()
-        stage.loop.take(assigned(source=ADDRESS))
+        other = stage.another_source()
+        stage.loop.take(after)
         for k in range(71, 200):
-            real.show(START_TS + k)
+            other.show(START_TS + k)
         stage.analysed(199)
     marked = {m.start_ts - START_TS: m.synthetic for m in stage.counts()}
-    assert marked == {0: True, 60: True, 120: False, 180: False}
+    first, last = synthetic_first, not synthetic_first
+    assert marked == {0: first, 60: True, 120: last, 180: last}
+
+
+@pytest.mark.parametrize("synthetic_first", [True, False])
+def test_a_minute_that_another_run_began_may_be_synthetic(
+    spool: Spool, synthetic_first: bool
+) -> None:
+    before, after = assigned(), assigned(source=ADDRESS)
+    if not synthetic_first:
+        before, after = after, before
+    with Stage(spool, asked=before) as stage:
+        stage.source.show(START_TS)
+        stage.analysed(1)
+    with Stage(spool, asked=after, left=stage.left) as stage:
+        for k in range(1, 70):
+            stage.source.show(START_TS + k)
+        stage.analysed(69)
+    marked = {m.start_ts - START_TS: m.synthetic for m in stage.counts()}
+    assert marked == {0: True, 60: not synthetic_first}
 
 
 def test_the_scene_is_taken_away_and_given_back(spool: Spool) -> None:
@@ -284,21 +305,22 @@ def test_a_camera_that_is_removed_closes_everything(spool: Spool) -> None:
     assert total(again.counts()) == {1: 2}
 
 
-def test_a_removed_camera_whose_scene_was_refused_states_the_minute_before(spool: Spool) -> None:
+def test_a_removed_camera_whose_scene_was_refused_states_the_minute_before(
+    spool: Spool, tmp_path: Path
+) -> None:
     with Stage(spool) as stage:
         stage.analysis.crossings = {START_TS: [crossing(START_TS)]}
         stage.source.show(START_TS)
         stage.analysed(1)
         killed = Left((), spool.kept_bins()["a"])
-        assert stage.counts() == []
-    before = len(stage.counts())
-    refused = Stage(spool, left=killed, asked=assigned(2))
-    refused.refused = SceneError("no line")
-    with refused:
-        wait_for(lambda: refused.loop.report().code is Code.CONFIGURATION_REFUSED, "said")
-        refused.end("the camera was removed", removed=True)
-    # both stated version 1 of the same minute
-    assert before == len(refused.counts()) == 1
+    with Spool(tmp_path / "another.db") as another:
+        refused = Stage(another, left=killed, asked=assigned(2))
+        refused.refused = SceneError("no line")
+        with refused:
+            wait_for(lambda: refused.loop.report().code is Code.CONFIGURATION_REFUSED, "said")
+            assert refused.counts() == []
+            refused.end("the camera was removed", removed=True)
+        assert total(refused.counts()) == {1: 1}
 
 
 def test_an_end_of_the_worker_leaves_the_outage_open(spool: Spool) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from streams.address import DEFAULT_NETWORKS
+from streams.config import load_city
 from streams.health import SENTENCES
 from tests.needs import REPO
 
@@ -18,3 +22,17 @@ def test_every_code_is_in_the_table_with_its_sentence() -> None:
 def test_the_default_networks_are_named() -> None:
     for network in DEFAULT_NETWORKS:
         assert f"`{network}`" in TEXT
+
+
+def test_the_city_that_is_shown_is_one(tmp_path: Path) -> None:
+    city, logins = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes" / "harbour-1.yaml").write_text("frame_size: [640, 360]", "utf-8")
+    (tmp_path / "logins.yaml").touch(0o600)
+    (tmp_path / "logins.yaml").write_text(logins, "utf-8")
+    (tmp_path / "city.yaml").write_text(city, "utf-8")
+    found = load_city(tmp_path / "city.yaml")
+    assert [camera.id for camera in found.cameras] == ["harbour-1", "square", "demo"]
+    gate, _, demo = found.cameras
+    assert (gate.login, gate.worker, demo.model) == ("harbour", "harbour", "motion")
+    assert demo.scene is not None

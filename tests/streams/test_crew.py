@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from streams.camera import CameraLoop, Left
 from streams.health import Code, State
 from streams.simulator import Login, Recording, Simulator, load_recording
 from tests.streams.simulator.clients import SIZE, small_clip
@@ -78,6 +80,32 @@ def test_cameras_come_and_go_and_the_others_stay(tmp_path: Path, simulator: Simu
         after = running.until("road", analysed=before.analysed + 1)
         assert after.connects == before.connects
     assert running.alerts() == []
+
+
+def test_a_camera_that_comes_back_waits_for_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    run, finish = CameraLoop.run, CameraLoop._finish
+
+    def begun(loop: CameraLoop, left: Left) -> Left:
+        order.append("begins")
+        return run(loop, left)
+
+    def ended(loop: CameraLoop) -> None:
+        time.sleep(0.3)
+        finish(loop)
+        order.append("ends")
+
+    monkeypatch.setattr(CameraLoop, "run", begun)
+    monkeypatch.setattr(CameraLoop, "_finish", ended)
+    road = drawn(camera("road"), 1)
+    with Running(tmp_path) as running:
+        for cameras in ((road,), (), (road,), (), (road,)):
+            running.configure(*cameras)
+            running.followed()
+        running.until("road", state=State.LIVE, analysed=1)
+        assert order == ["begins", "ends"] * 2 + ["begins"]
 
 
 def test_another_address(tmp_path: Path, simulator: Simulator) -> None:
@@ -170,7 +198,8 @@ def test_logins(tmp_path: Path, recording: Recording) -> None:
         # in the middle of being written: nothing changes
         logins.write_text("gate: {user: oper", encoding="utf-8")
         wait_for(lambda: running.followed().problem is not None, "it is noticed")
-        assert running.until("gate", state=State.LIVE).connects == 1
+        now = running.until("gate", state=State.LIVE)
+        assert running.until("gate", analysed=now.analysed + 5).connects == 1
         write_logins(logins, gate=OLD)
         wait_for(lambda: running.followed().problem is None, "it is whole again")
         assert running.until("gate", state=State.LIVE).connects == 1

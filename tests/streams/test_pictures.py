@@ -15,8 +15,7 @@ from structlog.testing import capture_logs
 
 from streams.bus.control import Pictures as Followed
 from streams.bus.memory_control import MemoryControl
-from streams.commands import MAX_PICTURE_BYTES, Picture
-from streams.messages import MessageError
+from streams.commands import Picture
 from streams.pictures import MAX_LEASES, MAX_SIDE_PX, Pictures
 from streams.scenefile import scene_of
 from tests.streams.servers import until
@@ -372,32 +371,3 @@ def test_a_thread_that_died_is_known() -> None:
     pictures._thread.join(GUARD_S)
     assert not pictures.alive
     control.close()
-
-
-# --- the picture's bytes
-
-
-def test_a_picture_is_read_as_it_was_written() -> None:
-    picture = Picture(TS + 0.25, 960, 540, b"\xff\xd8jpeg\xff\xd9")
-    assert Picture.decode(picture.encode()) == picture
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"\x01",
-        Picture(TS, 1, 1, b"").encode(),
-        b"\x02" + Picture(TS, 1, 1, b"x").encode()[1:],
-        Picture(TS, 1, 1, b"x" * MAX_PICTURE_BYTES).encode(),
-        Picture(float("nan"), 1, 1, b"x").encode(),
-        Picture(float("inf"), 1, 1, b"x").encode(),
-        Picture(-1, 1, 1, b"x").encode(),
-        Picture(1e300, 1, 1, b"x").encode(),
-        Picture(TS, 0, 1, b"x").encode(),
-        Picture(TS, 1, 0, b"x").encode(),
-    ],
-)
-def test_what_is_no_picture_is_refused(body: bytes) -> None:
-    with pytest.raises(MessageError, match="no picture"):
-        Picture.decode(body)

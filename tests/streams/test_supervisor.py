@@ -181,3 +181,28 @@ def test_stop_kills_who_does_not_listen(tmp_path: Path) -> None:
     wait_for(ready.exists, "ready")
     command.stop(0.1)
     assert command.poll() == -signal.SIGKILL
+
+
+def test_it_watches_for_so_long() -> None:
+    child = Script("one", "")
+    supervisor = Supervisor([child])
+    supervisor.start()
+    try:
+        while child.starts < 3:
+            before = child.starts
+            supervisor.run(0.5)
+            # what it saw ended is started again by this call or a later one
+            assert child.starts >= before
+        supervisor.run(0)
+    finally:
+        supervisor.stop(1)
+
+
+def test_what_cannot_run_is_said_within_the_time() -> None:
+    supervisor = Supervisor([Script("one", f"raise SystemExit({BAD_INPUT})")])
+    supervisor.start()
+    try:
+        with pytest.raises(ServiceError, match="the one cannot run with this configuration"):
+            supervisor.run(100)
+    finally:
+        supervisor.stop(1)

@@ -40,15 +40,14 @@ def block(
 def film(
     paint: Painter, *, fps: float = 10, end_s: float = 6.0, noise: float = 0.0, start_s: float = 0.0
 ) -> Iterator[Frame]:
-    """Pictures of the road from ``start_s`` on, each painted upon, with fresh noise."""
+    """Pictures of the road from ``start_s`` on, each painted upon, with noise."""
     empty = road()
-    random = np.random.default_rng(1)
+    grains = np.random.default_rng(1).normal(0, noise, (7 if noise else 0, *empty.shape))
     for index in range(round(end_s * fps)):
         t = index / fps
         image = paint(empty.copy(), t)
         if noise:
-            grains = random.normal(0, noise, image.shape)
-            image = np.clip(image + grains, 0, 255).astype(np.uint8)
+            image = np.clip(image + grains[index * 3 % 7], 0, 255).astype(np.uint8)
         yield Frame("c", index, start_s + t, image)
 
 
@@ -88,7 +87,7 @@ def test_noise_is_nothing(noise: float) -> None:
 
 
 @pytest.mark.parametrize("colour", [WHITE, (30, 30, 30), (40, 40, 180)])
-@pytest.mark.parametrize("noise", [0.0, 4.0])
+@pytest.mark.parametrize("noise", [0.0, 10.0])
 def test_a_vehicle_is_where_it_is(colour: tuple[int, ...], noise: float) -> None:
     found = watch(film(passing(colour=colour), noise=noise, end_s=8))
     seen = 0
@@ -164,13 +163,33 @@ def test_another_light_is_nothing_and_vehicles_are_found_after_it(
 
 
 def test_another_view_is_nothing_until_it_is_learnt() -> None:
-    other = road(seed=9)[::-1].copy()
-    other[:, ::2] = 255 - other[:, ::2]
+    # as light as the road, and nowhere like it
+    stripes = np.indices(SIZE[::-1]).sum(axis=0) // 40 % 2 * 100 + 50
+    other = np.repeat(stripes[..., None], 3, axis=2).astype(np.uint8)
 
     def paint(image: Image, t: float) -> Image:
-        return image if t < 4 else np.roll(other, 7, axis=0).copy() + 60
+        if t >= 8:
+            return block(other.copy(), (t - 8) * 100, 150)
+        return image if t < 4 else other
 
-    assert not any(map(len, watch(film(paint, end_s=9)).values()))
+    found = watch(film(paint, end_s=10))
+    assert not any(len(d) for t, d in found.items() if t < 8)
+    assert any(len(d) for t, d in found.items() if t > 8.5)
+
+
+@pytest.mark.parametrize("fps", [4, 25])
+@pytest.mark.parametrize(("levels_a_second", "known"), [(1.0, True), (8.0, False)])
+def test_the_road_follows_slow_changes_at_any_frame_rate(
+    fps: int, levels_a_second: float, known: bool
+) -> None:
+    def paint(image: Image, t: float) -> Image:
+        # a part of it alone, which says nothing of the exposure
+        part = image[:120, :200]
+        part[:] = np.clip(part + levels_a_second * t, 0, 255)
+        return image
+
+    found = watch(film(paint, fps=fps, end_s=12))
+    assert any(map(len, found.values())) is not known
 
 
 def test_exposure_that_follows_a_vehicle_hides_it_not() -> None:
