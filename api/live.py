@@ -33,6 +33,8 @@ RECENT_S: Final = 2.0
 """A new viewer gets the last picture at once where it is no older."""
 NOBODY_S: Final = 0.5
 """How soon a worker is looked for again for a camera that none has."""
+AGAIN_S: Final = 1.0
+"""However often viewers come and go, a worker is told of one camera no more often."""
 INDEX_S: Final = 0.5
 """Reports come once a second."""
 WAIT_S: Final = 0.25
@@ -154,6 +156,7 @@ class Hub:
         self._on_death = on_death
         self._changed = threading.Condition()
         self._viewed: dict[str, _Viewed] = {}
+        self._told: dict[str, float] = {}
         self._watched = 0
         self._numbers = 0
         self._index: Mapping[str, Sequence[Seen]] = {}
@@ -218,7 +221,9 @@ class Hub:
                     del self._viewed[camera]
             for camera in wanted:
                 if camera not in viewer.had:
-                    viewed = self._viewed.setdefault(camera, _Viewed())
+                    viewed = self._viewed.setdefault(
+                        camera, _Viewed(due_s=self._told.get(camera, -math.inf) + AGAIN_S)
+                    )
                     viewed.viewers.add(viewer)
                     newest = viewed.newest
                     old = newest is not None and now_s - newest.at_s > RECENT_S
@@ -328,7 +333,11 @@ class Hub:
             return
         for worker in sorted(workers):
             self._control.send(worker, encode(View(camera=camera)), ttl_s=RENEW_S)
-        viewed.due_s = time.monotonic() + (RENEW_S if workers else NOBODY_S)
+        now_s = time.monotonic()
+        viewed.due_s = now_s + (RENEW_S if workers else NOBODY_S)
+        with self._changed:
+            told = {each: at_s for each, at_s in self._told.items() if at_s + AGAIN_S > now_s}
+            self._told = told | {camera: now_s}
 
     def _seen(self) -> Mapping[str, Sequence[Seen]]:
         """Who has which camera, as it was within ``INDEX_S``."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.api.bad_inputs import prepare
+from tests.api.served import Api, report
+from tests.api.viewing import cameras, hear
 from tests.disks import fill_up, small_disk
 
 
@@ -26,3 +29,24 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
         (folder / "old.jsonl").write_text("old")
         fill_up(folder)
         yield folder
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Api]:
+    """An API with live pictures, and workers to be played by the test."""
+    with cameras(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """The same for all tests of a module."""
+    with cameras(tmp_path_factory.mktemp("kept")) as running:
+        yield running
+
+
+@pytest.fixture
+def steady(kept: Api) -> Api:
+    """One that many tests ask, none of which changes it."""
+    hear(kept, report(time.time(), "plaza", "road"))
+    return kept

@@ -190,6 +190,7 @@ def test_workers_are_told_while_somebody_views(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_first_viewer_is_told_of_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "RENEW_S", 1000.0)
+    monkeypatch.setattr(live, "AGAIN_S", 0.1)
 
     async def story(hub: Hub, control: MemoryControl) -> None:
         for _ in range(3):
@@ -198,6 +199,18 @@ def test_the_first_viewer_is_told_of_at_once(monkeypatch: pytest.MonkeyPatch) ->
                 with hub.watch("plaza"):
                     await asyncio.sleep(0.05)
                     assert views(control) == [], "another one changes nothing"
+
+    run(story)
+
+
+def test_viewers_that_come_and_go_tell_workers_no_more_often() -> None:
+    async def story(hub: Hub, control: MemoryControl) -> None:
+        began_s = time.monotonic()
+        for _ in range(200):
+            with hub.watch("plaza"):
+                await asyncio.sleep(0.002)
+        told = len(views(control))
+        assert 1 <= told <= 2 + (time.monotonic() - began_s) / live.AGAIN_S
 
     run(story)
 

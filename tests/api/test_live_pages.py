@@ -6,8 +6,7 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -22,32 +21,12 @@ from tests.api.viewing import (
     PREFIX,
     FakeWorker,
     brightness,
-    cameras,
     closing,
     hear,
     is_after,
     viewing,
     working,
 )
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Api]:
-    with cameras(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with cameras(tmp_path_factory.mktemp("kept")) as running:
-        yield running
-
-
-@pytest.fixture
-def steady(kept: Api) -> Api:
-    """One that many tests ask, none of which changes it."""
-    hear(kept, report(time.time(), "plaza", "road"))
-    return kept
 
 
 def told(page: ClientConnection) -> dict[str, Any] | tuple[dict[str, Any], bytes]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from tests.api.viewing import (
     LEVELS,
     PREFIX,
     brightness,
-    cameras,
     closing,
     frozen,
     hear,
@@ -29,25 +27,6 @@ from tests.api.viewing import (
     viewing,
     working,
 )
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Api]:
-    with cameras(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with cameras(tmp_path_factory.mktemp("kept")) as running:
-        yield running
-
-
-@pytest.fixture
-def steady(kept: Api) -> Api:
-    """One that many tests ask, none of which changes it."""
-    hear(kept, report(time.time(), "plaza", "road"))
-    return kept
 
 
 def test_a_snapshot_is_what_the_camera_sees(served: Api) -> None:

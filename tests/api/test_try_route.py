@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,28 +18,8 @@ from tests.api.served import Api, report, wait_until
 from tests.api.viewing import (
     GUARD_S,
     PREFIX,
-    cameras,
     hear,
 )
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Api]:
-    with cameras(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with cameras(tmp_path_factory.mktemp("kept")) as running:
-        yield running
-
-
-@pytest.fixture
-def steady(kept: Api) -> Api:
-    """One that many tests ask, none of which changes it."""
-    hear(kept, report(time.time(), "plaza", "road"))
-    return kept
 
 
 @contextmanager

@@ -35,8 +35,8 @@ class Script:
     def start(self) -> None:
         if self.closed:
             raise ServiceError("the test is over")
-        self.starts += 1
         self._process = subprocess.Popen([sys.executable, "-c", self._code])
+        self.starts += 1
 
     def poll(self) -> int | None:
         return None if self._process is None else self._process.poll()
