@@ -47,6 +47,22 @@ def test_revoked_by_name_or_id_once(store: Store) -> None:
     assert store.keys.all()[1].last_used_at is not None
 
 
+def test_keys_of_an_older_version_stay_keys(url: str) -> None:
+    with Store.open(url) as store:
+        store.keys.add("old", "room", "hash")
+        with store._database.write() as connection:
+            for statement in (
+                "ALTER TABLE keys DROP COLUMN kind",
+                "ALTER TABLE keys DROP COLUMN expires_at",
+                "UPDATE alembic_version SET version_num = '0002'",
+            ):
+                connection.exec_driver_sql(statement)
+    with Store.open(url) as store:
+        (key,) = store.keys.all()
+        assert (key.kind, key.expires_at) == ("key", None)
+        assert key.is_live(1e12)
+
+
 LASTS_S = 100.0
 
 
@@ -75,6 +91,7 @@ def test_a_link_becomes_a_session_once(timed: Store, now: list[float]) -> None:
     now[0] += 9
     assert redeem(timed, number=1)
     assert not redeem(timed, number=2)
+    assert not redeem(timed, "session", number=2, link_id="s1"), "a session is no link"
     link, session = timed.keys.all()
     assert (link.kind, link.revoked_at, link.expires_at) == ("link", DAY + 9, DAY + 10)
     assert (session.kind, session.name) == ("session", "administrator")
