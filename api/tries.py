@@ -22,7 +22,7 @@ TOO_MANY: Final = "so many addresses are tried that no other can be: try this on
 
 
 class TooManyTriesError(ServiceError):
-    """As many addresses are tried as can be."""
+    """As many addresses are tried as can be, by all callers or by that worker."""
 
     passing = True
 
@@ -38,7 +38,7 @@ class Tries:
 
     async def ask(self, worker: str, wanted: Try) -> Tried | None:
         """What ``worker`` says of an address, or None where it says nothing in time. Raises
-        BusError, or TooManyTriesError."""
+        BusError, TooManyTriesError, or MessageError for an answer that is none."""
         if self._running >= MAX_TRIES:
             raise TooManyTriesError(TOO_MANY)
         self._running += 1
@@ -56,5 +56,8 @@ class Tries:
                 self._control.answered, command, wait_s=min(left_s, SLICE_S)
             )
             if body is not None:
-                return Tried.of(body)
+                tried = Tried.of(body)
+                if tried.busy:
+                    raise TooManyTriesError(tried.message)
+                return tried
         return None

@@ -35,7 +35,12 @@ MAX_TRIES = 4
 """Addresses that are tried at the same moment."""
 JOIN_S = 1.0
 NONE_YET: Final = "there is no configuration yet: run 'matakota config apply CITY'"
-TOO_MANY: Final = f"{MAX_TRIES} addresses are being tried now: try again in half a minute"
+BUSY: Final = Tried(
+    ok=False,
+    code=None,
+    message=f"{MAX_TRIES} addresses are being tried now: try again in half a minute",
+    busy=True,
+)
 
 log = structlog.get_logger()
 
@@ -220,7 +225,7 @@ class Commander:
     def _begin_try(self, command: str, wanted: Try) -> None:
         self._tries = [thread for thread in self._tries if thread.is_alive()]
         if len(self._tries) >= MAX_TRIES:
-            self._control.answer(command, encode(Tried(ok=False, code=None, message=TOO_MANY)))
+            self._control.answer(command, encode(BUSY))
             return
         thread = threading.Thread(
             target=self._try, args=(command, wanted), name="tryout", daemon=True

@@ -54,11 +54,13 @@ class Try(_Body):
 
 
 class Tried(_Body):
-    """What came of a try: ``message`` says it for people. Width and height in px."""
+    """What came of a try: ``message`` says it for people. Width and height in px. A worker that is
+    ``busy`` did not try at all."""
 
     ok: bool
     code: Code | None
     message: str
+    busy: bool = False
     width: int | None = None
     height: int | None = None
 

@@ -122,8 +122,9 @@ def load_city(path: Path) -> City:
 
 
 def load_credentials(path: Path) -> dict[str, Credential]:
-    """Name to login. Raises ConfigError, also for a file that others may read."""
-    top = read_yaml(path, ConfigError)
+    """Name to login. Raises ConfigError, also for a file that others may read; no message repeats
+    what is in it but the names."""
+    top = read_yaml(path, ConfigError, hidden=True)
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         raise ConfigError(

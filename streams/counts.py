@@ -24,7 +24,6 @@ KEEP_S = 5.0
 SHOWN: Final = 3
 """So many of the latest intervals are reported before the store has them."""
 SHOW_S = 1.0
-NO_REVISION: Final = -1
 
 log = structlog.get_logger()
 
@@ -106,10 +105,17 @@ class CameraCounts:
             self._keep(self._binner, self._binner.flush(self._last_ts))
 
     def settle(self) -> None:
-        """State what an earlier run left of a camera whose lines nobody watches any more."""
-        nothing = Binner(self._camera_id, (), (), NO_REVISION)
-        if left := self._restored(nothing):
-            self._keep(nothing, left)
+        """State what an earlier run left of a camera whose lines nobody watches any more. It stays
+        kept: somebody may do so again before the minute is over, and would go on with it."""
+        if self.kept is None:
+            return
+        try:
+            earlier = Binner.revived(self._camera_id, json.loads(self.kept))
+        except ValueError as error:
+            self._lost(error)
+            return
+        if left := earlier.unstated():
+            self._keep(earlier, left)
 
     def _show(self, binner: Binner) -> None:
         self._shown_s = time.monotonic()
@@ -136,8 +142,11 @@ class CameraCounts:
         try:
             return binner.restore(json.loads(self.kept))
         except ValueError as error:
-            log.warning("the running minute is lost", camera=self._camera_id, why=str(error))
+            self._lost(error)
             return []
+
+    def _lost(self, error: ValueError) -> None:
+        log.warning("the running minute is lost", camera=self._camera_id, why=str(error))
 
     def _remember(self, kept: str | None) -> None:
         """When the last picture was, and whether it was of a real camera, by what was kept."""

@@ -96,7 +96,7 @@ class Crew:
             if not self._followed:
                 self._followed = True
                 for camera_id in [i for i in self._left if i not in asked]:
-                    self._close_orphan(camera_id, self._left.pop(camera_id))
+                    self._left[camera_id] = self._close_orphan(camera_id, self._left[camera_id])
         log.info("configuration is followed", worker=worker, cameras=len(asked))
 
     def reports(self) -> tuple[CameraReport, ...]:
@@ -155,12 +155,14 @@ class Crew:
             while len(self._left) > MAX_LEFT:
                 del self._left[next(iter(self._left))]
 
-    def _close_orphan(self, camera_id: str, left: Left) -> None:
+    def _close_orphan(self, camera_id: str, left: Left) -> Left:
         """Nobody watches this camera any more, so nobody would close its alerts and state the
-        minute that it was in."""
-        CameraCounts(camera_id, self._recorder, left.kept).settle()
+        minute that it was in. Returns what it needs should it come back."""
+        counts = CameraCounts(camera_id, self._recorder, left.kept)
+        counts.settle()
         now = time.time()
         self._recorder.put([message.closed(now, REMOVED) for message in left.opened])
+        return Left((), counts.kept)
 
     def _source(self, assignment: Assignment) -> LiveSource:
         config = assignment.config

@@ -43,7 +43,9 @@ def try_address(
             frame = camera.next(min(left_s, SLICE_S))
             if frame is not None:
                 width, height = frame.size
-                shown = f"{shortened(str(address))} shows {width}x{height}"
+                # some cameras have their login in the query
+                shown, *_ = str(address).partition("?")
+                shown = f"{shortened(shown)} shows {width}x{height}"
                 return Tried(ok=True, code=None, message=shown, width=width, height=height)
             if camera.health.state is State.DOWN:
                 break

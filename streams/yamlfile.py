@@ -12,7 +12,7 @@ import difflib
 import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import NoReturn
@@ -33,18 +33,22 @@ _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*|(?=\.[0-9]))(?:\.[0-9]*)?(?:[eE][-
 _NULL = "tag:yaml.org,2002:null"
 _STR = "tag:yaml.org,2002:str"
 _FLAGS = {"true": True, "false": False}
+_NAMED = re.compile(r" '[^']{2,}'")
+"""What PyYAML repeats of a file beyond single characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One value of a file: ``field`` is its path (``lines[0].points``), ``key_line`` the line of
-    its key, or of itself in a list. ``error`` is what its readers raise."""
+    its key, or of itself in a list. ``error`` is what its readers raise. Messages repeat nothing
+    of what is ``hidden``, nor of what is in it."""
 
     label: str
     error: type[MatakotaError]
     node: yaml.Node
     field: str
     key_line: int
+    hidden: bool = False
 
     @property
     def line(self) -> int:
@@ -78,6 +82,8 @@ class Item:
             return "a list"
         if self.is_null:
             return "an empty value"
+        if self.hidden:
+            return "plain text"
         return quoted(self.node.value) if not self._plain else shortened(self.node.value)
 
     def mapping(self) -> dict[str, Item]:
@@ -100,7 +106,7 @@ class Item:
                     line=line,
                 )
             path = f"{self.field}.{shortened(name)}" if self.field else shortened(name)
-            found[name] = Item(self.label, self.error, value, path, line)
+            found[name] = Item(self.label, self.error, value, path, line, self.hidden)
         return found
 
     def refuse_unknown(self, fields: Mapping[str, Item], known: Collection[str]) -> None:
@@ -108,7 +114,8 @@ class Item:
         for name, item in fields.items():
             if name not in known:
                 hint = did_you_mean(name, known) or f"; known are {listed(known)}"
-                self.fail(f"unknown field {quoted(name)}{hint}", line=item.key_line)
+                shown = "" if self.hidden else f" {quoted(name)}"
+                self.fail(f"unknown field{shown}{hint}", line=item.key_line)
 
     def required(self, fields: Mapping[str, Item], name: str, example: str) -> Item:
         """The field of that name; fails with an example of it where it is missing."""
@@ -121,7 +128,7 @@ class Item:
         if not isinstance(self.node, yaml.SequenceNode):
             self.fail(f"expected a list, found {self.shown}; write '[a, b]' or one '- ' line each")
         return [
-            Item(self.label, self.error, node, f"{self.field}[{i}]", int(node.start_mark.line) + 1)
+            replace(self, node=node, field=f"{self.field}[{i}]", key_line=node.start_mark.line + 1)
             for i, node in enumerate(self.node.value)
         ]
 
@@ -200,9 +207,12 @@ def item_of(value: JsonValue, label: str, error: type[MatakotaError]) -> Item:
     return Item(label, error, _node(value), "", 1)
 
 
-def read_yaml(path: Path, error: type[MatakotaError], *, max_bytes: int = MAX_BYTES) -> Item:
-    """The top value of a YAML file. Raises ``error`` where the file is missing, too large, no
-    UTF-8 text, no YAML, empty, or uses aliases, tags or deep nesting."""
+def read_yaml(
+    path: Path, error: type[MatakotaError], *, max_bytes: int = MAX_BYTES, hidden: bool = False
+) -> Item:
+    """The top value of a YAML file, ``hidden`` where its text is nobody else's business. Raises
+    ``error`` where the file is missing, too large, no UTF-8 text, no YAML, empty, or uses aliases,
+    tags or deep nesting."""
     label = one_line(str(path))
     try:
         with path.open("rb") as file:
@@ -219,10 +229,10 @@ def read_yaml(path: Path, error: type[MatakotaError], *, max_bytes: int = MAX_BY
     except UnicodeDecodeError as problem:
         line = data.count(b"\n", 0, problem.start) + 1
         raise error(f"{label}:{line}: the file is not UTF-8 text; save it as UTF-8") from None
-    node = _compose(text, label, error)
+    node = _compose(text, label, error, hidden=hidden)
     if node is None:
         raise error(f"{label}:1: the file is empty; write its fields, one 'field: value' a line")
-    return Item(label, error, node, "", 1)
+    return Item(label, error, node, "", 1, hidden)
 
 
 def looks_otherwise(text: str) -> bool:
@@ -310,7 +320,9 @@ class _Composer(yaml.SafeLoader):
         return node
 
 
-def _compose(text: str, label: str, error: type[MatakotaError]) -> yaml.Node | None:
+def _compose(
+    text: str, label: str, error: type[MatakotaError], *, hidden: bool
+) -> yaml.Node | None:
     try:
         loader = _Composer(text)
         try:
@@ -328,6 +340,8 @@ def _compose(text: str, label: str, error: type[MatakotaError]) -> yaml.Node | N
         mark = problem.problem_mark or problem.context_mark
         line = mark.line + 1 if mark else 1
         what = one_line(problem.problem or problem.context or "it cannot be read")
+        if hidden:
+            what = _NAMED.sub("", what)
         raise error(
             f"{label}:{line}: not valid YAML, {what}; check brackets, quotes and indentation"
         ) from None

@@ -133,7 +133,7 @@ class Binner:
         """The source ended at ``ts``, up to which its last frame counts as watched: everything
         that was not stated yet. A later frame of the same interval amends it."""
         self._watch(ts)
-        return self._state_until(math.inf, forget_before=-math.inf)
+        return self.unstated()
 
     def latest(self, n: int) -> list[Interval]:
         """The last ``n`` intervals (from 1) that began, the oldest first, as they are now: their
@@ -163,25 +163,34 @@ class Binner:
             ],
         }
 
+    @classmethod
+    def revived(cls, camera_id: str, state: JsonValue) -> Binner:
+        """The counts that another run left, as it gave them by ``state``, under their own
+        revision. Raises ValueError for what no ``state`` gave."""
+        try:
+            kept = cast("dict[str, Any]", state)
+            lines = {str(line): (str(a), str(b)) for line, (a, b) in kept["lines"].items()}
+            classes = tuple(map(str, kept["classes"]))
+            found = cls(camera_id, (), classes, int(kept["revision"]), int(kept["seconds"]))
+            found._lines = lines
+            found._intervals = {int(each["start"]): _open(each) for each in kept["intervals"]}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"this is no state of counts: {error!r}") from error
+        return found
+
     def restore(self, state: JsonValue) -> list[Interval]:
         """Go on from what ``state`` gave in an earlier run; the time between the two was not
         watched. Where that run had another revision, returns what it had not stated yet.
         Raises ValueError for what no ``state`` gave."""
-        try:
-            kept = cast("dict[str, Any]", state)
-            same = (kept["revision"], kept["seconds"]) == (self._revision, self._seconds)
-            lines = {str(line): (str(a), str(b)) for line, (a, b) in kept["lines"].items()}
-            classes = tuple(map(str, kept["classes"]))
-            intervals = {int(each["start"]): _open(each) for each in kept["intervals"]}
-            revision, seconds = int(kept["revision"]), int(kept["seconds"])
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"this is no state of counts: {error!r}") from error
-        if same:
-            self._intervals = intervals
-            return []
-        earlier = Binner(self._camera_id, (), classes, revision, seconds)
-        earlier._lines, earlier._intervals = lines, intervals
-        return earlier._state_until(math.inf, forget_before=-math.inf)
+        earlier = Binner.revived(self._camera_id, state)
+        if (earlier._revision, earlier._seconds) != (self._revision, self._seconds):
+            return earlier.unstated()
+        self._intervals = earlier._intervals
+        return []
+
+    def unstated(self) -> list[Interval]:
+        """Everything that was not stated yet, where nobody watches any more."""
+        return self._state_until(math.inf, forget_before=-math.inf)
 
     def _at(self, ts: float) -> _Open:
         return self._intervals.setdefault(self._start(ts), _Open())

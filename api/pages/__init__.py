@@ -11,6 +11,8 @@ from api.app import ROOM
 from api.pages.room import Room
 from api.services import Services
 
+BUILD_S: Final = 60.0
+"""A page waits so long for a slow store; what then fails says so, and tries again by itself."""
 RECONNECT_S: Final = 5.0
 """A browser that comes back within this goes on; after it, or after our restart, it loads anew."""
 
@@ -29,7 +31,7 @@ def mount(app: FastAPI) -> None:
     room = Room(services)
 
     # a page's function is named by nobody
-    ui.page("/", title="Matakota", dark=True)(room.show)
+    ui.page("/", title="Matakota", dark=True, response_timeout=BUILD_S)(room.show)
     ui.run_with(
         app,
         mount_path=ROOM.rstrip("/"),

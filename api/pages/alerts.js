@@ -3,16 +3,22 @@
 const KEPT = 300;
 const NEW_MS = 4000;
 
+function newer(a, b) {
+  return b.start - a.start || (a.id < b.id ? 1 : -1);
+}
+
 export default {
   template: `
     <section class="mk-alerts" aria-label="Alerts">
       <header>
         <h2>Alerts</h2>
-        <span class="mk-waiting">{{ waiting }} not acknowledged</span>
+        <span class="mk-waiting">{{ waiting }} of {{ list.length }} not acknowledged</span>
       </header>
       <p v-if="!list.length" class="mk-empty">No alerts yet. New ones appear here by themselves.</p>
       <ol aria-live="polite">
-        <li v-for="alert in list" :key="alert.id" class="mk-alert" :data-alert="alert.id"
+        <template v-for="(alert, i) in list" :key="alert.id">
+        <li v-if="!i || list[i - 1].day !== alert.day" class="mk-day">{{ alert.day }}</li>
+        <li class="mk-alert" :data-alert="alert.id"
             :class="['mk-' + alert.severity, { 'mk-new': fresh[alert.id], 'mk-done': alert.by, 'mk-open': alert.state === 'open' }]">
           <span class="mk-shape" :title="alert.severity + ' severity'">{{ shapes[alert.severity] }}</span>
           <div class="mk-what">
@@ -28,8 +34,9 @@ export default {
             <button v-else type="button" @click="$emit('acknowledge', alert.id)">Acknowledge</button>
           </div>
         </li>
+        </template>
       </ol>
-      <button v-if="more" type="button" class="mk-older" @click="$emit('older', last())">Older alerts</button>
+      <button v-if="more" type="button" class="mk-older" @click="$emit('older', bottom)">Older alerts</button>
     </section>`,
 
   props: { first: { type: Array, default: () => [] }, older: Boolean },
@@ -40,6 +47,8 @@ export default {
       list: [],
       fresh: {},
       more: this.older,
+      // start and id of the alert below which the list has gaps
+      bottom: null,
       // before anything is counted into it
       title: document.title,
       shapes: { high: "▲", medium: "◆", low: "●" },
@@ -47,7 +56,7 @@ export default {
   },
 
   created() {
-    this.merge(this.first);
+    this.append(this.first, this.older);
   },
 
   computed: {
@@ -76,6 +85,10 @@ export default {
       this.merge(alerts);
       if (this.list.length > KEPT) {
         this.list = this.list.slice(0, KEPT);
+        const last = this.list[KEPT - 1];
+        if (!this.bottom || newer(last, { start: this.bottom[0], id: this.bottom[1] }) < 0) {
+          this.bottom = [last.start, last.id];
+        }
         this.more = true;
       }
     },
@@ -83,18 +96,15 @@ export default {
     // from the server: the next older ones, and whether there are more
     append(alerts, more) {
       this.merge(alerts);
+      const last = alerts[alerts.length - 1];
+      if (last) this.bottom = [last.start, last.id];
       this.more = more;
     },
 
     merge(alerts) {
       const known = new Map(this.list.map((alert) => [alert.id, alert]));
       for (const alert of alerts) known.set(alert.id, alert);
-      this.list = [...known.values()].sort((a, b) => b.start - a.start || (a.id < b.id ? 1 : -1));
-    },
-
-    last() {
-      const alert = this.list[this.list.length - 1];
-      return [alert.start, alert.id];
+      this.list = [...known.values()].sort(newer);
     },
   },
 };

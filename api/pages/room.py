@@ -25,7 +25,6 @@ from vision.errors import StoreError
 
 FIRST: Final = 60
 """So many alerts come with the page, and so many more whenever older ones are asked for."""
-CONNECT_S: Final = 30.0
 LIVE: Final = "/api/v1/live"
 CSS: Final = Path(__file__).with_name("room.css")
 AGAIN_MS: Final = 3000
@@ -104,8 +103,9 @@ class Room:
 
     async def _follow_board(self, view: View, wall: Wall, bar: _Bar) -> None:
         known = {tile.camera.id: tile.plain() for tile in view.tiles}
-        with suppress(asyncio.CancelledError, TimeoutError):
-            await wall.client.connected(CONNECT_S)
+        with suppress(asyncio.CancelledError):
+            # a browser may be slow; one that never comes is forgotten, which ends this
+            await wall.client.connected()
             while not wall.is_deleted:
                 view = await self._board.look()
                 now = {tile.camera.id: tile.plain() for tile in view.tiles}
@@ -118,8 +118,8 @@ class Room:
                 await asyncio.sleep(1.0)
 
     async def _follow_alerts(self, position: int, listed: AlertList, caller: Caller) -> None:
-        with suppress(asyncio.CancelledError, TimeoutError):
-            await listed.client.connected(CONNECT_S)
+        with suppress(asyncio.CancelledError):
+            await listed.client.connected()
             feed = self._served.feed.follow(position, lambda: self._served.keys.is_live(caller))
             async for changes in feed:
                 if listed.is_deleted:
@@ -169,6 +169,7 @@ class Room:
             "why": str(alert.details.get("why", "")),
             "start": alert.start_ts,
             "time": f"{began:%H:%M:%S}",
+            "day": f"{began:%Y-%m-%d}",
             "date": f"{began:%Y-%m-%d %H:%M:%S} WITA",
             "by": alert.acknowledged_by or "",
             "synthetic": alert.synthetic,

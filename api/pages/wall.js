@@ -17,7 +17,7 @@ export default {
   template: `
     <div class="mk-wall">
       <div v-if="!linked" class="mk-cut" role="alert">
-        No connection to the server for {{ cut }}: the pictures below are old. It is tried again by itself.
+        No connection to the server for {{ cut }}: all that is shown is old. It is tried again by itself.
       </div>
       <div v-if="!order.length" class="mk-empty">
         There are no cameras yet: write a city.yaml and run <code>matakota config apply city.yaml</code>.
@@ -25,7 +25,7 @@ export default {
       <article v-for="id in order" :key="id" class="mk-tile" :class="'mk-' + tiles[id].look" :data-camera="id" ref="boxes">
         <header>
           <span class="mk-dot" :title="tiles[id].state"></span>
-          <h2 :title="id">{{ tiles[id].name }}</h2>
+          <h2 :title="tiles[id].name + ' (' + id + ')'">{{ tiles[id].name }}</h2>
           <span v-if="tiles[id].synthetic" class="mk-badge" title="No real camera sees this">synthetic</span>
           <span class="mk-state">{{ tiles[id].word }}</span>
         </header>
@@ -141,7 +141,9 @@ export default {
       const scheme = location.protocol === "https:" ? "wss" : "ws";
       const socket = new WebSocket(`${scheme}://${location.host}${this.path}`);
       socket.binaryType = "arraybuffer";
+      let refused = true;
       socket.onopen = () => {
+        refused = false;
         this.retryMs = FIRST_RETRY_MS;
         this.cutSince = null;
         this.wished = null;
@@ -155,12 +157,24 @@ export default {
       socket.onclose = () => {
         this.socket = null;
         if (this.dead) return;
+        if (refused) this.leaveIfOver();
         if (this.cutSince === null) this.cutSince = performance.now();
         this.retry = setTimeout(this.connect, this.retryMs * (0.5 + Math.random() / 2));
         this.retryMs = Math.min(2 * this.retryMs, LAST_RETRY_MS);
         this.tick();
       };
       this.socket = socket;
+    },
+
+    // a socket that is refused says not why, other answers do
+    async leaveIfOver() {
+      try {
+        const answer = await fetch("/", { redirect: "manual", cache: "no-store" });
+        // the session is over, and the page that comes says what to do
+        if (answer.status === 401) location.reload();
+      } catch {
+        // the server is gone, and may come back
+      }
     },
 
     told(message) {
@@ -206,6 +220,7 @@ export default {
     tick() {
       const now = performance.now();
       this.linked = this.cutSince === null || now - this.cutSince < 2000;
+      document.body.classList.toggle("mk-unlinked", !this.linked);
       this.cut = this.linked ? "" : spoken((now - this.cutSince) / 1000);
       for (const id of this.order) {
         const tile = this.tiles[id];

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Exists, delete, exists, func, insert, or_, select, update
 
 from api.store.database import Database
+from api.store.tables import cameras as reported_cameras
 from api.store.tables import city as city_table
 from api.store.tables import configured_cameras, scenes
 from streams.citydocument import CameraDocument, CityDocument
@@ -148,6 +149,8 @@ class Configuration:
         ]
         if rows:
             connection.execute(insert(configured_cameras), rows)
+        # or whoever had them, and does not report any more, would be missed
+        connection.execute(delete(reported_cameras).where(~_configured_there()))
         drawn = [
             {
                 "camera": camera.id,
@@ -161,6 +164,15 @@ class Configuration:
         ]
         if drawn:
             connection.execute(insert(scenes), drawn)
+
+
+def _configured_there() -> Exists:
+    """Whether a camera that was reported is configured, and for the worker that reported it."""
+    of = configured_cameras.c
+    reported = reported_cameras.c
+    return exists().where(
+        of.id == reported.id, or_(of.worker.is_(None), of.worker == reported.worker)
+    )
 
 
 def _current(connection: Connection) -> CityDocument | None:

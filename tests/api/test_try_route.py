@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from api import tries
+from streams.commander import BUSY
 from streams.commands import Tried, Try, decode_command
 from streams.messages import encode
 from tests.api.served import Api, report, wait_until
@@ -156,6 +157,14 @@ def test_so_many_are_tried_at_most_and_the_end_waits_for_none(
         for thread in threads:
             thread.join(GUARD_S / 2)
         assert codes == [504, 504]
+
+
+def test_a_worker_that_is_busy_has_not_tried(served: Api) -> None:
+    with trying(served, lambda _: encode(BUSY)):
+        response = ask(served)
+    assert response.status_code == 503
+    assert response.headers["retry-after"]
+    assert response.json()["detail"] == BUSY.message
 
 
 def test_a_bus_that_is_gone_is_said(served: Api) -> None:

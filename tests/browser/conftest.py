@@ -40,7 +40,7 @@ class City:
         return found[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = need(next(filter(None, map(shutil.which, NAMES)), None), "Chromium")
     with sync_playwright() as playwright:

@@ -158,7 +158,12 @@ def test_logins_that_others_may_read_are_refused(tmp_path: Path, mode: int) -> N
         (f"a: {{user: '', password: {CANARY}}}", "1 to 255 characters"),
         ("a: {user: u, password: ''}", "a password has 1 to 255 characters"),
         (f"a: {{user: u, password: [{CANARY}]}}", "expected text"),
-        (f"a: {{user: u, password: {CANARY}, pasword: x}}", "unknown field 'pasword'"),
+        (f"a: {{user: u, password: {CANARY}, pasword: x}}", "unknown field, did you mean"),
+        (f"a: {CANARY}", "a: expected a mapping of fields, found plain text"),
+        (f"a:\n  user:u\n  password:{CANARY}", "a: expected a mapping of fields, found plain text"),
+        (CANARY, "expected a mapping of fields, found plain text"),
+        (f"a: {{user: u, {CANARY}}}", "unknown field; known are user, password"),
+        (f"a:\n  user: u\n  password: !{CANARY}!x", "found undefined tag handle;"),
         (f"a: {{user: u, password: '{'x' * 300}'}}", "a password has 1 to 255 characters"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -78,13 +79,13 @@ def test_a_camera_that_dies_ends_the_worker(
     assert "(gate)" in str(running.error)
 
 
-def left_by(spool: Spool, name: str) -> None:
+def left_by(spool: Spool, name: str, ts: float = TS) -> None:
     """What a killed worker leaves of a camera: an open alert, and a minute with a crossing."""
-    event = Event(f"e-{name}", "intrusion", "r", name, "yard", TS, TS, None, (1,), 0.5, {})
+    event = Event(f"e-{name}", "intrusion", "r", name, "yard", ts, ts, None, (1,), 0.5, {})
     spool.put([AlertMessage.of(alert_of(event, 1), revision=3, synthetic=False)])
     line = Line("gate", np.array([[0.0, 0.0], [1.0, 1.0]]), "in", "out")
     binner = Binner(name, (line,), ("person",), 3)
-    binner.update(TS + 1, [Crossing(name, "gate", "in", "person", 1, TS + 1, 0, 0)])
+    binner.update(ts, [Crossing(name, "gate", "in", "person", 1, ts, 0, 0)])
     spool.keep_bins(name, json.dumps(binner.state()))
 
 
@@ -114,6 +115,22 @@ def test_what_a_removed_camera_left_is_stated_once_the_configuration_is_known(
         counted = [(m.camera, m.revision, m.counts[0].count) for m in running.counts()]
         # once: the next start has nothing left to say
         assert sorted(counted) == [("gate", 3, 1), ("old", 3, 1)]
+
+
+def test_a_camera_that_a_killed_worker_left_may_come_back_in_the_same_minute(
+    tmp_path: Path,
+) -> None:
+    with Running(tmp_path) as running:
+        left_by(running.spool, "old", time.time())
+    with Running(tmp_path) as running:
+        running.configure(camera("gate"))
+        wait_for(running.counts, "what was left is stated")
+        running.configure(camera("gate"), drawn(camera("old"), 3))
+        running.until("old", state=State.LIVE, analysed=1)
+    # the store keeps the highest version of each minute
+    latest = {m.start_ts: m for m in sorted(running.counts(), key=lambda m: m.version)}
+    assert sum(m.frames for m in latest.values()) > 1
+    assert sum(count.count for m in latest.values() for count in m.counts) >= 1
 
 
 def test_an_alert_of_a_later_version_stays_open(tmp_path: Path) -> None:

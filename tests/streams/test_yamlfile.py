@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.citydocument import _Dumper
 from streams.yamlfile import item_of, read_yaml
 from vision.errors import ConfigError
 from vision.types import JsonValue
@@ -114,7 +115,7 @@ def test_an_item_of_no_file_says_where_it_is() -> None:
 def test_what_is_written_for_people_is_read_to_the_same(
     value: dict[str, JsonValue], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    text = yaml.safe_dump(value, allow_unicode=True, sort_keys=False)
+    text = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False)
     folder = tmp_path_factory.mktemp("written")
     if "!!" not in text and "&" not in text:
         assert same(read(folder, text), value)

@@ -16,7 +16,7 @@ import pytest
 from api.store import Applied, Store
 from streams.address import DEFAULT_NETWORKS, parse_address
 from streams.config import CameraConfig, City
-from tests.api.served import DAY, alert, sqlite_url
+from tests.api.served import DAY, alert, report, sqlite_url
 from vision.errors import StoreError
 from vision.types import JsonValue
 
@@ -250,6 +250,21 @@ def test_a_configured_camera_is_known(store: Store) -> None:
     store.configuration.apply(city(camera("a")))
     assert store.cameras.known("a")
     assert not store.cameras.known("b")
+
+
+def test_a_camera_that_is_taken_from_a_worker_is_not_missed(url: str) -> None:
+    with Store.open(url) as store:
+        store.configuration.apply(city(*map(camera, "abc")))
+        store.cameras.save(report(DAY, "a", "b", "c"))
+        assert [each.report.camera for each in store.cameras.all()] == ["a", "b", "c"]
+        store.configuration.apply(city(camera("a"), camera("b", worker="other")))
+        assert [each.report.camera for each in store.cameras.all()] == ["a"]
+        store.configuration.apply(city(camera("b", worker="w")))
+        assert store.cameras.workers() == {}
+        # who has one says so within a second
+        store.cameras.save(report(DAY + 1, "b"))
+        store.configuration.apply(city(camera("b", worker="w", name="B2")))
+        assert [each.report.camera for each in store.cameras.all()] == ["b"]
 
 
 def test_a_database_of_the_version_before_gets_the_tables(tmp_path: Path) -> None:
