@@ -39,6 +39,8 @@ OUTAGE_AFTER_S = 2.0
 GONE_AFTER_S = 10.0
 """After so long without pictures nobody in front of the camera is followed any more."""
 FIRST_PAUSE_S = 1.0
+LONGEST_BLIND_S = 5.0
+"""So long at the most nobody looks after a camera whose turn broke down."""
 MAX_PAUSE_S = 30.0
 
 log = structlog.get_logger()
@@ -265,7 +267,7 @@ class CameraLoop:
         except Exception:
             if self._broken(Code.ANALYSIS_FAILED):
                 log.exception("not analysed", camera=self.id)
-            self._stop.wait(TICK_S)
+            self._stop.wait(_jittered(min(self._pause_s, LONGEST_BLIND_S)))
 
     def _turn(self) -> None:
         if not self._recorder.ready:
