@@ -38,6 +38,7 @@ INSIDER: Final = "matakota.insider"
 """Whether the scope's caller has a key or is on this machine, and may read names of hosts."""
 
 _PREFIX: Final[Mapping[Kind, str]] = {"key": "mk", "session": "ms", "link": "ml"}
+_PORT: Final = re.compile(r":[0-9]+$", re.ASCII)
 _TOKEN: Final = re.compile(r"(mk|ms|ml)_([0-9a-f]{8})_([0-9a-f]{64})", re.ASCII)
 _BEARER: Final = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+) *", re.ASCII)
 _FORWARDED: Final = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-real-ip"})
@@ -246,8 +247,17 @@ def _is_loopback(peer: str | None) -> bool:
 
 def is_here(ask: Ask) -> bool:
     """Whether this machine asks for itself, as far as its headers tell: a proxy on it asks for
-    others."""
-    return _is_loopback(ask.peer) and not any(name in _FORWARDED for name, _ in ask.headers)
+    others, and so does a foreign page whose name was made to lead here."""
+    names = {name for name, _ in ask.headers}
+    hosts = [value.decode("latin-1") for name, value in ask.headers if name == b"host"]
+    return (
+        _is_loopback(ask.peer) and not names & _FORWARDED and all(map(_names_this_machine, hosts))
+    )
+
+
+def _names_this_machine(host: str) -> bool:
+    name = _PORT.sub("", host).strip("[]").lower()
+    return name == "localhost" or _is_loopback(name)
 
 
 class KnownKeys:

@@ -19,8 +19,8 @@ UNKNOWN: Final = (
     "its worker has not been heard for {age:.0f} s: check that it runs and reaches Redis"
 )
 NOBODY: Final = (
-    "no worker has this camera: check that one runs and has taken the configuration, which "
-    "GET /api/v1/workers shows"
+    "no worker has this camera: check that one runs, and see its log for why it has not taken the "
+    "configuration"
 )
 NOT_ITS_OWN: Final = (
     "no worker has this camera: start the one that is to have it, 'matakota worker --name {worker}'"

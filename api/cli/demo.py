@@ -110,7 +110,7 @@ def demo(
         data = Path(name)
         # nothing of the environment: the demo leaves the user's own database and Redis alone
         settings = Settings(data, f"{SQLITE}{data / DATABASE_FILE}", None)
-        with _playing(cameras) as addresses, Store.open(settings.database_url) as store:
+        with _playing(cameras, data) as addresses, Store.open(settings.database_url) as store:
             store.configuration.apply(_city(cameras, addresses))
             with running(settings, host=HOST, port=port, options=options) as system:
                 _present(system, store, data, browser=not no_browser)
@@ -175,15 +175,26 @@ def _road(places: samples.Places) -> Played:
 
 
 @contextmanager
-def _playing(cameras: Sequence[Played]) -> Iterator[Mapping[str, str]]:
+def _playing(cameras: Sequence[Played], data: Path) -> Iterator[Mapping[str, str]]:
     """The address of each camera whose clip is played, while the block lasts."""
     cache = user_cache(os.environ) / "clips"
+    if not _writable(cache):
+        cache = data / "clips"
     clips = {camera.clip for camera in cameras if camera.clip is not None}
     recordings = {clip: load_recording(clip, cache) for clip in clips}
     played = {c.id: recordings[c.clip] for c in cameras if c.clip is not None}
     offsets = {camera.id: camera.offset_s for camera in cameras}
     with Simulator(played, host=HOST, offsets_s=offsets) as simulator:
         yield {name: simulator.url(name) for name in played}
+
+
+def _writable(folder: Path) -> bool:
+    """Whether files can be kept in a folder that may have to be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _city(cameras: Sequence[Played], addresses: Mapping[str, str]) -> City:

@@ -143,6 +143,13 @@ def test_the_real_road_is_shown_where_it_is_at_hand(shared: Path, tmp_path: Path
     assert "synthetic" in rendered.name
 
 
+def test_clips_are_kept_elsewhere_where_the_home_cannot_be_written(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert not demo._writable(file / "clips")
+    assert demo._writable(tmp_path / "new" / "clips")
+
+
 def test_a_wrong_clip_is_no_reason_to_fail(tmp_path: Path) -> None:
     (tmp_path / "road_8toward.mp4").write_bytes(b"something else")
     assert demo._cameras(Places(tmp_path, tmp_path))[-1].clip is None

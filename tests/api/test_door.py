@@ -317,6 +317,14 @@ INSIDE = "Redis at 10.1.2.3 does not answer: look at it"
         ("127.0.0.1", {b"X-Forwarded-For": "192.0.2.1"}, False),
         ("127.0.0.1", {b"X-Forwarded-For": "192.0.2.1", b"x-api-key": "KEY"}, True),
         ("192.0.2.1", {b"X-Forwarded-For": "127.0.0.1"}, False),
+        ("127.0.0.1", {b"Host": "127.0.0.1:8080"}, True),
+        ("127.0.0.1", {b"Host": "LocalHost"}, True),
+        ("::1", {b"Host": "[::1]:8080"}, True),
+        # a page of another site whose name was made to lead to this machine
+        ("127.0.0.1", {b"Host": "rebound.example:8080"}, False),
+        ("127.0.0.1", {b"Host": "rebound.example:8080", b"x-api-key": "KEY"}, True),
+        ("127.0.0.1", {b"Host": "127.0.0.1.rebound.example"}, False),
+        ("127.0.0.1", {b"Host": "10.1.2.3"}, False),
     ],
 )
 def test_readiness_gives_its_reasons_to_insiders(
