@@ -18,7 +18,7 @@ from playwright.sync_api import sync_playwright
 TARGET = Path(__file__).with_name("room.jpg")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 LINK = re.compile(r"http://\S+/enter\?link=\S+")
-SIZE = {"width": 1600, "height": 900}
+SIZE = {"width": 1600, "height": 640}
 SHOWN_AFTER_S = 75
 """By then every line was passed, and several alerts have arrived."""
 

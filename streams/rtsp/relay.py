@@ -282,10 +282,12 @@ class Relay:
                 talk.asked(data)
                 camera.sendall(data)
             while camera_fd in ready:
-                data = camera.recv(CHUNK_BYTES)
-                if not data:
+                got = _received(camera)
+                if got is None:
+                    break
+                if not got:
                     return Code.DISCONNECTED
-                data = talk.answered(data, time.time())
+                data = talk.answered(got, time.time())
                 if talk.code is not None:
                     return talk.code
                 try:
@@ -302,6 +304,20 @@ def _read(client: socket.socket) -> bytes:
         return client.recv(CHUNK_BYTES)
     except OSError:
         return b""
+
+
+def _received(camera: socket.socket) -> bytes | None:
+    """What a camera sent; None where it was for TLS itself, such as tickets for a later session:
+    to wait for more than that would keep the client's requests waiting too."""
+    if not isinstance(camera, ssl.SSLSocket):
+        return camera.recv(CHUNK_BYTES)
+    camera.settimeout(0.0)
+    try:
+        return camera.recv(CHUNK_BYTES)
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return None
+    finally:
+        camera.settimeout(None)
 
 
 def _encrypted(camera: socket.socket) -> ssl.SSLSocket:
