@@ -221,6 +221,7 @@ def running(folder: Path, *options: str, first: str = "") -> Iterator[Demo]:
         wait_for(lambda: not started.processes(), "an end of its processes", GUARD_S)
 
 
+@pytest.mark.long
 def test_it_opens_by_its_link_once_and_ends_with_nothing_left(tmp_path: Path) -> None:
     with running(tmp_path) as shown:
         link = shown.link

@@ -116,6 +116,7 @@ def test_the_page_survives_a_restart_of_the_api_and_misses_nothing(room: Page, c
     wait_for(complete, "the newest alerts of the store are all in the page")
 
 
+@pytest.mark.long
 def test_nothing_is_encoded_for_nobody(room: Page, city: City) -> None:
     wait_for(lambda: source(room, "lane"), "a picture")
     room.close()

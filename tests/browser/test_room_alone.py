@@ -107,6 +107,7 @@ def test_each_day_of_alerts_is_named(context: BrowserContext, start: Callable[..
     expect(page.locator("ol > li").nth(2)).to_have_text("2026-01-30")
 
 
+@pytest.mark.long
 def test_a_session_that_is_over_is_said_and_shows_nothing_more(
     context: BrowserContext, start: Callable[..., Site]
 ) -> None:

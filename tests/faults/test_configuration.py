@@ -45,6 +45,7 @@ def check(done: Changes) -> None:
     assert done.of_counts == done.of_alerts
 
 
+@pytest.mark.long
 def test_a_scene_is_changed_while_all_runs(tmp_path: Path, clip_cache: Path) -> None:
     check(changing(tmp_path, clip_cache, rounds=2))
 
@@ -125,6 +126,7 @@ def parts(folder: Path) -> Iterator[tuple[Parts, EmbeddedValkey]]:
             them.close()
 
 
+@pytest.mark.long
 def test_a_worker_starts_with_what_it_kept_while_all_others_are_gone(tmp_path: Path) -> None:
     with parts(tmp_path) as (them, valkey):
         worker = them.worker()
