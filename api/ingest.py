@@ -6,7 +6,6 @@ stored is kept apart, with the reason, and does not hold up the others.
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections import OrderedDict, defaultdict
@@ -17,6 +16,7 @@ import structlog
 
 from api.bell import Bell
 from api.store import Store, UnstorableError
+from api.trouble import Trouble
 from streams.bus import Bus, Entry
 from streams.messages import (
     AlertMessage,
@@ -32,8 +32,6 @@ from vision.errors import BusError, StoreError
 BATCH = 500
 WAIT_S = 0.5
 REPORTS_EVERY_S = 2.0
-FIRST_DELAY_S = 0.2
-MAX_DELAY_S = 5.0
 JOIN_S = 2.0
 HELD_S = 60.0
 """What waits for a newer version comes by far more often than this."""
@@ -105,7 +103,7 @@ class Ingest:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self._reports_due_s = 0.0
-        self._problem: BusError | StoreError | None = None
+        self._trouble = Trouble("messages wait", "messages are stored again", self._stopping)
         self._workers: dict[str, Heard] = {}
         self._ignored: frozenset[str] = frozenset()
         self._held = _Held()
@@ -127,7 +125,7 @@ class Ingest:
     @property
     def problem(self) -> BusError | StoreError | None:
         """What keeps messages from being stored now."""
-        return self._problem
+        return self._trouble.error
 
     @property
     def newer(self) -> str | None:
@@ -147,26 +145,15 @@ class Ingest:
                 self._on_death()
 
     def _loop(self) -> None:
-        delay_s = FIRST_DELAY_S
         while not self._stopping.is_set():
             try:
-                if self._problem is not None:
+                if self._trouble.error is not None:
                     self._bus.check()
                 self._step()
             except (BusError, StoreError) as error:
-                # while stopping, the bus may have been closed under us
-                if self._stopping.is_set():
-                    return
-                if str(error) != str(self._problem):
-                    log.warning("messages wait", why=str(error))
-                self._problem = error
-                self._stopping.wait(random.uniform(delay_s / 2, delay_s))
-                delay_s = min(2 * delay_s, MAX_DELAY_S)
+                self._trouble.wait(error)
             else:
-                if self._problem is not None:
-                    log.info("messages are stored again")
-                self._problem = None
-                delay_s = FIRST_DELAY_S
+                self._trouble.end()
 
     def _step(self) -> None:
         now_s = time.monotonic()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import threading
 import time
 from collections import defaultdict
@@ -21,6 +20,7 @@ from typing import Final
 import structlog
 
 from api.ingest import Heard
+from api.trouble import Trouble
 from streams.bus import Control
 from streams.commands import RENEW_S, Picture, View
 from streams.health import State
@@ -38,8 +38,7 @@ AGAIN_S: Final = 1.0
 INDEX_S: Final = 0.5
 """Reports come once a second."""
 WAIT_S: Final = 0.25
-FIRST_DELAY_S: Final = 0.2
-MAX_DELAY_S: Final = 5.0
+AGAIN: Final = "live pictures: Redis answers again"
 JOIN_S: Final = 2.0
 TOO_MANY: Final = (
     "so many live pictures are viewed that no more can be: close some pages, or ask again later"
@@ -254,7 +253,7 @@ class Hub:
     def _take(self) -> None:
         """Take pictures of what is viewed, while anything is."""
         pictures = self._control.pictures()
-        trouble = _Trouble("no live pictures come", self._stopping)
+        trouble = Trouble("no live pictures come", AGAIN, self._stopping)
         followed: frozenset[str] = frozenset()
         try:
             while not self._stopping.is_set():
@@ -272,7 +271,7 @@ class Hub:
                 except BusError as error:
                     trouble.wait(error)
                     continue
-                trouble.over()
+                trouble.end()
                 if found is not None:
                     self._keep(*found)
         finally:
@@ -307,7 +306,7 @@ class Hub:
 
     def _tell(self) -> None:
         """Tell workers again and again what is viewed, while anything is."""
-        trouble = _Trouble("workers are not told what is viewed", self._stopping)
+        trouble = Trouble("workers are not told what is viewed", AGAIN, self._stopping)
         while not self._stopping.is_set():
             with self._changed:
                 now_s = time.monotonic()
@@ -322,7 +321,7 @@ class Hub:
             except BusError as error:
                 trouble.wait(error)
             else:
-                trouble.over()
+                trouble.end()
 
     def _tell_of(self, camera: str) -> None:
         workers = {seen.heard.report.worker for seen in self._seen().get(camera, ())}
@@ -349,32 +348,6 @@ class Hub:
                     index[report.camera].append(Seen(report, heard))
             self._index, self._index_s = dict(index), now_s
         return self._index
-
-
-class _Trouble:
-    """A bus that is gone: said once, and asked again with back-off and jitter."""
-
-    def __init__(self, what: str, stopping: threading.Event) -> None:
-        self._what = what
-        self._stopping = stopping
-        self._said = False
-        self._delay_s = FIRST_DELAY_S
-
-    def wait(self, error: BusError) -> None:
-        # while stopping, the bus may have been closed under us
-        if self._stopping.is_set():
-            return
-        if not self._said:
-            log.warning(self._what, why=str(error))
-        self._said = True
-        self._stopping.wait(random.uniform(self._delay_s / 2, self._delay_s))
-        self._delay_s = min(2 * self._delay_s, MAX_DELAY_S)
-
-    def over(self) -> None:
-        if self._said:
-            log.info("live pictures: Redis answers again")
-        self._said = False
-        self._delay_s = FIRST_DELAY_S
 
 
 def _wake(viewers: Sequence[Viewer]) -> None:

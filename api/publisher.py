@@ -7,7 +7,6 @@ be it that somebody emptied it; workers keep what they took, so a bus without on
 from __future__ import annotations
 
 import hashlib
-import random
 import threading
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -15,6 +14,7 @@ from typing import Final
 import structlog
 
 from api.store import Store
+from api.trouble import Trouble
 from streams.bus import Control
 from streams.citydocument import encode_city
 from streams.commands import Follow
@@ -25,8 +25,6 @@ EVERY_S: Final = 1.0
 FOLLOW_TTL_S: Final = 10.0
 """Workers look by themselves far more often than this."""
 VERSION_CHARS: Final = 16
-FIRST_DELAY_S: Final = 0.2
-MAX_DELAY_S: Final = 5.0
 JOIN_S: Final = 2.0
 
 log = structlog.get_logger()
@@ -56,7 +54,11 @@ class Publisher:
         self._number = 0
         self._version = ""
         self._body = ""
-        self._problem: BusError | StoreError | None = None
+        self._trouble = Trouble(
+            "the configuration is not published",
+            "the configuration is published again",
+            self._stopping,
+        )
 
     def start(self) -> None:
         self._thread.start()
@@ -74,7 +76,7 @@ class Publisher:
     @property
     def problem(self) -> BusError | StoreError | None:
         """What keeps the configuration from being published now."""
-        return self._problem
+        return self._trouble.error
 
     def _run(self) -> None:
         try:
@@ -84,24 +86,13 @@ class Publisher:
                 self._on_death()
 
     def _loop(self) -> None:
-        delay_s = FIRST_DELAY_S
         while not self._stopping.is_set():
             try:
                 self._step()
             except (BusError, StoreError) as error:
-                # while stopping, the bus may have been closed under us
-                if self._stopping.is_set():
-                    return
-                if str(error) != str(self._problem):
-                    log.warning("the configuration is not published", why=str(error))
-                self._problem = error
-                self._stopping.wait(random.uniform(delay_s / 2, delay_s))
-                delay_s = min(2 * delay_s, MAX_DELAY_S)
+                self._trouble.wait(error)
             else:
-                if self._problem is not None:
-                    log.info("the configuration is published again")
-                self._problem = None
-                delay_s = FIRST_DELAY_S
+                self._trouble.end()
                 self._stopping.wait(EVERY_S)
 
     def _step(self) -> None:

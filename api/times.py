@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from streams.config import WITA
+
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 END_TS: Final = 253_402_300_800
 """The end of the year 9999, UTC seconds."""
-WITA: Final = timezone(timedelta(hours=8), "WITA")
-"""The city's time, which knows no summer time."""
 _MAX_CHARS = 40
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 import structlog
 
@@ -28,7 +29,7 @@ from streams.incidents import Incidents
 from streams.messages import AlertMessage, CameraReport
 from streams.recorder import Recorder
 from streams.source import LiveSource
-from vision.errors import DetectorError, SceneError
+from vision.errors import DetectorError, MatakotaError, SceneError
 from vision.pipeline import Pipeline
 from vision.scene import Scene
 from vision.types import Event, Frame, Tracked
@@ -42,6 +43,12 @@ FIRST_PAUSE_S = 1.0
 LONGEST_BLIND_S = 5.0
 """So long at the most nobody looks after a camera whose turn broke down."""
 MAX_PAUSE_S = 30.0
+TROUBLE = (
+    MatakotaError, ModelError, cv2.error, ArithmeticError, LookupError, MemoryError, OSError,
+    RuntimeError, ValueError,
+)  # fmt: skip
+"""What one camera, its pictures or its model may cause, and what a machine may run out of. Anything
+else ends the thread, and the worker with it, which is started anew."""
 
 log = structlog.get_logger()
 
@@ -258,13 +265,13 @@ class CameraLoop:
     # --- pictures
 
     def _guarded(self) -> None:
-        """One turn of this thread's outermost loop: one camera's trouble is its own."""
+        """One turn, where one camera's trouble is its own."""
         try:
             self._turn()
         except SceneError as error:
             if self._broken(Code.SCENE_MISMATCH):
                 log.error("not analysed", camera=self.id, why=str(error))
-        except Exception:
+        except TROUBLE:
             if self._broken(Code.ANALYSIS_FAILED):
                 log.exception("not analysed", camera=self.id)
             self._stop.wait(_jittered(min(self._pause_s, LONGEST_BLIND_S)))

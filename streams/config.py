@@ -11,6 +11,7 @@ import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta, timezone
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, cast
@@ -23,6 +24,8 @@ from vision.types import JsonValue
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
+WITA: Final = timezone(timedelta(hours=8), "WITA")
+"""The city's time, which knows no summer time."""
 MAX_CAMERAS = 10_000
 MAX_CITY_BYTES = 16 << 20
 """So many cameras with their scenes."""

@@ -21,6 +21,7 @@ import structlog
 
 from streams.bus import Control
 from streams.commands import LEASE_S, Picture
+from streams.config import WITA
 from vision.draw import draw
 from vision.errors import BusError
 from vision.scene import Scene
@@ -39,7 +40,9 @@ FIRST_DELAY_S: Final = 0.2
 MAX_DELAY_S: Final = 5.0
 JOIN_S: Final = 1.0
 """A command to a bus that hangs may take longer."""
-_WITA: Final = timedelta(hours=8)
+UNDRAWABLE: Final = (cv2.error, ArithmeticError, LookupError, MemoryError, ValueError)
+"""What a picture, or what is to be drawn on it, may cause. Anything else ends the thread, and the
+worker with it, which is started anew."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = structlog.get_logger()
@@ -142,7 +145,7 @@ class Pictures:
         while not self._stopping.is_set():
             turn = self._next()
             if turn is not None:
-                self._guarded(*turn)
+                self._make(*turn)
 
     def _next(self) -> tuple[str, _Lease, _Offer] | None:
         """What is to be made now, each camera in its turn; None where there was nothing for a
@@ -166,11 +169,11 @@ class Pictures:
         for camera in over:
             del self._leases[camera]
 
-    def _guarded(self, camera: str, lease: _Lease, offer: _Offer) -> None:
-        """One turn of this thread's outermost loop: a picture that cannot be drawn is left out."""
+    def _make(self, camera: str, lease: _Lease, offer: _Offer) -> None:
+        """One camera's turn: a picture that cannot be drawn is left out."""
         try:
             picture = _picture(offer)
-        except Exception:
+        except UNDRAWABLE:
             if not lease.failed:
                 lease.failed = True
                 log.exception("a picture could not be made", camera=camera)
@@ -209,7 +212,7 @@ def _picture(offer: _Offer) -> Picture:
             offer.scene,
             counts=offer.counts,
             events=offer.events,
-            clock=f"{_EPOCH + timedelta(seconds=ts) + _WITA:%H:%M:%S}",
+            clock=f"{(_EPOCH + timedelta(seconds=ts)).astimezone(WITA):%H:%M:%S}",
         )
     encoded, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not encoded:

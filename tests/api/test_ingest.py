@@ -72,8 +72,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingesting, "FIRST_DELAY_S", 0.01)
-    monkeypatch.setattr(ingesting, "MAX_DELAY_S", 0.05)
+    monkeypatch.setattr("api.trouble.FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr("api.trouble.MAX_DELAY_S", 0.05)
     monkeypatch.setattr(ingesting, "REPORTS_EVERY_S", 0.05)
 
 

@@ -40,7 +40,7 @@ class Gone(MemoryControl):
 
 def test_a_bus_that_is_gone_is_said_once_and_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "RENEW_S", 0.05)
-    monkeypatch.setattr(live, "FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr("api.trouble.FIRST_DELAY_S", 0.02)
     bus = Gone()
 
     async def story(hub: Hub, control: MemoryControl) -> None:

@@ -53,8 +53,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "EVERY_S", 0.02)
-    monkeypatch.setattr(publishing, "FIRST_DELAY_S", 0.01)
-    monkeypatch.setattr(publishing, "MAX_DELAY_S", 0.05)
+    monkeypatch.setattr("api.trouble.FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr("api.trouble.MAX_DELAY_S", 0.05)
 
 
 @contextmanager

@@ -33,13 +33,7 @@ FLOORS = {
 }
 
 # "path::function" of the outermost loops of processes, which alone may catch everything.
-OUTERMOST_LOOPS: frozenset[str] = frozenset(
-    {
-        "streams/camera.py::CameraLoop._guarded",
-        "streams/pictures.py::Pictures._guarded",
-        "streams/rtsp/decoder.py::run",
-    }
-)
+OUTERMOST_LOOPS: frozenset[str] = frozenset({"streams/rtsp/decoder.py::run"})
 
 MAX_LINES = 400
 

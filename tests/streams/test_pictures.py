@@ -358,6 +358,20 @@ def test_a_picture_that_cannot_be_drawn_ends_nothing(
     assert pictures.made == 3
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_of_our_own_is_not_hidden(
+    control: MemoryControl, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise TypeError("a bug")
+
+    monkeypatch.setattr("streams.pictures.draw", broken)
+    pictures.lease("plaza")
+    pictures.offer("plaza", frame(), tracked(), scene(), NO_COUNTS, ())
+    pictures._thread.join(GUARD_S)
+    assert not pictures.alive
+
+
 def test_a_thread_that_died_is_known() -> None:
     control = MemoryControl()
     pictures = Pictures(control)
