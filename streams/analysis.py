@@ -55,7 +55,7 @@ def analyse(
         for frame in clip.frames():
             step = pipeline.step(frame)
             analysed += 1
-            for crossing in step.crossings:
+            for crossing in step.counted.crossings:
                 write(crossing_record(crossing, start_ts))
             for event in step.events:
                 events[event.id] = event
@@ -66,6 +66,9 @@ def analyse(
                     write(event_record(event, start_ts))
             if seen is not None:
                 seen(frame, step, [events[event_id] for event_id in open_ids])
+    counted, _ = pipeline.finish()
+    for crossing in counted.crossings:
+        write(crossing_record(crossing, start_ts))
     for event_id in open_ids:
         write(event_record(events[event_id], start_ts))
     summary = Summary(clip.decoded, analysed, pipeline.counts, tuple(events.values()))

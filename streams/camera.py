@@ -307,7 +307,7 @@ class CameraLoop:
             tracked = step.tracked
             self._detections += int(np.count_nonzero(tracked.track_id >= 0))
             self._incidents.state(step.events, analysis.revision, synthetic=self._synthetic)
-            self._counts.update(frame.ts, step.crossings)
+            self._counts.update(frame.ts, step.counted.crossings)
         self._analysed += 1
         self._size, self._last_ts = frame.size, frame.ts
         self._last_s = time.monotonic()

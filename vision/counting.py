@@ -8,13 +8,14 @@ counts once for each passage; only one that has visibly come back may pass again
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vision.geometry import along, side_distance
 from vision.scene import Line
-from vision.types import Crossing, Track, Tracked
+from vision.types import Crossing, Late, Track, Tracked
 
 HYSTERESIS = 0.1
 """An object is clear of a line at this part of the mean side of its box (of the square root of
@@ -25,6 +26,14 @@ that sways on the line is no traffic, a person who walks to and fro is."""
 EDGE = 0.01
 """A line that ends within this part of the picture's height from its edge goes on beyond it:
 feet at the edge are cut off or estimated outside the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What one step decided, each in order of time."""
+
+    crossings: tuple[Crossing, ...] = ()
+    late: tuple[Late, ...] = ()
 
 
 class _Passage:
@@ -124,10 +133,15 @@ class Counter:
             line.name: {line.forward: {}, line.backward: {}} for line in lines
         }
 
-    def update(self, tracked: Tracked) -> list[Crossing]:
-        """Count the crossings of this step; they come in order of time."""
+    def update(self, tracked: Tracked) -> Counted:
+        """Count what this step decided."""
         found = [crossing for line in self._lines for crossing in line.update(tracked)]
         for crossing in found:
             of_class = self.counts[crossing.line][crossing.direction]
             of_class[crossing.class_name] = of_class.get(crossing.class_name, 0) + 1
-        return sorted(found, key=lambda crossing: (crossing.ts, crossing.line, crossing.track_id))
+        found.sort(key=lambda crossing: (crossing.ts, crossing.line, crossing.track_id))
+        return Counted(tuple(found))
+
+    def finish(self) -> Counted:
+        """The source has ended: what was not decided yet."""
+        return Counted()

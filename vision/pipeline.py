@@ -6,22 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vision.counting import Counter
+from vision.counting import Counted, Counter
 from vision.detect import Finder
 from vision.errors import DetectorError
+from vision.movements import MovementCounter
 from vision.rules.registry import kinds
 from vision.scene import Scene
 from vision.track import Tracker, TrackerSettings
-from vision.types import Crossing, Detections, Event, Frame, Tracked
+from vision.types import Detections, Event, Frame, Tracked, Trip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """What one frame brought: the state of all tracks, crossings decided and events raised or
+    """What one frame brought: the state of all tracks, what was counted and events raised or
     ended in it."""
 
     tracked: Tracked
-    crossings: tuple[Crossing, ...]
+    counted: Counted
+    trips: tuple[Trip, ...]
     events: tuple[Event, ...]
 
 
@@ -37,6 +39,7 @@ class Pipeline:
         self._detector = detector
         self._tracker = Tracker(tracker, detector.classes, detector.group_of)
         self._counter = Counter(scene.lines, scene.frame_size)
+        self._movements = [MovementCounter(movement, scene) for movement in scene.movements]
         for config in scene.rules:
             for name in config.classes:
                 if name not in detector.wanted:
@@ -78,8 +81,14 @@ class Pipeline:
         )
         return Step(
             tracked=tracked,
-            crossings=tuple(self._counter.update(tracked)),
+            counted=self._counter.update(tracked),
+            trips=tuple(trip for each in self._movements for trip in each.update(tracked)),
             events=tuple(
                 event for rule in self._rules for event in rule.update(tracked, self.scene)
             ),
         )
+
+    def finish(self) -> tuple[Counted, tuple[Trip, ...]]:
+        """The source has ended: what is counted of those who are still in sight."""
+        trips = tuple(trip for each in self._movements for trip in each.finish())
+        return self._counter.finish(), trips

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,11 @@ from vision.geometry import contains
 SHAPE_TOLERANCE = 0.01
 """Relative difference of aspect ratios up to which two pictures have the same shape: encoders
 round sizes to even numbers."""
+
+DetectorKind: TypeAlias = Literal["model", "motion", "fused"]
+Region: TypeAlias = "tuple[float, float, float, float] | Literal['auto']"
+"""x, y, width, height px of the part of the picture that is analysed, or ``auto``: what the lines
+and zones need."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +42,16 @@ class Zone:
 
 
 @dataclass(frozen=True, slots=True)
+class Movement:
+    """A turning-movement (origin-destination) count, such as a junction: ``entries`` and ``exits``
+    are names of zones; one zone may be both, an arm of the junction."""
+
+    name: str
+    entries: tuple[str, ...]
+    exits: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RuleConfig:
     """One rule of a scene: ``kind`` is a name in ``vision.rules``, ``place`` the name of a line
     or zone, ``classes`` what it looks at, ``settings`` that kind's frozen ``Settings``."""
@@ -54,6 +69,8 @@ class Scene:
 
     ``classes`` are the detector classes that this scene uses; an empty tuple means the
     detector's own choice. ``stretch`` says that streams of another shape show the same view.
+    ``detector`` says what finds objects: the camera's model, what moves, or both; ``region`` is
+    the part of the picture that is analysed, None for all of it.
     """
 
     frame_size: tuple[int, int]
@@ -62,6 +79,9 @@ class Scene:
     zones: tuple[Zone, ...] = ()
     rules: tuple[RuleConfig, ...] = ()
     stretch: bool = False
+    movements: tuple[Movement, ...] = ()
+    detector: DetectorKind = "model"
+    region: Region | None = None
 
     def line(self, name: str) -> Line:
         """The line of that name; raises StopIteration."""

@@ -62,22 +62,23 @@ class TrackerSettings:
 
 
 class _Path:
-    """A bounded, growing (k, 3) array whose handed-out views never change."""
+    """A bounded, growing (k, 5) array of foot x, foot y, seconds, width, height whose handed-out
+    views never change."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._points = np.empty((16, 3), np.float32)
+        self._points = np.empty((16, 5), np.float32)
         self._start = self._end = 0
 
-    def add(self, x: float, y: float, seconds: float) -> None:
+    def add(self, row: list[float]) -> None:
         if self._end == len(self._points):
             kept = self._points[
                 max(self._start, self._end - self._limit + self._limit // 4) : self._end
             ]
-            grown = np.empty((max(32, len(kept) * 2), 3), np.float32)
+            grown = np.empty((max(32, len(kept) * 2), 5), np.float32)
             grown[: len(kept)] = kept
             self._points, self._start, self._end = grown, 0, len(kept)
-        self._points[self._end] = x, y, seconds
+        self._points[self._end] = row
         self._end += 1
         self._start = max(self._start, self._end - self._limit)
 
@@ -207,8 +208,11 @@ class Tracker:
         )
         moved = rows[far]
         self._anchor[moved] = np.stack([x[far], y[far], np.full(len(moved), ts)], axis=1)
-        for row, px, py in zip(rows.tolist(), x.tolist(), y.tolist(), strict=True):
-            self._paths[row].add(px, py, ts - self._first[row])
+        points = np.stack(
+            [x, y, ts - self._first[rows], boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]], 1
+        )
+        for row, point in zip(rows.tolist(), points.tolist(), strict=True):
+            self._paths[row].add(point)
 
     def _begin(self, found: Detections, row_of: Rows, ts: float) -> Rows:
         s = self.settings
@@ -282,7 +286,8 @@ class Tracker:
                 first_ts=float(self._first[row]),
                 last_ts=float(self._last[row]),
                 box=boxes[row],
-                path=self._paths[row].view(),
+                path=self._paths[row].view()[:, :3],
+                sizes=self._paths[row].view()[:, 3:],
             )
             for row in rows[np.argsort(self._id[rows])]
         )

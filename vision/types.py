@@ -109,6 +109,7 @@ class Track:
     last_ts: float
     box: FloatArray
     path: FloatArray
+    sizes: FloatArray
 
     def __post_init__(self) -> None:
         if self.id < 0:
@@ -121,6 +122,10 @@ class Track:
             )
         if len(self.path) == 0 or self.last_ts < self.first_ts:
             raise ValueError("a track has at least one point and does not end before it starts")
+        if self.sizes.shape != (len(self.path), 2):
+            raise ValueError(
+                f"a track has a size for each point, ({len(self.path)}, 2), not {self.sizes.shape}"
+            )
 
     @property
     def foot(self) -> tuple[float, float]:
@@ -154,7 +159,9 @@ class Tracked:
 @dataclass(frozen=True, slots=True)
 class Crossing:
     """A track passed a line once. ``direction`` is the user's name of it; ``ts`` and the place
-    ``x``, ``y`` (px) are interpolated to the moment of the crossing."""
+    ``x``, ``y`` (px) are interpolated to the moment of the crossing. ``joined`` is the track that
+    ended before the line and that this one was taken for the rest of, ``why`` on what grounds;
+    None and empty where one track passed."""
 
     camera_id: str
     line: str
@@ -164,6 +171,41 @@ class Crossing:
     ts: float
     x: float
     y: float
+    joined: int | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A track was first seen just past a line, on its way from it: something may have passed in
+    ``direction`` before it was seen. It is reported, and never counted. ``ts`` and ``x``, ``y``
+    (px) are when and where the track began."""
+
+    camera_id: str
+    line: str
+    direction: str
+    class_name: str
+    track_id: int
+    ts: float
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A track's way through a movement's zones, stated once it is over: from the entry zone
+    ``origin`` to the exit zone ``destination``, None where it was not seen in one. ``ts`` is when
+    it came into the exit zone, or was last seen; ``entered_ts`` when it left the entry zone, or
+    was first seen."""
+
+    camera_id: str
+    movement: str
+    origin: str | None
+    destination: str | None
+    class_name: str
+    track_id: int
+    entered_ts: float
+    ts: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from streams.messages import AlertMessage, CountsMessage, decode
 from streams.recorder import Recorder
 from streams.spool import Spool
 from tests.waiting import PATIENCE_S, wait_for
+from vision.counting import Counted
 from vision.pipeline import Step
 from vision.scene import Line, Scene
 from vision.types import Crossing, Detections, Event, Frame, Tracked
@@ -90,7 +91,8 @@ class Scripted:
         )  # fmt: skip
         return Step(
             tracked,
-            tuple(self.crossings.get(frame.ts, ())),
+            Counted(tuple(self.crossings.get(frame.ts, ()))),
+            (),
             tuple(self.events.get(frame.ts, ())),
         )
 

@@ -49,7 +49,7 @@ def no_model(name: str) -> VerifiedModel:
 
 def count(frames: Iterable[Frame], scene: Scene) -> list[Crossing]:
     camera = Pipeline(scene, *Detectors(no_model).get(MOTION, scene.frame_size, scene.classes))
-    return [crossing for frame in frames for crossing in camera.step(frame).crossings]
+    return [crossing for frame in frames for crossing in camera.step(frame).counted.crossings]
 
 
 def rendered(seed: int, fps: int, seconds: float) -> Iterator[Frame]:

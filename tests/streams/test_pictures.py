@@ -116,7 +116,7 @@ def test_without_a_scene_it_is_the_picture_itself(
 def test_the_scene_is_drawn_with_what_was_seen(control: MemoryControl, pictures: Pictures) -> None:
     box = np.array([200, 100, 260, 220], np.float32)
     path = np.array([[230, 220, 0]], np.float32)
-    person = Track(7, "person", 1.0, 0.9, TS, TS, box, path)
+    person = Track(7, "person", 1.0, 0.9, TS, TS, box, path, np.array([[60, 120]], np.float32))
     pictures.lease("plaza")
     with following(control, "plaza") as followed:
         pictures.offer("plaza", frame(), tracked(person), scene(), {"gate": {"in": 3}}, [event()])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from vision.counting import Counter, LineCounter
+from vision.counting import Counted, Counter, LineCounter
 from vision.scene import Line
 from vision.types import Crossing, Detections, Track, Tracked
 
@@ -61,6 +61,7 @@ class Walker:
             last_ts=START + self.times[step],
             box=np.array([x - half, y - self.side, x + half, y], np.float32),
             path=self.path[max(0, step + 1 - self.bound) : step + 1],
+            sizes=np.full((min(step + 1, self.bound), 2), self.side, np.float32),
         )
 
 
@@ -74,7 +75,8 @@ def walk(counter: Any, walker: Walker, born: int = 0) -> list[Crossing]:
     found = []
     for step in range(min(born, len(walker.path) - 1), len(walker.path)):
         track = walker.at(step)
-        found += counter.update(step_of(track.last_ts, track))
+        counted = counter.update(step_of(track.last_ts, track))
+        found += counted.crossings if isinstance(counted, Counted) else counted
     return found
 
 
@@ -343,8 +345,8 @@ def test_the_crossings_of_a_step_come_in_order_of_time() -> None:
     counter = Counter([line([300, 0], [300, 575], name="a"), line([500, 0], [500, 575])], PLAZA)
     ends = {1: 250, 2: 100, 3: 280}
     walkers = [Walker([(600, 300), (x, 300)], [0, 1], number=n) for n, x in ends.items()]
-    assert counter.update(step_of(START, *(each.at(0) for each in walkers))) == []
-    found = counter.update(step_of(START + 1, *(each.at(1) for each in walkers)))
+    assert counter.update(step_of(START, *(each.at(0) for each in walkers))) == Counted()
+    found = counter.update(step_of(START + 1, *(each.at(1) for each in walkers))).crossings
     # 600 → 500 and 300: at 100/350 and 300/350, 100/500 and 300/500, 100/320 and 300/320
     expected = [(2, "line"), (1, "line"), (3, "line"), (2, "a"), (1, "a"), (3, "a")]
     assert [(each.track_id, each.line) for each in found] == expected

@@ -33,8 +33,9 @@ def track(
     x, y = (box[0] + box[2]) / 2, box[3]
     path = [(x - 20 * (10 - i), y, float(i)) for i in range(11)]
     return Track(
-        number, name, 1.0, 0.9, 0.0, last, np.array(box, np.float32), np.array(path, np.float32)
-    )
+        number, name, 1.0, 0.9, 0.0, last, np.array(box, np.float32), np.array(path, np.float32),
+        np.full((11, 2), 40, np.float32),
+    )  # fmt: skip
 
 
 def tracked(*tracks: Track, camera: str = "Losari 04") -> Tracked:

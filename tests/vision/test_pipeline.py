@@ -44,7 +44,7 @@ def run(camera: Pipeline, frames: Sequence[Frame]) -> list[Step]:
 
 
 def crossings(steps: Sequence[Step]) -> list[Crossing]:
-    return [crossing for step in steps for crossing in step.crossings]
+    return [crossing for step in steps for crossing in step.counted.crossings]
 
 
 def test_pictures_in_crossings_events_and_counts_out() -> None:
@@ -90,7 +90,7 @@ def test_an_empty_picture_brings_nothing() -> None:
     camera = pipeline()
     for index in range(5):
         step = camera.step(Frame("cam", index, index / 10, paint({})))
-        assert (len(step.tracked.detections), step.crossings, step.events) == (0, (), ())
+        assert (len(step.tracked.detections), step.counted.crossings, step.events) == (0, (), ())
 
 
 @pytest.mark.parametrize("times", [0.5, 2.0, 3.0])

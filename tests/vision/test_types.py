@@ -29,6 +29,7 @@ def track(**changes: Any) -> Track:
         "last_ts": 101.0,
         "box": np.array([0, 0, 10, 20], np.float32),
         "path": np.array([[4, 18, 0], [5, 20, 1]], np.float32),
+        "sizes": np.array([[10, 20], [10, 20]], np.float32),
     }
     return Track(**{**fields, **changes})
 

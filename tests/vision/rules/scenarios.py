@@ -133,6 +133,7 @@ class _Filmed:
             last_ts=start_ts + self._last,
             box=_frozen(np.array([x - w / 2, y - h, x + w / 2, y], np.float32)),
             path=_frozen(path),
+            sizes=_frozen(np.tile(np.array([w, h], np.float32), (len(path), 1))),
         )
 
     def ends(self, t: float) -> bool:
