@@ -27,7 +27,9 @@ class CountsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     camera: Annotated[Name, Field(description="Id of the camera.")]
-    line: Annotated[Name | None, Field(description="Only this line of its scene.")] = None
+    line: Annotated[Name | None, Field(description="Only this line or movement of its scene.")] = (
+        None
+    )
     from_: Annotated[
         MaybeTimeIn,
         Field(alias="from", description="Begin with the interval of this time; a day before 'to'."),
@@ -67,7 +69,8 @@ class CountsQuery(BaseModel):
 
 
 class CountOut(BaseModel):
-    """Objects of one class that passed one line in one direction in one interval."""
+    """Objects of one class that passed one line, or made one way of a movement, in one
+    interval."""
 
     camera: str
     line: str
@@ -85,6 +88,13 @@ class CountOut(BaseModel):
         int | None, Field(description="Number of the scene; none where nothing is stored.")
     ]
     synthetic: Annotated[bool, Field(description="No real camera saw it.")]
+    late: Annotated[
+        int,
+        Field(
+            description="Beside the count: how many may have passed so before they were seen, all "
+            "classes together."
+        ),
+    ]
 
 
 class CountsOut(BaseModel):
@@ -112,7 +122,9 @@ def read_counts(query: Annotated[CountsQuery, Query()], served: Served) -> Count
     found = [_out(query.camera, seconds, row) for row in rows]
     if query.line is not None and not found:
         raise HTTPException(
-            404, f"camera {query.camera!a} has no line {query.line!a}: leave it out"
+            404,
+            f"camera {query.camera!a} has no line {query.line!a}, nor a movement of that name: "
+            "leave it out",
         )
     return CountsOut(counts=found)
 
@@ -129,4 +141,5 @@ def _out(camera: str, seconds: int, row: CountRow) -> CountOut:
         observed_seconds=round(min(row.observed_s, seconds), 3),
         revision=row.revision,
         synthetic=row.synthetic,
+        late=row.late,
     )

@@ -62,7 +62,7 @@ def analysis_of(config: CameraConfig, detectors: Detectors) -> tuple[Analysis, l
 
     def pipeline(size: Size) -> Pipeline:
         scene.scale_from(size)
-        detector, tracker = detectors.get(config.model, size, scene.classes)
+        detector, tracker = detectors.get(config.model, size, scene)
         return Pipeline(scene, detector, tracker)
 
     try:

@@ -307,7 +307,7 @@ class CameraLoop:
             tracked = step.tracked
             self._detections += int(np.count_nonzero(tracked.track_id >= 0))
             self._incidents.state(step.events, analysis.revision, synthetic=self._synthetic)
-            self._counts.update(frame.ts, step.counted.crossings)
+            self._counts.update(frame.ts, step.counted.crossings, step.trips, step.counted.late)
         self._analysed += 1
         self._size, self._last_ts = frame.size, frame.ts
         self._last_s = time.monotonic()
@@ -325,11 +325,16 @@ class CameraLoop:
             self._fault = Health(State.DOWN, code, time.time())
         self._resume_s = time.monotonic() + _jittered(self._pause_s)
         self._pause_s = min(2 * self._pause_s, MAX_PAUSE_S)
+        # what broke down is asked nothing more
+        self._pipeline = None
         self._drop_pipeline("the analysis broke down")
         return new
 
     def _drop_pipeline(self, why: str) -> None:
-        """Forget who is in the picture, and close what they caused."""
+        """Forget who is in the picture, count what is decided of them, and close what they
+        caused."""
+        if self._pipeline is not None:
+            self._counts.finish(*self._pipeline.finish())
         self._pipeline = None
         self._incidents.close(self._ended_ts, why)
 

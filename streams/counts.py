@@ -16,8 +16,9 @@ import structlog
 from streams.messages import CountsMessage, Running
 from streams.recorder import Recorder
 from vision.bins import Binner, Interval
+from vision.counting import Counted
 from vision.scene import Scene
-from vision.types import Crossing
+from vision.types import Crossing, Late, Trip
 
 KEEP_S = 5.0
 """A kill loses at most so many observed seconds; crossings are kept at once."""
@@ -73,26 +74,41 @@ class CameraCounts:
         if scene is None:
             self.settle()
             return
-        binner = Binner(self._camera_id, lines, classes, revision)
+        binner = Binner(self._camera_id, lines, classes, revision, movements=scene.movements)
         earlier = self._restored(binner)
         self._binner = binner
         self._keep(binner, earlier)
 
-    def update(self, ts: float, crossings: Sequence[Crossing]) -> None:
-        """Take an analysed picture and the crossings that it decided."""
+    def update(
+        self,
+        ts: float,
+        crossings: Sequence[Crossing],
+        trips: Sequence[Trip] = (),
+        late: Sequence[Late] = (),
+    ) -> None:
+        """Take an analysed picture and what it decided."""
         binner = self._binner
         if binner is None:
             return
-        for crossing in crossings:
-            self.passed[crossing.line][crossing.direction] += 1
-        self.crossings += len(crossings)
-        done = binner.update(ts, crossings)
+        self._pass(crossings)
+        done = binner.update(ts, crossings, trips, late)
         self._last_ts = ts
         now_s = time.monotonic()
-        if done or crossings or now_s - self._kept_s >= KEEP_S:
+        counted = bool(crossings or trips or late)
+        if done or counted or now_s - self._kept_s >= KEEP_S:
             self._keep(binner, done)
-        if crossings or now_s - self._shown_s >= SHOW_S:
+        if counted or now_s - self._shown_s >= SHOW_S:
             self._show(binner)
+
+    def finish(self, counted: Counted, trips: Sequence[Trip]) -> None:
+        """Take what is decided of those who were in sight, of whom no picture follows."""
+        binner, ts = self._binner, self._last_ts
+        if binner is None or ts is None or not (counted.crossings or counted.late or trips):
+            return
+        self._pass(counted.crossings)
+        binner.count(ts, counted.crossings, trips, counted.late)
+        self._keep(binner, binner.due(ts))
+        self._show(binner)
 
     def due(self, now_ts: float) -> None:
         """State what is over by ``now_ts``, of a camera that sends no pictures."""
@@ -116,6 +132,11 @@ class CameraCounts:
             return
         if left := earlier.unstated():
             self._keep(earlier, left)
+
+    def _pass(self, crossings: Sequence[Crossing]) -> None:
+        for crossing in crossings:
+            self.passed[crossing.line][crossing.direction] += 1
+        self.crossings += len(crossings)
 
     def _show(self, binner: Binner) -> None:
         self._shown_s = time.monotonic()

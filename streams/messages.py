@@ -26,6 +26,8 @@ from vision.errors import MatakotaError
 from vision.types import Alert, Severity
 
 SCHEMA: Final = 1
+COUNTS_SCHEMA: Final = 2
+"""Since 2, a line has any number of directions, and who came late is told."""
 MAX_NAME_CHARS = 120
 """A scene's own names have up to 80; a rule without one is called ``kind@place``."""
 MAX_BODY_BYTES = 1 << 18
@@ -57,12 +59,11 @@ class NewerMessageError(MessageError):
 class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = SCHEMA
-
 
 class AlertMessage(Message):
     """One incident as it is now. ``synthetic`` marks what no real camera saw."""
 
+    schema_version: Literal[1] = SCHEMA
     type: Literal["alert"] = "alert"
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,80}$")]
     version: Annotated[int, Field(ge=1, lt=1 << 31)]
@@ -132,13 +133,25 @@ class Count(BaseModel):
     count: Annotated[int, Field(ge=0, lt=1 << 31)]
 
 
+class LateCount(BaseModel):
+    """``count`` objects may have passed ``line`` in ``direction`` before they were seen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    line: Name
+    direction: Name
+    count: Annotated[int, Field(ge=0, lt=1 << 31)]
+
+
 class CountsMessage(Message):
     """What one camera saw pass in one interval: every count that is not 0.
 
-    ``lines`` names each line's two directions and ``classes`` all that was looked for, so that a
-    count that is missing is 0 where ``observed_s`` is not.
+    ``lines`` names the directions of each line and of each movement, which is counted like a line
+    with one for each pair of an origin and a destination, and ``classes`` all that was looked for,
+    so that a count that is missing is 0 where ``observed_s`` is not. ``late`` is beside the counts.
     """
 
+    schema_version: Literal[1, 2] = COUNTS_SCHEMA
     type: Literal["counts"] = "counts"
     camera: Name
     start_ts: Ts
@@ -147,9 +160,10 @@ class CountsMessage(Message):
     version: Annotated[int, Field(ge=1, lt=1 << 31)]
     observed_s: Annotated[float, Field(ge=0, le=3600)]
     frames: Annotated[int, Field(ge=0)]
-    lines: dict[Name, tuple[Name, Name]]
+    lines: dict[Name, tuple[Name, ...]]
     classes: tuple[Name, ...]
     counts: tuple[Count, ...]
+    late: tuple[LateCount, ...] = ()
     synthetic: bool = False
 
     @property
@@ -171,6 +185,10 @@ class CountsMessage(Message):
             lines=dict(interval.lines),
             classes=interval.classes,
             counts=_counts(interval),
+            late=tuple(
+                LateCount(line=line, direction=direction, count=count)
+                for (line, direction), count in sorted(interval.late.items())
+            ),
             synthetic=synthetic,
         )
 
@@ -266,13 +284,13 @@ def decode(body: str | bytes) -> AlertMessage | CountsMessage:
     try:
         return _ADAPTER.validate_json(body)
     except ValidationError as error:
-        version = _version(body)
-        if version > SCHEMA:
+        version, known = _versions(body)
+        if version > known:
             raise NewerMessageError(
-                f"the message has schema {version}, and this version reads up to {SCHEMA}: install "
+                f"the message has schema {version}, and this version reads up to {known}: install "
                 "the newer version here"
             ) from None
-        raise MessageError(_said(error)) from None
+        raise MessageError(_said(error, known)) from None
 
 
 def decode_report(body: str | bytes) -> HealthReport:
@@ -284,18 +302,21 @@ def decode_report(body: str | bytes) -> HealthReport:
 
 
 class _Versioned(BaseModel):
-    schema_version: Annotated[int, Field(strict=True)]
+    type: object = None
+    schema_version: Annotated[int, Field(strict=True)] = 0
 
 
-def _version(body: str | bytes) -> int:
-    """The schema that a message says to have; 0 where it says none."""
+def _versions(body: str | bytes) -> tuple[int, int]:
+    """The schema that a message says to have, 0 where it says none, and the last one of its type
+    that is known."""
     try:
-        return _Versioned.model_validate_json(body).schema_version
+        said = _Versioned.model_validate_json(body)
     except ValidationError:
-        return 0
+        return 0, SCHEMA
+    return said.schema_version, COUNTS_SCHEMA if said.type == "counts" else SCHEMA
 
 
-def _said(error: ValidationError) -> str:
+def _said(error: ValidationError, schema: int = SCHEMA) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"])) or "message"
-    return f"the message does not fit schema {SCHEMA}: {where}: {first['msg']}"
+    return f"the message does not fit schema {schema}: {where}: {first['msg']}"

@@ -1,7 +1,7 @@
 """Reads what an administrator drew on one camera from a YAML file (``docs/scenes.md``).
 
-Sections are checked in the order in which they need each other: picture, classes, lines, zones,
-rules. The first problem is raised, as one sentence with file, line and field.
+Sections are checked in the order in which they need each other: picture, classes, what is drawn,
+what refers to it. The first problem is raised, as one sentence with file, line and field.
 """
 
 from __future__ import annotations
@@ -10,36 +10,44 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypeVar, cast
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from streams.messages import MAX_NAME_CHARS
 from streams.rulesettings import RULE_FIELDS, read_setting, setting_types
 from streams.sceneschema import (
     LINE_FIELDS,
     MAX_FRAME_PX,
     MIN_FRAME_PX,
+    MIN_REGION_PX,
+    MOVEMENT_FIELDS,
     SCENE_FIELDS,
     ZONE_FIELDS,
     scene_schema,
 )
 from streams.yamlfile import Item, did_you_mean, item_of, listed, quoted, read_yaml
 from vision.errors import SceneError
+from vision.movements import ARROW, UNKNOWN
 from vision.rules import registry
 from vision.rules.base import Rule
-from vision.scene import Line, RuleConfig, Scene, Zone
+from vision.scene import DetectorKind, Line, Movement, Region, RuleConfig, Scene, Zone
 from vision.types import JsonValue
 
 __all__ = ["load_scene", "read_scene", "scene_of", "scene_schema"]
 
 MAX_ENTRIES = 500
 """Lines, zones or rules of one scene: far more than anyone draws, few enough for every frame."""
+MAX_PAIRS = 400
+"""Origins times destinations of all movements: each pair is counted in every minute."""
+MAX_ARM_CHARS = (MAX_NAME_CHARS - len(ARROW)) // 2
+"""A way from one zone to another is counted under the names of both."""
 MIN_AREA_PX2 = 1.0
 """A polygon whose convex hull covers less than one pixel is a line or a point."""
 
-_Named = TypeVar("_Named", Line, Zone, RuleConfig)
+_Named = TypeVar("_Named", Line, Zone, Movement, RuleConfig)
 
 
 def load_scene(
@@ -74,14 +82,19 @@ def read_scene(
     top.refuse_unknown(fields, SCENE_FIELDS)
     size = _frame_size(top, fields, default_frame_size)
     stretch = fields["stretch"].flag() if "stretch" in fields else False
+    detector: DetectorKind = "model"
+    if "detector" in fields:
+        detector = cast("DetectorKind", read_setting(DetectorKind, fields["detector"]))
     classes = _classes(fields["classes"]) if "classes" in fields else ()
     lines = _unique("line", (_line(item, size) for item in _items(fields, "lines")))
     zones = _unique("zone", (_zone(item, size) for item in _items(fields, "zones")))
+    movements = _movements(_items(fields, "movements"), lines, zones)
+    region = _region(fields["region"], size, lines + zones) if "region" in fields else None
     drawn = Scene(size, classes, lines, zones, stretch=stretch)
     known = registry.kinds() if kinds is None else kinds
     items = _items(fields, "rules")
     rules = _unique("rule", (_rule(item, drawn, known) for item in items))
-    scene = Scene(size, classes, lines, zones, rules, stretch)
+    scene = Scene(size, classes, lines, zones, rules, stretch, movements, detector, region)
     for item, rule in zip(items, rules, strict=True):
         try:
             known[rule.kind].check(rule, scene)
@@ -189,6 +202,97 @@ def _zone(item: Item, size: tuple[int, int]) -> tuple[Item, Zone]:
     return item, Zone(name, points)
 
 
+def _region(item: Item, size: tuple[int, int], drawn: tuple[Line | Zone, ...]) -> Region:
+    value = item.plain()
+    if value == "auto":
+        if not drawn:
+            item.fail("'auto' is around what is drawn, and nothing is; draw a line or a zone")
+        return "auto"
+    if not isinstance(value, list) or len(value) != 4:
+        found = f"{len(value)} values" if isinstance(value, list) else item.shown
+        item.fail(f"expected [x, y, width, height] or auto, found {found}; write one of these")
+    x, y, w, h = (entry.number() for entry in item.items())
+    if min(w, h) < MIN_REGION_PX:
+        item.fail(
+            f"{w:.10g}x{h:.10g} is too small to find anything in; make it at least "
+            f"{MIN_REGION_PX} pixels wide and high"
+        )
+    if min(x, y) < 0 or x + w > size[0] or y + h > size[1]:
+        item.fail(
+            f"it runs from {_shown((x, y))} to {_shown((x + w, y + h))}, beyond the picture of "
+            f"{size[0]}x{size[1]}; keep it inside"
+        )
+    return x, y, w, h
+
+
+def _movements(
+    items: list[Item], lines: tuple[Line, ...], zones: tuple[Zone, ...]
+) -> tuple[Movement, ...]:
+    names = [zone.name for zone in zones]
+    found = _unique("movement", (_movement(item, names) for item in items))
+    pairs = 0
+    for item, movement in zip(items, found, strict=True):
+        if any(line.name == movement.name for line in lines):
+            item.fail(
+                f"a line is called {quoted(movement.name)} too, and both are counted under their "
+                "name; give one of them another 'name'"
+            )
+        pairs += (len(movement.entries) + 1) * (len(movement.exits) + 1)
+        if pairs > MAX_PAIRS:
+            item.fail(
+                f"the movements make {pairs} pairs of an origin and a destination with this one, "
+                f"and a scene has at most {MAX_PAIRS}; use fewer entries and exits"
+            )
+    return found
+
+
+def _movement(item: Item, zones: list[str]) -> tuple[Item, Movement]:
+    fields = item.mapping()
+    item.refuse_unknown(fields, MOVEMENT_FIELDS)
+    name = _name(item, fields)
+    example = f"[{', '.join(zones[:2]) or 'zone'}]"
+    entries, exits = (
+        _arms(item.required(fields, side, example), zones) for side in ("entries", "exits")
+    )
+    if len({*entries, *exits}) < 2:
+        item.fail(
+            f"zone {quoted(entries[0])} alone is no movement, which leads from one zone to "
+            "another; name a second zone"
+        )
+    return item, Movement(name, entries, exits)
+
+
+def _arms(item: Item, zones: list[str]) -> tuple[str, ...]:
+    """The zones of one side of a movement."""
+    found: dict[str, None] = {}
+    for entry in item.items():
+        name = entry.text()
+        if name not in zones:
+            _no_place(entry, "zone", name, zones)
+        if name in found:
+            entry.fail(f"zone {quoted(name)} is listed twice; remove one of them")
+        if name == UNKNOWN or ARROW.strip() in name:
+            entry.fail(
+                f"a zone of a movement is not called {quoted(name)}, since '{UNKNOWN}' and "
+                f"'{ARROW.strip()}' mean something in counts; give it another 'name'"
+            )
+        if len(name) > MAX_ARM_CHARS:
+            entry.fail(
+                f"the name of a zone of a movement has at most {MAX_ARM_CHARS} characters, not "
+                f"{len(name)}; shorten it"
+            )
+        found[name] = None
+    if not found:
+        item.fail("the list is empty; name a zone")
+    return tuple(found)
+
+
+def _no_place(item: Item, what: str, name: str, drawn: list[str]) -> NoReturn:
+    hint = did_you_mean(name, drawn) or f"; draw it under '{what}s'"
+    others = f" ({what}s are {listed(drawn)})" if drawn else ""
+    item.fail(f"there is no {what} {quoted(name)}{others}{hint}")
+
+
 def _crossing(polygon: shapely.Polygon) -> str:
     """Where a polygon crosses itself, from shapely's ``Self-intersection[x y]``."""
     place = re.search(r"\[(\S+) (\S+)\]", shapely.is_valid_reason(polygon))
@@ -260,9 +364,7 @@ def _place(item: Item, fields: Mapping[str, Item], kind: type[Rule], scene: Scen
         item.fail(f"kind '{kind.kind}' watches a {wanted}, but none is given; add {example}")
     name = fields[wanted].text()
     if name not in drawn:
-        hint = did_you_mean(name, drawn) or f"; draw it under '{wanted}s'"
-        others = f" ({wanted}s are {listed(drawn)})" if drawn else ""
-        fields[wanted].fail(f"there is no {wanted} {quoted(name)}{others}{hint}")
+        _no_place(fields[wanted], wanted, name, drawn)
     return name
 
 

@@ -9,19 +9,33 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Mapping
+from typing import get_args
 
 from streams.rulesettings import settings_schema
 from streams.yamlfile import MAX_TEXT_CHARS
 from vision.rules import registry
 from vision.rules.base import Rule
+from vision.scene import DetectorKind
 from vision.types import JsonValue
 
 MIN_FRAME_PX = 16
 MAX_FRAME_PX = 16384
+MIN_REGION_PX = 16
 
-SCENE_FIELDS = ("frame_size", "stretch", "classes", "lines", "zones", "rules")
+SCENE_FIELDS = (
+    "frame_size",
+    "stretch",
+    "detector",
+    "region",
+    "classes",
+    "lines",
+    "zones",
+    "movements",
+    "rules",
+)
 LINE_FIELDS = ("name", "points", "forward", "backward")
 ZONE_FIELDS = ("name", "polygon")
+MOVEMENT_FIELDS = ("name", "entries", "exits")
 
 Schema = dict[str, JsonValue]
 
@@ -38,12 +52,15 @@ def scene_schema(kinds: Mapping[str, type[Rule]] | None = None) -> Schema:
         **_object(
             frame_size=_FRAME_SIZE,
             stretch=_STRETCH,
+            detector=_DETECTOR,
+            region=_REGION,
             classes=_ref("classes", "The detector's classes that the scene uses; all if left out."),
             lines=_list(_LINE, "Counting lines; each counts in both directions."),
-            zones=_list(_ZONE, "Polygons that rules watch."),
+            zones=_list(_ZONE, "Polygons that rules watch, and between which movements lead."),
+            movements=_list(_MOVEMENT, "Counts of who came from which zone and went into which."),
             rules=_list({"oneOf": branches}, "What raises an alert."),
         ),
-        "$defs": {"text": _TEXT, "point": _POINT, "classes": _CLASSES},
+        "$defs": {"text": _TEXT, "point": _POINT, "classes": _CLASSES, "places": _CLASSES},
     }
     return copy.deepcopy(schema)
 
@@ -116,6 +133,31 @@ _STRETCH: JsonValue = {
     "description": "Streams of another shape show the same view (an anamorphic sub-stream).",
     "default": False,
 }
+_DETECTOR: JsonValue = {
+    "enum": list(get_args(DetectorKind)),
+    "description": "What finds objects: the camera's model, whatever moves, or both together.",
+    "default": "model",
+}
+_REGION: JsonValue = {
+    "description": (
+        "The part of the picture that is analysed, enlarged where it is small: [x, y, width, "
+        "height] in pixels, or auto for what the lines and zones need. All of it if left out."
+    ),
+    "oneOf": [
+        {"const": "auto"},
+        {
+            "type": "array",
+            "prefixItems": [
+                {"type": "number", "minimum": 0},
+                {"type": "number", "minimum": 0},
+                {"type": "number", "minimum": MIN_REGION_PX},
+                {"type": "number", "minimum": MIN_REGION_PX},
+            ],
+            "items": False,
+            "minItems": 4,
+        },
+    ],
+}
 _POINT_REF: JsonValue = {"$ref": "#/$defs/point"}
 _LINE = _object(
     "name",
@@ -144,4 +186,12 @@ _ZONE = _object(
         "items": _POINT_REF,
         "minItems": 3,
     },
+)
+_MOVEMENT = _object(
+    "name",
+    "entries",
+    "exits",
+    name=_ref("text", "Unique among the movements and lines, which are counted by name."),
+    entries=_ref("places", "Names of the zones from which its ways lead."),
+    exits=_ref("places", "Names of the zones into which they lead; a zone may be both."),
 )

@@ -1,4 +1,5 @@
-"""Counts by interval: who passed which line in which minute, and for how long anybody watched.
+"""Counts by interval: who passed which line, or went which way between zones, in which minute,
+and for how long anybody watched.
 
 No clock but the ``ts`` of frames. An interval without frames is never stated: a gap is a gap, and
 never a zero.
@@ -13,8 +14,9 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, cast
 
-from vision.scene import Line
-from vision.types import CountBin, Crossing, JsonValue
+from vision.movements import direction, directions
+from vision.scene import Line, Movement
+from vision.types import CountBin, Crossing, JsonValue, Late, Trip
 
 SECONDS: Final = 60
 MAX_GAP_S = 2.0
@@ -29,7 +31,9 @@ DECIMALS: Final = 3
 """Seconds are stated to the millisecond."""
 
 Key: TypeAlias = tuple[str, str, str]
-"""Line, direction, class."""
+"""Line, direction, class; of a trip its movement, which way, class."""
+Place: TypeAlias = tuple[str, str]
+"""Line, direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ class Interval:
 
     Camera, start, seconds and ``revision`` of the scene are its identity; a higher ``version``
     replaces a lower one. ``observed_s`` seconds of it were watched, in ``frames`` frames.
-    ``counts`` holds every count that is not 0, ``lines`` the two directions of each line.
+    ``counts`` holds every count that is not 0, ``lines`` the directions of each line and
+    movement. ``late`` says how many may have passed beside them, before they were seen.
     """
 
     camera_id: str
@@ -48,13 +53,14 @@ class Interval:
     version: int
     observed_s: float
     frames: int
-    lines: Mapping[str, tuple[str, str]]
+    lines: Mapping[str, tuple[str, ...]]
     classes: tuple[str, ...]
     counts: Mapping[Key, int]
+    late: Mapping[Place, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def bins(self) -> list[CountBin]:
         """One bin for each line, direction and class, the zeros included."""
-        drawn = [(line, direction) for line, pair in self.lines.items() for direction in pair]
+        drawn = [(line, direction) for line, by in self.lines.items() for direction in by]
         keys = [(*where, name) for where, name in product(drawn, self.classes)]
         # what an earlier model found in this interval counts too
         keys += [key for key in self.counts if key not in set(keys)]
@@ -83,6 +89,7 @@ class _Open:
     version: int = 0
     changed: bool = True
     counts: dict[Key, int] = field(default_factory=dict)
+    late: dict[Place, int] = field(default_factory=dict)
 
 
 class Binner:
@@ -99,31 +106,55 @@ class Binner:
         classes: Sequence[str],
         revision: int,
         seconds: int = SECONDS,
+        movements: Sequence[Movement] = (),
     ) -> None:
         if seconds < 1:
             raise ValueError(f"an interval has 1 second or more, not {seconds}")
         self._camera_id = camera_id
-        self._lines = {line.name: (line.forward, line.backward) for line in lines}
+        self._lines: dict[str, tuple[str, ...]] = {
+            line.name: (line.forward, line.backward) for line in lines
+        }
+        self._lines |= {movement.name: directions(movement) for movement in movements}
         self._classes = tuple(classes)
         self._revision = revision
         self._seconds = seconds
         self._last_ts: float | None = None
         self._intervals: dict[int, _Open] = {}
 
-    def update(self, ts: float, crossings: Iterable[Crossing]) -> list[Interval]:
-        """Take an analysed frame and the crossings that it decided; returns the intervals that
-        became final, or were final and are amended."""
+    def update(
+        self,
+        ts: float,
+        crossings: Iterable[Crossing],
+        trips: Iterable[Trip] = (),
+        late: Iterable[Late] = (),
+    ) -> list[Interval]:
+        """Take an analysed frame and what it decided; returns the intervals that became final,
+        or were final and are amended."""
         self._watch(ts)
         self._at(ts).frames += 1
         self._at(ts).changed = True
-        for crossing in crossings:
-            # who stood on a line for so long that its interval is forgotten passes it now
-            late = crossing.ts < ts - KEEP_S
-            interval = self._at(ts if late else min(crossing.ts, ts))
-            key = (crossing.line, crossing.direction, crossing.class_name)
-            interval.counts[key] = interval.counts.get(key, 0) + 1
-            interval.changed = True
+        self.count(ts, crossings, trips, late)
         return self.due(ts)
+
+    def count(
+        self,
+        ts: float,
+        crossings: Iterable[Crossing],
+        trips: Iterable[Trip] = (),
+        late: Iterable[Late] = (),
+    ) -> None:
+        """Take what was decided by ``ts`` without another frame."""
+        keys = [(each.ts, (each.line, each.direction, each.class_name)) for each in crossings]
+        for trip in trips:
+            way = direction(trip.origin, trip.destination)
+            keys.append((trip.ts, (trip.movement, way, trip.class_name)))
+        for at_ts, key in keys:
+            counts = self._of(at_ts, ts).counts
+            counts[key] = counts.get(key, 0) + 1
+        for each in late:
+            place = (each.line, each.direction)
+            lates = self._of(each.ts, ts).late
+            lates[place] = lates.get(place, 0) + 1
 
     def due(self, ts: float) -> list[Interval]:
         """The same without a frame, for a camera that sends none: what is final by ``ts``."""
@@ -148,7 +179,7 @@ class Binner:
         return {
             "revision": self._revision,
             "seconds": self._seconds,
-            "lines": {line: list(pair) for line, pair in self._lines.items()},
+            "lines": {line: list(by) for line, by in self._lines.items()},
             "classes": list(self._classes),
             "intervals": [
                 {
@@ -158,6 +189,7 @@ class Binner:
                     "version": interval.version,
                     "changed": interval.changed,
                     "counts": [[*key, n] for key, n in interval.counts.items()],
+                    "late": [[*place, n] for place, n in interval.late.items()],
                 }
                 for start, interval in self._intervals.items()
             ],
@@ -169,7 +201,7 @@ class Binner:
         revision. Raises ValueError for what no ``state`` gave."""
         try:
             kept = cast("dict[str, Any]", state)
-            lines = {str(line): (str(a), str(b)) for line, (a, b) in kept["lines"].items()}
+            lines = {str(line): tuple(map(str, by)) for line, by in kept["lines"].items()}
             classes = tuple(map(str, kept["classes"]))
             found = cls(camera_id, (), classes, int(kept["revision"]), int(kept["seconds"]))
             found._lines = lines
@@ -191,6 +223,14 @@ class Binner:
     def unstated(self) -> list[Interval]:
         """Everything that was not stated yet, where nobody watches any more."""
         return self._state_until(math.inf, forget_before=-math.inf)
+
+    def _of(self, at_ts: float, ts: float) -> _Open:
+        """The interval in which something counts that happened ``at_ts`` and was decided at
+        ``ts``."""
+        # who stood on a line for so long that its interval is forgotten passes it now
+        interval = self._at(ts if at_ts < ts - KEEP_S else min(at_ts, ts))
+        interval.changed = True
+        return interval
 
     def _at(self, ts: float) -> _Open:
         return self._intervals.setdefault(self._start(ts), _Open())
@@ -238,6 +278,7 @@ class Binner:
             lines=MappingProxyType(dict(self._lines)),
             classes=self._classes,
             counts=MappingProxyType(dict(interval.counts)),
+            late=MappingProxyType(dict(interval.late)),
         )
 
 
@@ -248,4 +289,6 @@ def _open(kept: Mapping[str, Any]) -> _Open:
         version=int(kept["version"]),
         changed=bool(kept["changed"]),
         counts={(str(a), str(b), str(c)): int(n) for a, b, c, n in kept["counts"]},
+        # earlier versions kept none
+        late={(str(a), str(b)): int(n) for a, b, n in kept.get("late", ())},
     )

@@ -1,181 +1,177 @@
-"""What moves, without a model: pictures against a background that is learnt as time goes by.
+"""What moves, without a model: blobs of what differs from the empty view of a fixed camera.
 
-A plain detector for fixed cameras over a road. It knows one class, ``vehicle``: whatever differs
-from the empty road and is large enough. It keeps the road as it was last seen, so each camera has
+A second kind of detector for views that no model knows: from above, from afar, thermal. It knows
+one class, ``moving``. It remembers its camera's view (``vision.background``), so each camera has
 its own; all rates follow capture time, so that 5 and 25 pictures a second mean the same.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
 import cv2
 import numpy as np
 
+from vision.background import Background, Difference, Planes
 from vision.errors import DetectorError
 from vision.track import TrackerSettings
-from vision.types import BoolArray, Detections, FloatArray, Frame, Image, IntArray
+from vision.types import BoolArray, Detections, Frame, Image, IntArray
 
-VEHICLE: Final = "vehicle"
+MOVING: Final = "moving"
 
 WIDTH_PX = 320
 """Pictures are looked at in this width, or their own if it is smaller."""
-LEARN_S = 2.0
-"""So long the empty road is learnt before anything is found: the median of what was seen there."""
-SAMPLE_S = 0.2
-MIN_SAMPLES = 5
-"""Fewer say little about what is usual, so a camera of few pictures a second learns for longer."""
-FOLLOW_S = 10.0
-"""The time constant with which the road follows what it looks like now."""
-MELT_S = 60.0
-"""What stood still and in sight for so long belongs to the road from then on."""
-MAX_STEP_S = 1.0
-"""Longer pauses between two pictures count as this long."""
-MIN_DIFFERENCE = 14.0
-"""A pixel that differs by less (0..255, its most different channel) shows the road."""
-NOISE_FACTOR = 4.0
-"""Or by less than so many times what it usually differs by."""
-SURE = 2.0
-"""An object has pixels that differ by so many times as much."""
-MIN_SURE_SHARE = 0.15
-"""And at least so many of them."""
 MIN_AREA = 0.0012
 """The smallest object, as a part of the picture."""
-GLOBAL_SHARE = 0.5
-"""Where more of the picture changes at once, it is the light or the view, and no object."""
-MAX_GAIN = 1.6
-"""Neither does the exposure of a camera change by more from one picture to the next."""
+MIN_SURE_SHARE = 0.15
+"""At least this part of an object differs by twice what is needed."""
+MIN_SOLID_SHARE = 0.2
+"""And of a blob at least this part is more than light and shadow."""
+WHOLE_SHARE = 0.95
+"""A blob that is solid to this part casts no shadow worth cutting off."""
+JOIN_SHARE = 0.6
+"""Solid pieces of a blob are one object where it fills so much of the box around them."""
 FULL_SHARE = 0.75
 """What fills so much of its box is one object; otherwise it may be several that touch."""
 NECK = 0.4
 """Objects that touch are apart where they are thicker than this part of the thickest place."""
 MIDDLE_SHARE = 0.06
 """And each of those places is at least this part of all."""
-MIN_TELLING = 32
-"""So many pixels, of one in sixteen, say how the exposure changed."""
+MIN_PIECE = 20
+"""Smaller pieces are noise."""
 _OPEN = np.ones((3, 3), np.uint8)
 _CLOSE = np.ones((5, 5), np.uint8)
 
+Rectangle = tuple[int, int, int, int]
+"""x, y, width, height, px."""
+
 
 class MotionDetector:
-    """Finds what moves in the pictures of one camera; ``classes`` is ``("vehicle",)``.
+    """Finds what moves in the pictures of one camera; ``classes`` is ``("moving",)``.
 
     Raises DetectorError where another class is ``wanted``.
     """
 
-    classes: tuple[str, ...] = (VEHICLE,)
+    classes: tuple[str, ...] = (MOVING,)
 
     def __init__(self, wanted: Sequence[str] = ()) -> None:
         for name in wanted:
-            if name != VEHICLE:
+            if name != MOVING:
                 raise DetectorError(
-                    f"the model does not know the class '{name}': motion finds '{VEHICLE}' alone, "
+                    f"the model does not know the class '{name}': motion finds '{MOVING}' alone, "
                     "so name that, or choose another model"
                 )
-        self.wanted: tuple[str, ...] = (VEHICLE,)
+        self.wanted: tuple[str, ...] = (MOVING,)
         self.group_of: IntArray = np.zeros(1, np.int32)
-        self._ts: float | None = None
         self._size: tuple[int, int] | None = None
-        self._forget()
+        self._view = Background()
 
     def find(self, frame: Frame) -> Detections:
         """What moves in ``frame``, in its own pixels, the largest first. ``score`` is the part of
-        the box that differs from the road. Nothing while the road is being learnt."""
+        the box that differs from the empty view. Nothing while that is being learnt."""
         if frame.size != self._size:
             self._size = frame.size
-            self._forget()
-        step_s = 0.0 if self._ts is None else min(max(0.0, frame.ts - self._ts), MAX_STEP_S)
-        self._ts = frame.ts
-        small = _reduced(frame.image)
-        if self._road is None:
-            self._learn(small, frame.ts)
+            self._view = Background()
+        seen = self._view.update(_planes(frame.image), frame.ts)
+        if seen is None:
             return Detections.empty()
-        gain = _gain(small, self._road)
-        if not 1 / MAX_GAIN <= gain <= MAX_GAIN:
-            return self._begin_again(small, frame.ts)
-        # the road under an object gets lighter and darker with the rest
-        self._road *= np.float32(gain)
-        difference = _most(small, self._road)
-        threshold = np.maximum(self._noise * np.float32(NOISE_FACTOR), np.float32(MIN_DIFFERENCE))
-        differs = difference > threshold
-        if np.count_nonzero(differs) > GLOBAL_SHARE * differs.size:
-            return self._begin_again(small, frame.ts)
-        self._follow(small, difference, differs, step_s)
-        return self._objects(differs, difference > threshold * np.float32(SURE), frame.size)
+        boxes = sorted(_objects(seen), key=lambda box: -box[4])
+        found = np.array(boxes, np.float32).reshape(-1, 5)
+        h, w = seen.all.shape
+        scale = np.array(frame.size, np.float32) / np.array([w, h], np.float32)
+        corner, sides = found[:, :2], found[:, 2:4]
+        xyxy = np.concatenate([corner * scale, (corner + sides) * scale], axis=1)
+        score = found[:, 4] / np.maximum(sides[:, 0] * sides[:, 1], 1)
+        return Detections(xyxy, score, np.zeros(len(found), np.int32))
 
-    # --- the road
 
-    def _forget(self) -> None:
-        self._samples: list[Image] = []
-        self._since_s = self._sampled_s = -math.inf
-        self._road: FloatArray | None = None
-        self._noise: FloatArray = np.zeros((0, 0), np.float32)
-        self._stood_s: FloatArray = np.zeros((0, 0), np.float32)
+def motion_tracker() -> TrackerSettings:
+    """The tracker's settings for ``MotionDetector``, whose boxes jump when two objects touch."""
+    return TrackerSettings(low=0.15, match=0.3, birth=0.35)
 
-    def _begin_again(self, small: Image, ts: float) -> Detections:
-        self._forget()
-        self._learn(small, ts)
-        return Detections.empty()
 
-    def _learn(self, small: Image, ts: float) -> None:
-        if not self._samples:
-            self._since_s = ts
-        # half a step early is not too early: pictures do not come at the very moment
-        if ts - self._sampled_s < SAMPLE_S * 0.75:
-            return
-        self._sampled_s = ts
-        # a small picture is the frame's own, which may be written over
-        self._samples.append(small.copy())
-        if ts - self._since_s < LEARN_S or len(self._samples) < MIN_SAMPLES:
-            return
-        seen = np.stack(self._samples)
-        road = np.median(seen, axis=0).astype(np.float32)
-        self._noise = np.full(small.shape[:2], MIN_DIFFERENCE / NOISE_FACTOR, np.float32)
-        self._stood_s = np.zeros(small.shape[:2], np.float32)
-        self._road, self._samples = road, []
-
-    def _follow(self, small: Image, difference: Image, differs: BoolArray, step_s: float) -> None:
-        """Let the road be what it looks like now where nothing is, and what stood there for
-        long."""
-        assert self._road is not None  # noqa: S101 - for the type checker
-        rate = 1 - math.exp(-step_s / FOLLOW_S)
-        free = (~differs).view(np.uint8)
-        cv2.accumulateWeighted(small, self._road, rate, mask=free)
-        cv2.accumulateWeighted(difference, self._noise, rate, mask=free)
-        self._stood_s += np.float32(step_s)
-        self._stood_s *= differs
-        melted = self._stood_s >= MELT_S
-        if melted.any():
-            self._road[melted] = small[melted]
-            self._stood_s[melted] = 0
-
-    # --- what is on it
-
-    def _objects(
-        self, differs: BoolArray, sure: BoolArray, frame_size: tuple[int, int]
-    ) -> Detections:
-        mask = cv2.morphologyEx(differs.view(np.uint8), cv2.MORPH_OPEN, _OPEN)
-        mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _CLOSE)
-        number, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-        certain = np.bincount(labels[sure], minlength=number)
-        boxes = []
-        for row in range(1, number):
-            left, top, width, height, area = stats[row].tolist()
-            if area < MIN_AREA * mask.size or certain[row] < MIN_SURE_SHARE * area:
-                continue
-            part = (labels[top : top + height, left : left + width] == row).view(np.uint8)
-            boxes += [
-                (left + x, top + y, left + x + w, top + y + h, filled / (w * h), filled)
-                for x, y, w, h, filled in _parts(part, area)
-            ]
-        boxes.sort(key=lambda box: -box[5])
-        found = np.array(boxes, np.float32).reshape(-1, 6)
-        scale = np.array(frame_size, np.float32) / np.array(mask.shape[::-1], np.float32)
-        return Detections(
-            found[:, :4] * np.tile(scale, 2), found[:, 4], np.zeros(len(found), np.int32)
+def _planes(image: Image) -> Planes:
+    """Luma and chroma of ``image`` (h, w, 3), at most ``WIDTH_PX`` wide."""
+    h, w = image.shape[:2]
+    if w > WIDTH_PX:
+        width, height = WIDTH_PX, max(1, round(h * WIDTH_PX / w))
+        if w > 2 * width:
+            # averaging four pixels each is fast, and so is picking those of twice the size
+            image = np.asarray(cv2.resize(image, (2 * width, 2 * height)), np.uint8)
+        image = np.asarray(
+            cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8
         )
+    luma, blue, red = cv2.split(cv2.cvtColor(image, cv2.COLOR_BGR2YUV))
+    return np.asarray(luma, np.uint8), np.asarray(blue, np.uint8), np.asarray(red, np.uint8)
+
+
+def _objects(seen: Difference) -> list[tuple[int, int, int, int, int]]:
+    """x, y, width, height and pixels of each object."""
+    blobs, solid = _tidied(seen.all), _tidied(seen.solid)
+    solid &= blobs
+    number, labels, stats, _ = cv2.connectedComponentsWithStats(blobs, connectivity=8)
+    sure = np.bincount(labels[seen.sure], minlength=number)
+    firm = np.bincount(labels[solid > 0], minlength=number)
+    least = MIN_AREA * blobs.size
+    found = []
+    for row in range(1, number):
+        left, top, width, height, area = stats[row].tolist()
+        if firm[row] < max(least, MIN_SOLID_SHARE * area):
+            continue
+        if sure[row] < MIN_SURE_SHARE * firm[row]:
+            continue
+        box = np.s_[top : top + height, left : left + width]
+        blob = (labels[box] == row).view(np.uint8)
+        whole = firm[row] >= WHOLE_SHARE * area
+        pieces = [(0, 0, width, height)] if whole else _pieces(blob, solid[box] & blob)
+        for x, y, w, h in pieces:
+            piece = _filled(blob[y : y + h, x : x + w])
+            pixels = cv2.countNonZero(piece)
+            if pixels >= least:
+                found += [
+                    (left + x + px, top + y + py, pw, ph, n)
+                    for px, py, pw, ph, n in _parts(piece, pixels)
+                ]
+    return found
+
+
+def _tidied(mask: BoolArray) -> Image:
+    """``mask`` (h, w) without specks, and with narrow gaps closed."""
+    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, _OPEN)
+    return np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, _CLOSE), np.uint8)
+
+
+def _pieces(blob: Image, solid: Image) -> list[Rectangle]:
+    """Boxes around the ``solid`` parts of ``blob``, both (h, w): a shadow beside them is left
+    out, and even paint or a windscreen between them is not taken for a gap."""
+    number, _, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    boxes = [
+        (x, y, x + w, y + h)
+        for x, y, w, h, area in sorted(stats[1:number].tolist(), key=lambda row: -row[4])
+        if area >= MIN_PIECE
+    ]
+    joined: list[Rectangle] = []
+    while boxes:
+        box = boxes.pop(0)
+        for other in boxes:
+            x1, y1 = min(box[0], other[0]), min(box[1], other[1])
+            x2, y2 = max(box[2], other[2]), max(box[3], other[3])
+            filled = cv2.countNonZero(np.ascontiguousarray(blob[y1:y2, x1:x2]))
+            if filled >= JOIN_SHARE * (x2 - x1) * (y2 - y1):
+                boxes.remove(other)
+                boxes.insert(0, (x1, y1, x2, y2))
+                break
+        else:
+            joined.append((box[0], box[1], box[2] - box[0], box[3] - box[1]))
+    return joined
+
+
+def _filled(blob: Image) -> Image:
+    """``blob`` (h, w) without holes: a car whose roof is as grey as the road is one object."""
+    blob = np.ascontiguousarray(blob)
+    outlines, _ = cv2.findContours(blob, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return np.asarray(cv2.drawContours(blob, outlines, -1, 1, cv2.FILLED), np.uint8)
 
 
 def _parts(blob: Image, area: int) -> list[tuple[int, int, int, int, int]]:
@@ -206,35 +202,3 @@ def _parts(blob: Image, area: int) -> list[tuple[int, int, int, int, int]]:
 def _rectangle(mask: Image) -> tuple[int, int, int, int]:
     x, y, w, h = cv2.boundingRect(mask)
     return x, y, w, h
-
-
-def motion_tracker() -> TrackerSettings:
-    """The tracker's settings for ``MotionDetector``, whose boxes jump when two objects touch."""
-    return TrackerSettings(low=0.15, match=0.3, birth=0.35)
-
-
-def _reduced(image: Image) -> Image:
-    h, w = image.shape[:2]
-    if w <= WIDTH_PX:
-        return image
-    width, height = WIDTH_PX, max(1, round(h * WIDTH_PX / w))
-    # averaging four pixels each is fast, and so is picking those of twice the size
-    twice = cv2.resize(image, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.resize(twice, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _most(small: Image, road: FloatArray) -> Image:
-    """(h, w) by how much the most different of the three channels differs."""
-    blue, green, red = cv2.split(cv2.absdiff(small, cv2.convertScaleAbs(road)))
-    return np.asarray(cv2.max(cv2.max(blue, green), red), np.uint8)
-
-
-def _gain(small: Image, road: FloatArray) -> float:
-    """By what the picture as a whole got lighter than the road, told by its green channel."""
-    now = small[::4, ::4, 1].astype(np.float32)
-    before = road[::4, ::4, 1]
-    # what is nearly black or white says nothing of the exposure
-    telling = (before > 16) & (before < 240) & (now > 8) & (now < 250)
-    if np.count_nonzero(telling) < MIN_TELLING:
-        return 1.0
-    return float(np.median(now[telling] / before[telling]))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.types import BoolArray, FloatArray, Tracked
+from vision.types import BoolArray, FloatArray, Track, Tracked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,10 +31,57 @@ class Histories:
     """Collects the histories of one camera's tracks. Everything of a track is kept until it ends,
     so this is for recordings."""
 
+    def __init__(self) -> None:
+        self._times: list[float] = []
+        self._open: dict[int, _Growing] = {}
+
     def update(self, tracked: Tracked) -> list[History]:
         """Take one step; the histories of the tracks that ended in it."""
-        raise NotImplementedError
+        self._times.append(tracked.ts)
+        for track in tracked.tracks:
+            if track.last_ts == tracked.ts:
+                self._open.setdefault(track.id, _Growing()).follow(track)
+        return [self._close(i) for i in tracked.ended if i in self._open]
 
     def finish(self) -> list[History]:
         """The source has ended: the histories of all others, by id."""
-        raise NotImplementedError
+        return [self._close(i) for i in sorted(self._open)]
+
+    def _close(self, track_id: int) -> History:
+        grown = self._open.pop(track_id)
+        sightings = np.concatenate(grown.parts)
+        times = np.array(self._times)
+        # a point's time is kept in float32 seconds: take the picture's own
+        seen_at = np.searchsorted(times, sightings[:, 0] - 1e-3)
+        seen_at, last = np.unique(seen_at[::-1], return_index=True)
+        boxes = sightings[::-1][last, 1:]
+        picture = np.arange(seen_at[0], seen_at[-1] + 1)
+        filled = [np.interp(times[picture], times[seen_at], boxes[:, k]) for k in range(4)]
+        return History(
+            id=track_id,
+            class_name=grown.class_name,
+            ts=times[picture],
+            xyxy=np.stack(filled, axis=1).astype(np.float32),
+            seen=np.isin(picture, seen_at),
+        )
+
+
+class _Growing:
+    """The sightings of one track so far: parts (k, 5) of time and box."""
+
+    def __init__(self) -> None:
+        self.parts: list[NDArray[np.float64]] = []
+        self.class_name = ""
+        self._known_s = -np.inf
+
+    def follow(self, track: Track) -> None:
+        fresh = int(np.searchsorted(track.path[:, 2], self._known_s, side="right"))
+        path, sizes = track.path[fresh:].astype(np.float64), track.sizes[fresh:]
+        self.class_name = track.class_name
+        if not len(path):
+            return
+        self._known_s = float(track.path[-1, 2])
+        x, foot, seconds = path.T
+        half = sizes[:, 0] / 2
+        rows = [track.first_ts + seconds, x - half, foot - sizes[:, 1], x + half, foot]
+        self.parts.append(np.stack(rows, axis=1))

@@ -12,18 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.association import centred
 from vision.types import BoolArray, FloatArray
 
 Rows = NDArray[np.intp]
 
-MEASURED = 0.05
+MEASURED = 0.1
 """Standard deviation of a measured box, in mean sides."""
-START_SPEED = 3.0
+START_SPEED = 2.0
 """Standard deviation of a new box's speed, in mean sides a second."""
 DRIFT = 0.15
 """Random walk of the place, mean sides per square root of a second."""
-SWERVE = 1.5
+SWERVE = 0.3
 """Random walk of the speed, mean sides a second per square root of a second."""
+SURPRISE = 1.5
+"""What the place or the size of a box is off by, squared, in its variance, before it is doubted."""
+MAX_DOUBT = 10.0
 SIZE_SHARE = 0.3
 """How much slower than its place a box's size changes."""
 
@@ -40,7 +44,7 @@ class BoxFilter:
 
     def add(self, xyxy: NDArray[np.floating[Any]]) -> None:
         """New rows at boxes (n, 4), speed unknown."""
-        place = _centred(xyxy)
+        place = centred(xyxy)
         unit = _unit(place)
         self._place = np.concatenate([self._place, place])
         self._speed = np.concatenate([self._speed, np.zeros_like(place)])
@@ -68,15 +72,52 @@ class BoxFilter:
 
     def update(self, rows: Rows, xyxy: NDArray[np.floating[Any]]) -> None:
         """Correct ``rows`` (k,) by measured boxes (k, 4)."""
-        measured = _centred(xyxy)
+        measured = centred(xyxy)
         off = measured - self._place[rows]
-        total = self._pp[rows] + (MEASURED * _unit(measured)) ** 2
+        noise = (MEASURED * _unit(measured)) ** 2
+        self._fade(rows, off**2 / (self._pp[rows] + noise))
+        total = self._pp[rows] + noise
         gain_place, gain_speed = self._pp[rows] / total, self._pv[rows] / total
         self._place[rows] += gain_place * off
         self._speed[rows] += gain_speed * off
         self._vv[rows] -= gain_speed * self._pv[rows]
         self._pv[rows] *= 1 - gain_place
         self._pp[rows] *= 1 - gain_place
+
+    def _fade(self, rows: Rows, surprise: NDArray[np.float64]) -> None:
+        """Doubt what was known of ``rows`` (k,) whose squared innovations (k, 4), in their own
+        variance, are larger than noise explains: who brakes, turns or comes near is followed at
+        once (Zhou and Frank 1996, strong tracking filter)."""
+        doubt = np.maximum(
+            np.stack([surprise[:, :2].sum(axis=1), surprise[:, 2:].sum(axis=1)], axis=1)
+            / (2 * SURPRISE),
+            1,
+        )
+        doubt = np.minimum(
+            np.concatenate([doubt[:, :1], doubt[:, :1], doubt[:, 1:], doubt[:, 1:]], axis=1),
+            MAX_DOUBT,
+        )
+        self._pp[rows] *= doubt
+        self._pv[rows] *= doubt
+        self._vv[rows] *= doubt
+
+    @property
+    def place(self) -> NDArray[np.float64]:
+        """Centre x, centre y, width, height (n, 4) px of all rows."""
+        return self._place
+
+    @property
+    def speed(self) -> NDArray[np.float64]:
+        """The speed (n, 2) of the centres, px/s."""
+        return self._speed[:, :2]
+
+    def spread(self) -> NDArray[np.float64]:
+        """The variance (n, 2) px² of a measured centre about the expected one."""
+        return np.asarray(self._pp[:, :2] + (MEASURED * _unit(self._place)) ** 2)
+
+    def shift(self, by: NDArray[np.float64]) -> None:
+        """Move every row by (2,) px: the camera turned."""
+        self._place[:, :2] += by
 
     def boxes(self) -> FloatArray:
         """Boxes (n, 4) xyxy of all rows."""
@@ -100,11 +141,6 @@ class BoxFilter:
 
 
 _PACE = np.array([1.0, 1.0, SIZE_SHARE, SIZE_SHARE])
-
-
-def _centred(xyxy: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    boxes = xyxy.astype(np.float64)
-    return np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], axis=1)
 
 
 def _unit(place: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -38,7 +38,8 @@ class Pipeline:
         self.scene = scene
         self._detector = detector
         self._tracker = Tracker(tracker, detector.classes, detector.group_of)
-        self._counter = Counter(scene.lines, scene.frame_size)
+        groups = dict(zip(detector.classes, detector.group_of.tolist(), strict=True))
+        self._counter = Counter(scene.lines, scene.frame_size, groups)
         self._movements = [MovementCounter(movement, scene) for movement in scene.movements]
         for config in scene.rules:
             for name in config.classes:
@@ -60,6 +61,16 @@ class Pipeline:
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Counts so far: line → direction → class → n, every line and direction present."""
         return self._counter.counts
+
+    @property
+    def late(self) -> dict[str, dict[str, int]]:
+        """Who came late so far: line → direction → n, every line and direction present."""
+        return self._counter.late
+
+    @property
+    def movements(self) -> tuple[MovementCounter, ...]:
+        """The counters of the scene's movements: matrices so far, and what they must agree with."""
+        return tuple(self._movements)
 
     def step(self, frame: Frame) -> Step:
         """Take one frame. Raises SceneError when its shape is not the scene's, ValueError when

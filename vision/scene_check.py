@@ -3,9 +3,9 @@
 Objects are placed by their ground-contact point, the bottom centre of their box. It does not
 reach every part of a picture: the feet of a whole object are at least its height below the top
 edge, and a box that the picture cuts off sticks to its edge. A line counts once that point was on
-both sides of it by ``HYSTERESIS`` times the square root of the box's area. The thresholds are
-shares of the picture's height and deliberately small: what they catch fails for every object of
-ordinary size, so a sensible scene has no warning.
+both sides of it by ``HYSTERESIS`` times the square root of the box's area. The same is true within
+a region that is analysed alone. The thresholds are shares of the picture's height and deliberately
+small: what they catch fails for every object of ordinary size, so a sensible scene has no warning.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from itertools import combinations
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from vision.counting import HYSTERESIS
+from vision.region import region_of
 from vision.scene import Line, RuleConfig, Scene, Zone
 
 WIDTH_PER_HEIGHT = 0.4
@@ -43,9 +45,12 @@ def check_scene(scene: Scene) -> list[str]:
     found: list[str] = []
     for line in scene.lines:
         found += _check_line(line, scene.frame_size)
+    if scene.region is not None:
+        found += _check_region(scene)
     for one, other in combinations(scene.lines, 2):
         found += _check_pair(one, other, scene.frame_size)
     watched = {rule.place for rule in scene.rules}
+    watched.update(*((*each.entries, *each.exits) for each in scene.movements))
     for zone in scene.zones:
         found += _check_zone(zone, scene.frame_size, watched=zone.name in watched)
     for rule in scene.rules:
@@ -86,6 +91,45 @@ def _check_line(line: Line, size: tuple[int, int]) -> list[str]:
             f"objects pass beside it: draw it across the whole way, at least {math.ceil(width)} px"
         )
     return found
+
+
+def _check_region(scene: Scene) -> list[str]:
+    if region_of(scene, scene.frame_size) is None:
+        why = "around all lines and zones is nearly" if scene.region == "auto" else "is"
+        return [f"the region {why} the whole picture, so all of it is analysed: remove 'region'"]
+    found = []
+    for line in scene.lines:
+        found += _check_in_region(f"line '{line.name}'", line.points, scene)
+    for zone in scene.zones:
+        found += _check_in_region(f"zone '{zone.name}'", zone.polygon, scene)
+    return found
+
+
+def _check_in_region(name: str, points: NDArray[np.float64], scene: Scene) -> list[str]:
+    """What is wrong with ``points`` (k, 2) px of a line or zone in the region that is drawn."""
+    if scene.region is None or scene.region == "auto":
+        return []
+    (x, y, w, h), (width, height) = scene.region, scene.frame_size
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    slack = SAME_PLACE * height
+    if left < x - slack or top < y - slack or right > x + w + slack or bottom > y + h + slack:
+        why = "reaches beyond the region, where nothing is found"
+        return [f"{name} {why}: make the region larger, or write 'region: auto'"]
+    far, typical = FAR_HEIGHT + _margin(FAR_HEIGHT), _margin(TYPICAL_HEIGHT)
+    side = CUT_SHARE / 2 * WIDTH_PER_HEIGHT * TYPICAL_HEIGHT + typical
+    # a border of the region that is the picture's own is checked as such
+    borders = (
+        ("upper", y > 0, bottom - y, far),
+        ("lower", y + h < height, y + h - top, typical + STEP_HEIGHTS * TYPICAL_HEIGHT),
+        ("left", x > 0, right - x, side),
+        ("right", x + w < width, x + w - left, side),
+    )
+    return [
+        f"{name} runs along the {border} border of the region, where objects are cut off: move "
+        f"that border at least {math.ceil(needed * height)} px away from it"
+        for border, inner, distance, needed in borders
+        if inner and distance < needed * height
+    ]
 
 
 def _check_pair(one: Line, other: Line, size: tuple[int, int]) -> list[str]:

@@ -1,10 +1,11 @@
 """Who is who from frame to frame: a ByteTrack-class tracker on arrays, without appearance.
 
 After Zhang et al. 2022 (ByteTrack: low scores continue tracks) with a Kalman filter in
-continuous time, so that 5 and 30 frames a second mean the same. Ours differs in what a city
-needs: low scores may also confirm a birth, and an object that stood still is remembered at its
-place, so that a parked car that flickers keeps its identity. One ``Tracker`` per camera; all
-state lives in the instance.
+continuous time, so that 5 and 30 frames a second mean the same. A pair's value is its overlap by
+the ratio of the heights, and more for a box ahead of the track; how the camera turned is told by
+the boxes themselves. Ours differs in what a city needs: low scores may also begin and confirm a
+track, and an object that stood still is remembered at its place, so that a parked car that
+flickers keeps its identity. One ``Tracker`` per camera; all state lives in the instance.
 """
 
 from __future__ import annotations
@@ -14,43 +15,70 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
-from vision.geometry import distances, feet, iou
+from vision.association import (
+    DIRECTION,
+    HEIGHT_POWER,
+    MIN_HEIGHT,
+    ahead,
+    assign,
+    camera_shift,
+    centred,
+    fit,
+    iou_centred,
+    leaps,
+)
+from vision.geometry import iou
 from vision.kalman import BoxFilter
 from vision.types import BoolArray, Detections, FloatArray, IntArray, Track
 
 Rows = NDArray[np.intp]
+Floats = NDArray[np.float64]
+
+ANY_VOTE = 1e-3
+"""A class that fits every group names a track only while no other does."""
+BEHIND_S = 0.2
+"""A track's direction is seen from where it was so long ago, or up to twice as long."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackerSettings:
     """``low``, ``match`` and ``birth`` are scores and belong to the model: a box continues a
-    track from ``low`` on, with preference from ``match`` on, and begins one from ``birth`` on."""
+    track from ``low`` on, with preference from ``match`` on, and begins one from ``birth`` on, or
+    together with many that are fainter."""
 
     low: float
     match: float
     birth: float
     confirm_hits: int = 3
     """Boxes that make a beginning a track."""
+    faint_hits: float = 6.0
+    """Or, with none of ``birth``, boxes from ``match`` on whose scores come to so many times it."""
     lost_s: float = 1.0
     """How long a moving object may be out of sight."""
-    tentative_s: float = 0.5
-    """How long a beginning may be out of sight."""
+    tentative_s: float = 0.3
+    """How long a beginning may be out of sight; one picture may always be missed."""
     place_s: float = 60.0
     """How long the place of something that stood still is remembered."""
     still_s: float = 2.0
     """How long it must have stood for that."""
     still_share: float = 0.25
     """Standing: the foot stayed within this part of the box's mean side."""
-    iou_high: float = 0.2
-    iou_low: float = 0.4
-    iou_birth: float = 0.2
+    min_overlap: float = 0.1
+    """The least IoU of a box with where its track is expected."""
+    value_high: float = 0.2
+    value_low: float = 0.4
+    """The least value of a pair, for boxes from ``match`` and from ``low`` on."""
+    iou_high: float = 0.3
+    """Or its least IoU, where a track and a box are left over."""
     iou_place: float = 0.5
+    """The least IoU with where it was last seen, of who was out of sight."""
     buffer: float = 0.35
-    """Part of its sides by which a box grows on each side in the last attempt to match
+    """Part of its sides by which a box grows on each side where a beginning's speed is unknown
     (Yang et al. 2023, C-BIoU)."""
     iou_buffered: float = 0.25
+    iou_buffered_moving: float = 0.4
+    """The least IoU of boxes grown so, for beginnings and for tracks."""
     leap_sides_per_s: float = 15.0
     """How fast a beginning may move before its speed is known, in mean sides a second: a
     motorcycle at 60 km/h does about 10."""
@@ -65,12 +93,14 @@ class _Path:
     """A bounded, growing (k, 5) array of foot x, foot y, seconds, width, height whose handed-out
     views never change."""
 
+    __slots__ = ("_end", "_limit", "_points", "_start")
+
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._points = np.empty((16, 5), np.float32)
         self._start = self._end = 0
 
-    def add(self, row: list[float]) -> None:
+    def add(self, row: FloatArray) -> None:
         if self._end == len(self._points):
             kept = self._points[
                 max(self._start, self._end - self._limit + self._limit // 4) : self._end
@@ -80,14 +110,16 @@ class _Path:
             self._points, self._start, self._end = grown, 0, len(kept)
         self._points[self._end] = row
         self._end += 1
-        self._start = max(self._start, self._end - self._limit)
+        if self._end - self._start > self._limit:
+            self._start = self._end - self._limit
 
     def view(self) -> FloatArray:
         return self._points[self._start : self._end]
 
 
 class Tracker:
-    """Tracks of one camera. ``class_group`` (C,) says which classes may continue each other.
+    """Tracks of one camera. ``class_group`` (C,) says which classes may continue each other; -1 is
+    a class that may be anything, and takes the group of what continues it.
 
     Coordinates are the scene's pixels, times capture seconds that never run backwards.
     """
@@ -98,16 +130,23 @@ class Tracker:
         self.settings = settings
         self.classes = tuple(classes)
         self._class_group = class_group
+        self._any = bool((class_group < 0).any())
+        self._weight = np.where(class_group < 0, ANY_VOTE, 1.0)
         self._filter = BoxFilter()
         self._serial = 0
         self._ts: float | None = None
+        self._step_s = 0.0
         self._id = np.zeros(0, np.int64)
         self._group = np.zeros(0, np.int32)
         self._hits = np.zeros(0, np.int32)
         self._first = np.zeros(0)
         self._last = np.zeros(0)
-        self._votes = np.zeros((0, len(self.classes)), np.float32)
+        self._best = np.zeros(0)
+        self._total = np.zeros(0)
+        self._seen = np.zeros((0, 4))
+        self._votes = np.zeros((0, len(self.classes)))
         self._anchor = np.zeros((0, 3))
+        self._behind = np.zeros((0, 2, 3))
         self._paths: list[_Path] = []
 
     def update(
@@ -115,15 +154,18 @@ class Tracker:
     ) -> tuple[IntArray, tuple[Track, ...], tuple[int, ...]]:
         """Take one frame's detections: the track id of each (n,), -1 where there is none, the
         live confirmed tracks, and the ids that ended. Raises ValueError when time runs back."""
-        if self._ts is not None and ts < self._ts:
-            raise ValueError(f"time ran backwards, from {self._ts} to {ts}")
         if self._ts is not None:
+            if ts < self._ts:
+                raise ValueError(f"time ran backwards, from {self._ts} to {ts}")
             self._filter.freeze(self._stood() & (self._last < self._ts))
             self._filter.predict(ts - self._ts)
+            self._step_s = ts - self._ts
         self._ts = ts
-        row_of = self._associate(found, ts)
+        boxes = centred(found.xyxy)
+        row_of = self._associate(found, boxes, ts)
         matched = np.flatnonzero(row_of >= 0)
-        self._absorb(row_of[matched], found.select(matched), ts)
+        if len(matched):
+            self._absorb(row_of[matched], found.select(matched), ts)
         row_of = self._begin(found, row_of, ts)
         self._confirm()
         ended, row_of = self._drop(row_of, ts)
@@ -132,95 +174,158 @@ class Tracker:
         ids[seen] = self._id[row_of[seen]]
         return ids, self._tracks(), ended
 
-    def _associate(self, found: Detections, ts: float) -> Rows:
+    # --- who is who
+
+    def _associate(self, found: Detections, boxes: Floats, ts: float) -> Rows:
         """The row of each detection, -1 where none: confirmed first, strong boxes first."""
         s = self.settings
         row_of = np.full(len(found), -1, np.intp)
         if not len(found) or not len(self._id):
             return row_of
-        predicted = self._filter.boxes()
-        overlap = iou(found.xyxy, predicted)
-        same = self._class_group[found.class_id][:, None] == self._group[None, :]
-        overlap = np.where(same, overlap, 0)
-        strong = found.score >= s.match
-        weak = (found.score >= s.low) & ~strong
         away = ts - self._last
         confirmed = self._id >= 0
         moving = confirmed & (away <= s.lost_s)
+        strong = found.score >= s.match
+        weak = (found.score >= s.low) & ~strong
+        same = self._same(self._class_group[found.class_id])
+        value, overlap = self._values(boxes, same, ts)
+        shift = self._camera_shift(value, boxes, strong, moving & (self._last >= ts - self._step_s))
+        if shift is not None:
+            self._filter.shift(shift)
+            value, overlap = self._values(boxes, same, ts)
         free_row = np.ones(len(self._id), np.bool_)
 
-        def match(
-            boxes: BoolArray, rows: BoolArray, table: NDArray[np.floating], floor: float
-        ) -> None:
-            d = np.flatnonzero(boxes & (row_of < 0))
+        def match(which: BoolArray, rows: BoolArray, table: Floats, floor: float) -> None:
+            d = np.flatnonzero(which & (row_of < 0))
             t = np.flatnonzero(rows & free_row)
-            for i, j in _assign(table[np.ix_(d, t)], floor):
+            if len(d) and len(t):
+                i, j = assign(table[d[:, None], t], floor)
                 row_of[d[i]] = t[j]
                 free_row[t[j]] = False
 
-        match(strong, moving, overlap, s.iou_high)
-        match(weak, moving & (away <= s.lost_s / 2), overlap, s.iou_low)
-        match(strong, ~confirmed, overlap, s.iou_birth)
-        match(weak, ~confirmed, overlap, s.iou_low)
+        match(strong, moving, value, s.value_high)
+        match(weak, moving & (away <= s.lost_s / 2), value, s.value_low)
+        match(strong, ~confirmed, value, s.value_high)
+        match(weak, ~confirmed, value, s.value_low)
         if (strong & (row_of < 0)).any() and free_row.any():
-            wide = np.where(same, iou(_grown(found.xyxy, s.buffer), _grown(predicted, s.buffer)), 0)
-            match(strong, moving, wide, s.iou_buffered)
+            match(strong, moving, overlap, s.iou_high)
+            wide = np.where(same, iou_centred(boxes, self._filter.place, s.buffer), 0)
+            match(strong, moving, wide, s.iou_buffered_moving)
             match(strong, ~confirmed, wide, s.iou_buffered)
-            self._leap(found, ts, same, row_of, free_row)
-        match(strong | weak, confirmed & (away > s.lost_s), overlap, s.iou_place)
+            self._leap(found, boxes, ts, same, row_of, free_row)
+        gone = confirmed & ~moving
+        if gone.any():
+            stayed = np.where(same, iou_centred(boxes, self._seen), 0)
+            match(strong | weak, gone, stayed, s.iou_place)
         return row_of
 
+    def _same(self, group: IntArray) -> BoolArray:
+        """Which boxes of ``group`` (n,) may belong to which track (n, m)."""
+        same = group[:, None] == self._group[None, :]
+        if self._any:
+            same |= (group < 0)[:, None] | (self._group < 0)[None, :]
+        return same
+
+    def _values(self, boxes: Floats, same: BoolArray, ts: float) -> tuple[Floats, Floats]:
+        """What each pair is worth (n, m), and its IoU; 0 where it cannot be."""
+        place = self._filter.place
+        pair = fit(boxes, place, self._filter.spread())
+        overlap = np.where(same, pair.overlap, 0)
+        seen_from = self._behind[:, 1].copy()
+        recent = seen_from[:, 2] > ts - BEHIND_S
+        seen_from[recent] = self._behind[recent, 0]
+        side = np.sqrt(place[:, 2] * place[:, 3])
+        value = overlap * pair.height**HEIGHT_POWER
+        value += DIRECTION * ahead(boxes, seen_from[:, :2], self._filter.speed, side)
+        return np.where(
+            pair.near & (pair.height > MIN_HEIGHT) & (overlap > self.settings.min_overlap), value, 0
+        ), overlap
+
+    def _camera_shift(
+        self, value: Floats, boxes: Floats, strong: BoolArray, rows: BoolArray
+    ) -> Floats | None:
+        """How the camera turned (2,) px, None for not at all, by pairs that are each other's
+        best."""
+        usable = np.where(strong[:, None] & rows[None, :], value, 0)
+        column = usable.argmax(axis=1)
+        row = np.arange(len(boxes))
+        sure = (usable[row, column] > self.settings.value_high) & (
+            usable.argmax(axis=0)[column] == row
+        )
+        return camera_shift(boxes[sure, :2] - self._filter.place[column[sure], :2])
+
     def _leap(
-        self, found: Detections, ts: float, same: BoolArray, row_of: Rows, free_row: BoolArray
-    ) -> None:
+        self, found: Detections, boxes: Floats, ts: float, same: BoolArray, row_of: Rows,
+        free_row: BoolArray,
+    ) -> None:  # fmt: skip
         """Match second boxes of beginnings that moved by more than their size, in ``row_of``
-        and ``free_row``: their speed is unknown, so only a pair without any rival is taken."""
+        and ``free_row``."""
         s = self.settings
         d = np.flatnonzero((found.score >= s.match) & (row_of < 0))
         t = np.flatnonzero(free_row & (self._hits == 1) & (self._last < ts))
         if not len(d) or not len(t):
             return
-        boxes, starts = found.xyxy[d], self._filter.boxes()[t]
-        far, ratio = distances(boxes, starts)
-        seconds = (ts - self._last[t])[None, :]
-        near = same[np.ix_(d, t)] & (far <= s.leap_sides_per_s * seconds)
-        near &= (ratio > s.leap_size) & (ratio < 1 / s.leap_size)
-        alone = near & (near.sum(axis=0) == 1)[None, :] & (near.sum(axis=1) == 1)[:, None]
-        for i, j in zip(*np.nonzero(alone), strict=True):
+        for i, j, step in leaps(
+            boxes[d], self._seen[t], ts - self._last[t], same[np.ix_(d, t)],
+            sides_per_s=s.leap_sides_per_s, least_ratio=s.leap_size,
+        ):  # fmt: skip
             row_of[d[i]] = t[j]
             free_row[t[j]] = False
+            if step >= 0:
+                # the box between is one of this track's, and no beginning of its own
+                self._hits[t[j]] += 1
+                self._last[t[step]] = -np.inf
+                free_row[t[step]] = False
+
+    # --- what is known of each
 
     def _absorb(self, rows: Rows, found: Detections, ts: float) -> None:
         self._filter.update(rows, found.xyxy)
         self._hits[rows] += 1
         self._last[rows] = ts
-        self._votes[rows, found.class_id] += found.score
+        clear = rows[
+            (self._best[rows] < self.settings.birth) & (found.score >= self.settings.birth)
+        ]
+        for row in clear[self._id[clear] < 0].tolist():
+            # what was faint until now begins here
+            self._hits[row], self._total[row], self._first[row] = 1, 0.0, ts
+            self._paths[row] = _Path(self.settings.max_path)
+        self._best[rows] = np.maximum(self._best[rows], found.score)
+        self._total[rows] += found.score
+        self._votes[rows, found.class_id] += found.score * self._weight[found.class_id]
+        self._seen[rows] = centred(found.xyxy)
+        if self._any:
+            group = self._class_group[found.class_id]
+            named = (self._group[rows] < 0) & (group >= 0)
+            self._group[rows[named]] = group[named]
         self._trace(rows, ts)
 
     def _trace(self, rows: Rows, ts: float) -> None:
         """Extend the paths of ``rows`` and see whether they still stand where they stood."""
-        boxes = self._filter.boxes()[rows]
-        x, y = feet(boxes).T
-        side = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
-        far = (
-            np.hypot(x - self._anchor[rows, 0], y - self._anchor[rows, 1])
-            > self.settings.still_share * side
+        x, y, w, h = self._filter.place[rows].T
+        foot = y + h / 2
+        anchor = self._anchor[rows]
+        far = np.hypot(x - anchor[:, 0], foot - anchor[:, 1]) > self.settings.still_share * np.sqrt(
+            w * h
         )
+        now = np.stack([x, foot, ts - self._first[rows], w, h], axis=1).astype(np.float32)
         moved = rows[far]
-        self._anchor[moved] = np.stack([x[far], y[far], np.full(len(moved), ts)], axis=1)
-        points = np.stack(
-            [x, y, ts - self._first[rows], boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]], 1
-        )
-        for row, point in zip(rows.tolist(), points.tolist(), strict=True):
+        self._anchor[moved] = np.stack([x[far], foot[far], np.full(len(moved), ts)], axis=1)
+        later = self._behind[rows, 1, 2] <= ts - BEHIND_S
+        passed = rows[later]
+        self._behind[passed, 0] = self._behind[passed, 1]
+        self._behind[passed, 1] = np.stack([x[later], y[later], np.full(len(passed), ts)], axis=1)
+        for row, point in zip(rows.tolist(), now, strict=True):
             self._paths[row].add(point)
 
     def _begin(self, found: Detections, row_of: Rows, ts: float) -> Rows:
         s = self.settings
-        fresh = np.flatnonzero((row_of < 0) & (found.score >= s.birth))
+        fresh = np.flatnonzero((row_of < 0) & (found.score >= s.match))
         if not len(fresh):
             return row_of
         group = self._class_group[found.class_id]
-        twin = (iou(found.xyxy, found.xyxy) > s.duplicate_iou) & (group[:, None] == group[None, :])
+        twin = iou(found.xyxy, found.xyxy) > s.duplicate_iou
+        twin &= (group[:, None] == group[None, :]) | (group < 0)[:, None] | (group < 0)[None, :]
         known = row_of >= 0
         for i in fresh[np.argsort(-found.score[fresh], kind="stable")]:
             known[i] = not twin[i, known].any()
@@ -235,10 +340,15 @@ class Tracker:
         self._hits = np.append(self._hits, np.ones(n, np.int32))
         self._first = np.append(self._first, np.full(n, ts))
         self._last = np.append(self._last, np.full(n, ts))
-        votes = np.zeros((n, len(self.classes)), np.float32)
-        votes[np.arange(n), born.class_id] = born.score
+        self._best = np.append(self._best, born.score)
+        self._total = np.append(self._total, born.score)
+        self._seen = np.concatenate([self._seen, centred(born.xyxy)])
+        votes = np.zeros((n, len(self.classes)))
+        votes[np.arange(n), born.class_id] = born.score * self._weight[born.class_id]
         self._votes = np.concatenate([self._votes, votes])
         self._anchor = np.concatenate([self._anchor, np.tile([-np.inf, -np.inf, ts], (n, 1))])
+        here = np.concatenate([self._seen[first:, :2], np.full((n, 1), ts)], axis=1)
+        self._behind = np.concatenate([self._behind, np.repeat(here[:, None], 2, axis=1)])
         self._paths += [_Path(s.max_path) for _ in range(n)]
         rows = np.arange(first, first + n)
         self._trace(rows, ts)
@@ -247,18 +357,38 @@ class Tracker:
         return row_of
 
     def _confirm(self) -> None:
-        for row in np.flatnonzero((self._id < 0) & (self._hits >= self.settings.confirm_hits)):
-            self._serial += 1
-            self._id[row] = self._serial
+        s = self.settings
+        ready = (self._id < 0) & (self._hits >= s.confirm_hits)
+        if ready.any():
+            ready &= (self._best >= s.birth) | (self._total >= s.birth * s.faint_hits)
+            for row in np.flatnonzero(ready):
+                self._serial += 1
+                self._id[row] = self._serial
 
     def _stood(self) -> BoolArray:
         """Rows (n,) that stood still when they were last seen."""
         return np.asarray(self._last - self._anchor[:, 2] >= self.settings.still_s)
 
+    def _shadowed(self, gone: BoolArray, ts: float) -> BoolArray:
+        """Rows (n,) of ``gone`` whose place an older track of something that stands has: they
+        were second tracks of it."""
+        rows = np.flatnonzero(gone)
+        covered = iou_centred(self._seen[rows], self._seen) > self.settings.iou_place
+        covered &= (self._stood() & (self._last == ts))[None, :]
+        covered &= self._first[rows, None] > self._first[None, :]
+        covered &= self._same(self._group[rows])
+        found = np.zeros(len(gone), np.bool_)
+        found[rows] = covered.any(axis=1)
+        return found
+
     def _drop(self, row_of: Rows, ts: float) -> tuple[tuple[int, ...], Rows]:
         s = self.settings
         away = ts - self._last
-        limit = np.where(self._id < 0, s.tentative_s, np.where(self._stood(), s.place_s, s.lost_s))
+        patience = max(s.tentative_s, 2.5 * self._step_s)
+        limit = np.where(self._id < 0, patience, np.where(self._stood(), s.place_s, s.lost_s))
+        gone = (away > s.lost_s) & (away <= limit)
+        if gone.any():
+            limit[gone & self._shadowed(gone, ts)] = s.lost_s
         keep = (away <= limit) & self._filter.sane()
         if keep.all():
             return (), row_of
@@ -266,44 +396,41 @@ class Tracker:
         moved_to = np.where(keep, np.cumsum(keep) - 1, -1)
         row_of = np.where(row_of >= 0, moved_to[row_of], -1)
         self._filter.keep(keep)
-        for name in ("_id", "_group", "_hits", "_first", "_last", "_votes", "_anchor"):
+        for name in _ROWS:
             setattr(self, name, getattr(self, name)[keep])
         self._paths = [path for path, stays in zip(self._paths, keep, strict=True) if stays]
         return ended, row_of
 
     def _tracks(self) -> tuple[Track, ...]:
-        boxes = self._filter.boxes()
-        best = self._votes.argmax(axis=1) if len(self._votes) else np.zeros(0, np.intp)
-        total = self._votes.sum(axis=1)
-        share = self._votes.max(axis=1, initial=0) / np.maximum(total, 1e-9)
         rows = np.flatnonzero(self._id >= 0)
-        return tuple(
-            Track(
-                id=int(self._id[row]),
-                class_name=self.classes[best[row]],
-                class_share=float(share[row]),
-                score=float(total[row] / self._hits[row]),
-                first_ts=float(self._first[row]),
-                last_ts=float(self._last[row]),
-                box=boxes[row],
-                path=self._paths[row].view()[:, :3],
-                sizes=self._paths[row].view()[:, 3:],
-            )
-            for row in rows[np.argsort(self._id[rows])]
+        if not len(rows):
+            return ()
+        rows = rows[np.argsort(self._id[rows])]
+        votes = self._votes[rows]
+        total = np.maximum(votes.sum(axis=1), 1e-9)
+        columns = (
+            rows.tolist(),
+            self._id[rows].tolist(),
+            votes.argmax(axis=1).tolist(),
+            (votes.max(axis=1) / total).tolist(),
+            (self._total[rows] / self._hits[rows]).tolist(),
+            self._first[rows].tolist(),
+            self._last[rows].tolist(),
+            self._filter.boxes()[rows],
         )
+        found = []
+        for row, number, best, share, score, first, last, box in zip(*columns, strict=True):
+            points = self._paths[row].view()
+            found.append(
+                Track(
+                    number, self.classes[best], share, score, first, last, box,
+                    points[:, :3], points[:, 3:],
+                )
+            )  # fmt: skip
+        return tuple(found)
 
 
-def _assign(score: NDArray[np.floating], floor: float) -> list[tuple[int, int]]:
-    """Pairs (row, column) of the best total ``score`` (n, m), each above ``floor``
-    (Hungarian method)."""
-    if not score.size or score.max() <= floor:
-        return []
-    # pairs below the floor are worth nothing, so that none is bought at a good pair's expense
-    rows, columns = linear_sum_assignment(np.where(score > floor, score, 0), maximize=True)
-    return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if score[i, j] > floor]
-
-
-def _grown(boxes: NDArray[np.floating], share: float) -> NDArray[np.floating]:
-    """Boxes (n, 4) grown by ``share`` of their sides on each side."""
-    w, h = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    return boxes + np.stack([-w, -h, w, h], axis=1) * share
+_ROWS = (
+    "_id", "_group", "_hits", "_first", "_last", "_best", "_total", "_seen", "_votes",
+    "_anchor", "_behind",
+)  # fmt: skip

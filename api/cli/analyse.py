@@ -19,20 +19,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from models.zoo import cache_folder, resolve
 from streams.analysis import Summary, json_line
 from streams.analysis import analyse as analyse_clip
-from streams.detector import MOTION, build_detector, tracker_settings
+from streams.detector import Detectors
 from streams.expectations import load_expectations
 from streams.files import ClipSource
 from streams.output import AtomicText
 from streams.scenefile import load_scene
 from streams.video import VideoWriter
-from vision.detect import Finder
 from vision.draw import draw
 from vision.errors import DetectorError, MatakotaError, OutputError, SceneError
-from vision.foreground import MotionDetector, motion_tracker
 from vision.pipeline import Pipeline, Step
 from vision.scene import Scene
 from vision.scene_check import check_scene
-from vision.track import TrackerSettings
 from vision.types import Event, Frame, Image
 
 DEFAULT_MODEL = "nanodet_g"
@@ -92,7 +89,7 @@ def analyse(
     expected = load_expectations(expect, drawn) if expect is not None else None
     try:
         drawn.scale_from(size)
-        pipeline = Pipeline(drawn, *_detector(model, size, drawn.classes, provider or [CPU]))
+        pipeline = Pipeline(drawn, *_detectors(provider or [CPU]).get(model, size, drawn))
     except (SceneError, DetectorError) as error:
         raise type(error)(f"{scene}: {error}") from None
 
@@ -137,15 +134,8 @@ def analyse(
         log.info("as expected", expect=str(expect))
 
 
-def _detector(
-    model: str, size: tuple[int, int], classes: Sequence[str], providers: Sequence[str]
-) -> tuple[Finder, TrackerSettings]:
-    """What finds objects in pictures of ``size`` (w, h) px, and the tracker's settings for it."""
-    if model == MOTION:
-        return MotionDetector(classes), motion_tracker()
-    verified = resolve(model, cache=cache_folder(os.environ))
-    made = build_detector(verified, frame_size=size, classes=classes, providers=providers)
-    return made, tracker_settings(verified.entry)
+def _detectors(providers: Sequence[str]) -> Detectors:
+    return Detectors(lambda name: resolve(name, cache=cache_folder(os.environ)), providers)
 
 
 class Artist:

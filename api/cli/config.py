@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -84,20 +83,17 @@ def check_city(city: City) -> None:
             for warning in check_scene(scene):
                 log.warning(warning, camera=camera.id)
             scenes.append((camera.id, camera.model, scene))
-    # those that share a detector follow each other, so that each is loaded once
-    for (model, size, classes), alike in groupby(sorted(scenes, key=_detector), key=_detector):
-        for number, (camera_id, _, scene) in enumerate(alike):
-            try:
-                if not number:
-                    detector, tracker = detectors.get(model, size, classes)
-                Pipeline(scene, detector, tracker)
-            except (DetectorError, ModelError, SceneError) as error:
-                raise type(error)(f"camera {camera_id}: {error}") from None
+    # those that share a model at one size follow each other, so that it is loaded once
+    for camera_id, model, scene in sorted(scenes, key=_alike):
+        try:
+            Pipeline(scene, *detectors.get(model, scene.frame_size, scene))
+        except (DetectorError, ModelError, SceneError) as error:
+            raise type(error)(f"camera {camera_id}: {error}") from None
 
 
-def _detector(entry: tuple[str, str, Scene]) -> tuple[str, tuple[int, int], tuple[str, ...]]:
+def _alike(entry: tuple[str, str, Scene]) -> tuple[object, ...]:
     _, model, scene = entry
-    return model, scene.frame_size, scene.classes
+    return model, scene.detector, repr(scene.region), scene.frame_size, scene.classes
 
 
 def what_changed(applied: Applied) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
 
 from api.store.database import Database, UnstorableError
-from api.store.tables import count_intervals, counts, layouts
+from api.store.tables import count_intervals, counts, late_counts, layouts
 from streams.messages import CountsMessage
 from vision.errors import StoreError
 
@@ -24,7 +24,7 @@ class TooManyRowsError(StoreError):
 
 
 class Passage(NamedTuple):
-    """What is counted: a class that passes a line in one of its two directions."""
+    """What is counted: a class that passes a line, or a movement, in one of its directions."""
 
     line: str
     direction: str
@@ -43,6 +43,8 @@ class CountRow:
     observed_s: float
     revision: int | None
     synthetic: bool
+    late: int = 0
+    """How many, of any class, may have passed there before they were seen."""
 
 
 class _Group(NamedTuple):
@@ -96,12 +98,12 @@ def record_counts(connection: Connection, messages: Iterable[CountsMessage]) -> 
             connection.execute(
                 update(count_intervals).where(count_intervals.c.id == interval).values(values)
             )
-            connection.execute(delete(counts).where(counts.c.interval == interval))
-        rows = [
-            {"interval": interval, **count.model_dump()} for count in message.counts if count.count
-        ]
-        if rows:
-            connection.execute(insert(counts), rows)
+            for table in (counts, late_counts):
+                connection.execute(delete(table).where(table.c.interval == interval))
+        for table, stated in ((counts, message.counts), (late_counts, message.late)):
+            rows = [{"interval": interval, **each.model_dump()} for each in stated if each.count]
+            if rows:
+                connection.execute(insert(table), rows)
 
 
 def _layout(
@@ -192,10 +194,18 @@ class Counts:
         passed = passed.where(kept).group_by(
             *group, counts.c.line, counts.c.direction, counts.c.class_name
         )
+        lately = select(
+            *group,
+            late_counts.c.line,
+            late_counts.c.direction,
+            func.sum(late_counts.c.count).label("count"),
+        ).join_from(count_intervals, late_counts)
+        lately = lately.where(kept).group_by(*group, late_counts.c.line, late_counts.c.direction)
         if line is not None:
             passed = passed.where(counts.c.line == line)
         observed: dict[_Group, float] = defaultdict(float)
         counted: dict[_Group, dict[Passage, int]] = defaultdict(dict)
+        late: dict[tuple[_Group, str, str], int] = {}
         with self._database.read() as connection:
             found = connection.execute(watched).all()
             wanted = _passages(connection, {row.layout for row in found})
@@ -214,6 +224,8 @@ class Counts:
             for start, revision, synthetic, *names, count in connection.execute(passed):
                 where = _Group(start, revision, synthetic)
                 counted[where][Passage(*names)] = int(count)
+            for start, revision, synthetic, *names, count in connection.execute(lately):
+                late[_Group(start, revision, synthetic), names[0], names[1]] = int(count)
         groups: dict[int, list[_Group]] = defaultdict(list)
         for where in sorted(observed):
             groups[where.bucket].append(where)
@@ -228,6 +240,7 @@ class Counts:
                         observed[where],
                         where.revision,
                         where.synthetic,
+                        late.get((where, passage.line, passage.direction), 0),
                     )
             if not groups[start]:
                 for passage in sorted(latest):

@@ -71,7 +71,7 @@ feed = Table(
     Column("position", BigInteger, nullable=False),
 )
 
-# What a scene's lines and classes were, once for all intervals that saw the same ones.
+# What a scene's lines, movements and classes were, once for all intervals that saw the same ones.
 layouts = Table(
     "layouts",
     metadata,
@@ -105,6 +105,17 @@ counts = Table(
     Column("line", Name, primary_key=True),
     Column("direction", Name, primary_key=True),
     Column("class_name", Name, primary_key=True),
+    Column("count", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Who may have passed in an interval before they were seen; every number that is not 0.
+late_counts = Table(
+    "late_counts",
+    metadata,
+    Column("interval", ForeignKey(count_intervals.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("line", Name, primary_key=True),
+    Column("direction", Name, primary_key=True),
     Column("count", Integer, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -15,7 +15,7 @@ from api.cli.analyse import DEFAULT_MODEL, Artist
 from models.zoo import cache_folder, resolve
 from streams import samples
 from streams.analysis import Record, analyse
-from streams.detector import build_detector, tracker_settings
+from streams.detector import Detectors
 from streams.files import ClipSource
 from streams.scenefile import load_scene
 from vision.pipeline import Pipeline, Step
@@ -34,10 +34,9 @@ def main() -> None:
     sample = samples.known("plaza")
     clip = ClipSource(samples.folder() / sample.file, camera_id=sample.name)
     scene = load_scene(samples.folder() / str(sample.scene))
-    model = resolve(DEFAULT_MODEL, cache=cache_folder(os.environ))
+    detectors = Detectors(lambda name: resolve(name, cache=cache_folder(os.environ)))
     size = (clip.info.width, clip.info.height)
-    detector = build_detector(model, frame_size=size, classes=scene.classes)
-    pipeline = Pipeline(scene, detector, tracker_settings(model.entry))
+    pipeline = Pipeline(scene, *detectors.get(DEFAULT_MODEL, size, scene))
     artist = Artist(scene, pipeline)
 
     def seen(frame: Frame, step: Step, events: Sequence[Event]) -> None:

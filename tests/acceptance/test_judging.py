@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.acceptance import __main__ as acceptance
 from tests.acceptance.__main__ import Result, Run, counted, expected, main, needing, refusal_of
+from tests.acceptance.counting import judged
 from tests.api.command import Ran
 
 SUMMARY = (
@@ -66,6 +68,39 @@ def test_a_refusal_is_one_sentence_and_leaves_nothing(
     assert refusal_of("bad", done, left).verdict == verdict
 
 
+def measured(*, plaza: int = 19, road: int = 8, five: int = 8, worse: list[str]) -> dict[str, Any]:
+    """What ``evaluate counts`` writes, of two clips at two frame rates."""
+
+    def clip(name: str, truth: int, counted: int) -> dict[str, Any]:
+        row = {"line": "gate", "truth": truth, "counted": counted, "error": counted - truth}
+        return {"clip": name, "model": "nanodet_g", "rows": [row]}
+
+    return {
+        "settings": [
+            {"fps": "10", "runs": [clip("plaza", 19, plaza), clip("road", 8, road)]},
+            {"fps": "5", "runs": [clip("plaza", 19, plaza), clip("road", 8, five)]},
+        ],
+        "baseline": {"worse": worse, "better": []},
+    }
+
+
+@pytest.mark.parametrize(
+    ("record", "verdicts"),
+    [
+        (measured(worse=[]), ["ok", "ok", "not run", "ok", "ok"]),
+        (measured(plaza=17, worse=[]), ["ok", "ok", "not run", "ok", "ok"]),
+        (measured(plaza=22, worse=[]), ["short", "ok", "not run", "ok", "ok"]),
+        (measured(five=7, worse=[]), ["ok", "short", "not run", "ok", "ok"]),
+        (measured(five=6, worse=[]), ["ok", "short", "not run", "short", "ok"]),
+        (measured(worse=["road is off"]), ["ok", "ok", "not run", "ok", "short"]),
+    ],
+)
+def test_counts_at_several_frame_rates(record: dict[str, Any], verdicts: list[str]) -> None:
+    results = list(judged("NanoDet-g", record))
+    assert [result.verdict for result in results] == verdicts
+    assert results[0].promised == "plaza, nanodet_g, at 10 and 5 fps: 19 within 2"
+
+
 def test_what_cannot_run_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acceptance, "SHARED", tmp_path)
     missing = needing("road", "clips/road.mp4")
@@ -80,8 +115,8 @@ def test_what_cannot_run_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_exit_code_tells(verdict: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     result = Result("a promise", "what came", verdict)  # type: ignore[arg-type]
     monkeypatch.setattr(acceptance, "plaza", lambda folder: ([result], ended(0)))
-    for part in ("shared_clips", "stays", "refused", "live"):
-        monkeypatch.setattr(acceptance, part, lambda folder: [])
+    for part in ("counting", "shared_clips", "stays", "refused", "live"):
+        monkeypatch.setattr(acceptance, part, lambda *_: [])
     shown: list[str] = []
     assert main(shown.append) == code
     assert f"{verdict}" in shown[0]

@@ -252,7 +252,7 @@ def test_motion_needs_no_model(tmp_path: Path) -> None:
     first, again = (matakota(*call, folder=tmp_path) for _ in range(2))
     assert (first.code, first.said, first.out) == (0, [], again.out)
     counts = first.records[-1]["counts"]["road"]
-    assert counts["towards"]["vehicle"] >= 1
-    assert counts["away"]["vehicle"] >= 1
+    assert counts["towards"]["moving"] >= 1
+    assert counts["away"]["moving"] >= 1
     refused = matakota(*call[:3], folder() / "scenes/plaza.yaml", *call[4:], folder=tmp_path)
     assert refused.code == 2

@@ -133,6 +133,19 @@ def test_a_line_that_nobody_passed_shows_zero(store: Store) -> None:
     }
 
 
+def test_the_ways_of_a_movement_that_somebody_went_are_shown(store: Store) -> None:
+    served = Served(store)
+    rows = {("gate", "in", "car"): 2, ("junction", "north → south", "bus"): 3}
+    ways = ("north → south", "unknown → south")
+    message = counted(0, rows, lines={"gate": ("in", "out"), "junction": ways})
+    store.record([message.model_copy(update={"start_ts": float(NOON - 600)})])
+    heard(served)
+    assert counts(look(served)) == {
+        "gate": {"in": {"car": 2}},
+        "junction": {"north → south": {"bus": 3}},
+    }
+
+
 def test_what_is_wrong_is_said(store: Store) -> None:
     served = Served(store)
     assert [problem for problem in look(served).problems if "no worker" in problem]

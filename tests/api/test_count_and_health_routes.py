@@ -15,7 +15,7 @@ import pytest
 from api.health import NO_INGEST, NO_WORKER
 from api.ingest import Heard
 from api.store import Store, counts
-from tests.api.served import DAY, Api, api, counted, report, sqlite_url
+from tests.api.served import CLASSES, DAY, Api, api, counted, report, sqlite_url
 from vision.errors import BusError, StoreError
 
 V1 = "/api/v1"
@@ -46,7 +46,7 @@ def test_counts(served: Api) -> None:
     full = {
         "camera": "plaza", "line": "gate", "direction": "in", "class": "car",
         "start": "2026-01-31T00:00:00.000Z", "seconds": 900, "count": 5, "observed_seconds": 90.0,
-        "revision": 1, "synthetic": False,
+        "revision": 1, "synthetic": False, "late": 0,
     }  # fmt: skip
     gap = full | {
         "start": "2026-01-31T00:15:00.000Z", "count": None, "observed_seconds": 0, "revision": None,
@@ -61,6 +61,36 @@ def test_counts(served: Api) -> None:
     assert [row["count"] for row in rows(**inside, interval="5m")] == [2, 3]
     assert {row["count"] for row in rows()} == {None}, "the last day by default"
     assert len(rows()) in {96, 97}
+
+
+def test_counts_say_who_came_late_and_which_way_trips_went(served: Api) -> None:
+    ways = ("north → south", "north → unknown", "unknown → south", "unknown → unknown")
+    served.store.record([
+        counted(
+            0,
+            {("gate", "in", "car"): 2, ("junction", "north → south", "bus"): 4},
+            lines={"gate": ("in", "out"), "junction": ways},
+            late=({"line": "gate", "direction": "in", "count": 3},),
+        )
+    ])  # fmt: skip
+    span = {"from": "2026-01-31T00:00:00Z", "to": "2026-01-31T00:15:00Z"}
+
+    def rows(**more: str) -> dict[tuple[str, str, str], tuple[int, int]]:
+        query = {"camera": "plaza"} | span | more
+        answer = served.client.get(f"{V1}/counts", params=query).json()
+        return {
+            (row["line"], row["direction"], row["class"]): (row["count"], row["late"])
+            for row in answer["counts"]
+        }
+
+    found = rows()
+    assert len(found) == (2 + 4) * 2
+    assert {key: value for key, value in found.items() if any(value)} == {
+        ("gate", "in", "car"): (2, 3),
+        ("gate", "in", "bus"): (0, 3),
+        ("junction", "north → south", "bus"): (4, 0),
+    }
+    assert set(rows(line="junction")) == {("junction", way, c) for way in ways for c in CLASSES}
 
 
 def test_counts_are_bounded_before_they_are_built(

@@ -28,7 +28,7 @@ Up = Callable[..., tuple[int, str, str]]
 CITY = "name: Makassar\ncameras: [{id: a, source: synthetic, model: motion, scene: a.yaml}]\n"
 SCENE = """\
 frame_size: [640, 360]
-classes: [vehicle]
+classes: [moving]
 lines: [{name: road, points: [[120, 230], [520, 230]]}]
 """
 

@@ -19,7 +19,9 @@ HOMES = {
     "onnxruntime": ("models/",),
     "redis": ("streams/bus/",),
     "sqlalchemy": ("api/store/",),
-    "ultralytics": ("models/export.py",),
+    "trackers": ("streams/evaluation/peers.py",),
+    "trackeval": ("streams/evaluation/scores.py",),
+    "ultralytics": ("models/export.py", "streams/evaluation/agpl.py"),
 }
 
 # Whom of ours each place may import; the longest place that fits decides.

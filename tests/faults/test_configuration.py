@@ -31,7 +31,7 @@ cameras:
     worker: north
     scene:
       frame_size: [640, 360]
-      classes: [vehicle]
+      classes: [moving]
       lines: [{name: road, points: [[120, 230], [520, 230]]}]
 """
 

@@ -111,6 +111,18 @@ HEAD = "frame_size: [640, 352]\n"
 LINE = HEAD + "lines:\n  - name: road\n    points: [[0, 9], [640, 9]]\n"
 ZONE = HEAD + "zones:\n  - name: gate\n    polygon: [[0, 0], [9, 0], [9, 9]]\n"
 RULE = ZONE + "rules:\n  - kind: dwell\n    zone: gate\n"
+MOVEMENT = (
+    HEAD
+    + """\
+zones:
+  - {name: north, polygon: [[0, 0], [99, 0], [99, 99]]}
+  - {name: south, polygon: [[0, 200], [99, 200], [99, 299]]}
+movements:
+  - name: junction
+    entries: [north, south]
+    exits: [south]
+"""
+)
 
 
 def load(tmp_path: Path, text: str | bytes, **more: Any) -> Scene:

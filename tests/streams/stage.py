@@ -24,7 +24,7 @@ from tests.waiting import PATIENCE_S, wait_for
 from vision.counting import Counted
 from vision.pipeline import Step
 from vision.scene import Line, Scene
-from vision.types import Crossing, Detections, Event, Frame, Tracked
+from vision.types import Crossing, Detections, Event, Frame, Late, Tracked, Trip
 
 LINE = Line("gate", np.array([[10.0, 0.0], [10.0, 50.0]]), "in", "out")
 SCENE = Scene((64, 48), ("person",), (LINE,))
@@ -73,6 +73,10 @@ class Scripted:
     def __init__(self) -> None:
         self.events: dict[float, list[Event]] = {}
         self.crossings: dict[float, list[Crossing]] = {}
+        self.trips: dict[float, list[Trip]] = {}
+        self.late: dict[float, list[Late]] = {}
+        self.left: list[Trip] = []
+        """Of those who are in sight at the end."""
         self.broken = False
         self.built = 0
         self.scene = SCENE
@@ -91,10 +95,14 @@ class Scripted:
         )  # fmt: skip
         return Step(
             tracked,
-            Counted(tuple(self.crossings.get(frame.ts, ()))),
-            (),
+            Counted(tuple(self.crossings.get(frame.ts, ())), tuple(self.late.get(frame.ts, ()))),
+            tuple(self.trips.get(frame.ts, ())),
             tuple(self.events.get(frame.ts, ())),
         )
+
+    def finish(self) -> tuple[Counted, tuple[Trip, ...]]:
+        left, self.left = tuple(self.left), []
+        return Counted(), left
 
 
 def event(name: str, start_ts: float, end_ts: float | None = None) -> Event:

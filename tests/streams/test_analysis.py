@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from streams.analysis import (
     crossing_record,
     event_record,
     json_line,
+    late_record,
     summary_record,
 )
 from streams.files import ClipSource
@@ -33,7 +35,7 @@ from vision.pipeline import Pipeline, Step
 from vision.rules.intrusion import Settings as Intrusion
 from vision.rules.line_crossing import Settings as LineCrossing
 from vision.scene import Line, RuleConfig, Scene, Zone
-from vision.types import Crossing, Event, Frame
+from vision.types import Crossing, Event, Frame, Late
 
 RATE = 10
 START_TS = 1_769_817_600.0
@@ -60,20 +62,32 @@ def blocks(t: float) -> Blocks:
     return {**found, "truck": (80.0, 180.0)} if t >= 3.5 else found
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """6 s, ten frames a second."""
-    path = tmp_path_factory.mktemp("clips") / "square.mp4"
+def hidden(t: float) -> Blocks:
+    """A person whom something hides for 1.2 s while it passes the gate, and a car that comes out
+    of a garage 20 px past it."""
+    found: dict[str, tuple[float, float]] = {}
+    if not 1.5 <= t < 2.7:
+        found["person"] = (40 + 60 * t, 120.0)
+    return {**found, "car": (180 + 40 * (t - 1), 180.0)} if t >= 1 else found
+
+
+def painted(path: Path, blocks: Callable[[float], Blocks], seconds: int) -> Path:
+    """A clip of ten frames a second."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"crf": "10"})
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = 320, 192, "yuv420p"
-        for i in range(6 * RATE):
+        for i in range(seconds * RATE):
             frame = av.VideoFrame.from_ndarray(paint(blocks(i / RATE)), format="bgr24")
             frame.time_base, frame.pts = Fraction(1, RATE), i
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return painted(tmp_path_factory.mktemp("clips") / "square.mp4", blocks, 6)
 
 
 def told(
@@ -111,6 +125,7 @@ def test_records_come_when_they_are_final_and_the_summary_last(clip: Path) -> No
             "gate": {"in": {"person": 1}, "out": {}},
             "quiet": {"forward": {}, "backward": {}},
         },
+        "late": {"gate": {"in": 0, "out": 0}, "quiet": {"forward": 0, "backward": 0}},
         "events": 4,
     }
     assert (summary.frames, summary.analysed, len(summary.events)) == (60, 60, 4)
@@ -145,6 +160,24 @@ def test_fewer_frames_say_the_same(clip: Path) -> None:
     assert (summary.frames, summary.analysed) == (60, 30)
     assert records[-1]["counts"] == told(clip)[0][-1]["counts"]
     assert [record["type"] for record in records] == ["crossing", *["event"] * 4, "summary"]
+
+
+def test_a_broken_track_is_joined_and_who_came_late_is_said(tmp_path: Path) -> None:
+    path = painted(tmp_path / "hidden.mp4", hidden, 5)
+    records, summary = told(path, Scene((320, 192), lines=(GATE,)))
+    late, crossing, last = records
+    assert (crossing["type"], crossing["class"], crossing["direction"]) == (
+        "crossing",
+        "person",
+        "in",
+    )
+    assert crossing["offset_s"] == pytest.approx(2.0, abs=0.1)
+    assert crossing["joined"] != crossing["track_id"]
+    assert str(crossing["why"]).startswith(f"track {crossing['joined']} ended 0.6 s and ")
+    assert (late["type"], late["class"], late["direction"]) == ("late", "car", "in")
+    assert (late["offset_s"], late["x"]) == pytest.approx((1.0, 180), abs=1)
+    assert last["counts"] == {"gate": {"in": {"person": 1}, "out": {}}}
+    assert last["late"] == summary.late == {"gate": {"in": 1, "out": 0}}
 
 
 def test_a_clip_in_which_nothing_happens_has_a_summary(clip: Path) -> None:
@@ -207,6 +240,8 @@ CROSSING = Crossing(
     x=160.04999,
     y=119.951,
 )
+JOINED = dataclasses.replace(CROSSING, joined=3, why="track 3 ended 0.4 s before the line")
+LATE = Late("square", "gate", "in", "person", 8, START_TS + 3.00051, 165.04999, 119.951)
 EVENT = Event(
     id="0123456789abcdef0123",
     kind="intrusion",
@@ -233,6 +268,26 @@ def test_the_fields_of_a_crossing() -> None:
         ("ts", 1769817612.143),
         ("offset_s", 12.143),
         ("x", 160.0),
+        ("y", 120.0),
+    ]
+
+
+def test_only_a_joined_crossing_says_why() -> None:
+    plain, joined = (list(crossing_record(each, START_TS).items()) for each in (CROSSING, JOINED))
+    assert joined == [*plain, ("joined", 3), ("why", "track 3 ended 0.4 s before the line")]
+
+
+def test_the_fields_of_who_came_late() -> None:
+    assert list(late_record(LATE, START_TS).items()) == [
+        ("type", "late"),
+        ("camera", "square"),
+        ("line", "gate"),
+        ("direction", "in"),
+        ("class", "person"),
+        ("track_id", 8),
+        ("ts", 1769817603.001),
+        ("offset_s", 3.001),
+        ("x", 165.0),
         ("y", 120.0),
     ]
 
@@ -268,10 +323,12 @@ def test_an_open_event_has_no_end() -> None:
 
 
 def test_a_summary_sorts_classes_and_keeps_the_order_of_lines() -> None:
-    summary = Summary(9, 3, {"z": {"in": {"truck": 1, "car": 2}, "out": {}}, "a": {"x": {}}}, ())
+    counts = {"z": {"in": {"truck": 1, "car": 2}, "out": {}}, "a": {"x": {}}}
+    summary = Summary(9, 3, counts, (), {"z": {"in": 0, "out": 4}, "a": {"x": 1}})
     assert json_line(summary_record(summary)) == (
         '{"type": "summary", "frames": 9, "analysed": 3, "counts": {"z": {"in": {"car": 2, '
-        '"truck": 1}, "out": {}}, "a": {"x": {}}}, "events": 0}\n'
+        '"truck": 1}, "out": {}}, "a": {"x": {}}}, "late": {"z": {"in": 0, "out": 4}, "a": '
+        '{"x": 1}}, "events": 0}\n'
     )
 
 
@@ -311,6 +368,7 @@ def test_the_documentation_has_every_option() -> None:
     ("heading", "record"),
     [
         ("A crossing", crossing_record(CROSSING, START_TS)),
+        ("A track that came late", late_record(LATE, START_TS)),
         ("An event", event_record(EVENT, START_TS)),
         ("The summary", summary_record(Summary(1, 1, {}, ()))),
     ],
@@ -319,5 +377,13 @@ def test_the_documentation_has_every_field_and_real_examples(heading: str, recor
     text = part(heading)
     fields = [name for cell in first_cells(text) for name in cell.split(" or ")]
     assert [name for name in fields if name != "line" or "zone" not in record] == list(record)
+    (example,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    assert list(json.loads(example)) == list(record)
+
+
+def test_the_documentation_has_what_a_joined_crossing_says_besides() -> None:
+    text = part("A joined crossing")
+    record = crossing_record(JOINED, START_TS)
+    assert first_cells(text) == list(record)[-2:]
     (example,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     assert list(json.loads(example)) == list(record)

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from streams.spool import Spool
 from tests.streams.stage import START_TS, Stage, event, quick
 from tests.waiting import wait_for
 from vision.errors import SceneError
-from vision.types import Crossing, Frame
+from vision.types import Crossing, Frame, Late, Trip
 
 
 @pytest.fixture(autouse=True)
@@ -187,6 +188,27 @@ def test_counts_travel_by_the_minute_and_survive(spool: Spool) -> None:
     # stopping states the minute that was running
     last = stage.counts()[-1]
     assert (last.start_ts, last.observed_s, last.frames) == (ts + 60, 9, 10)
+
+
+def test_whoever_is_in_sight_when_the_camera_goes_is_counted(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GONE_AFTER_S", 0.1)
+    with Stage(spool) as stage:
+        trip = Trip("a", "junction", "north", None, "person", 1, START_TS, START_TS)
+        stage.analysis.trips = {START_TS: [trip]}
+        stage.analysis.late = {START_TS: [Late("a", "gate", "in", "person", 2, START_TS, 1, 2)]}
+        stage.analysis.left = [replace(trip, destination="south", track_id=3)]
+        stage.source.show(START_TS)
+        stage.analysed(1)
+        stage.source.fail(Code.STALLED)
+        wait_for(lambda: not stage.analysis.left, "counted")
+    last = stage.counts()[-1]
+    assert [(c.line, c.direction, c.count) for c in last.counts] == [
+        ("junction", "north → south", 1),
+        ("junction", "north → unknown", 1),
+    ]
+    assert [(c.line, c.direction, c.count) for c in last.late] == [("gate", "in", 1)]
 
 
 def test_a_full_disk_pauses_the_camera_and_loses_nothing(

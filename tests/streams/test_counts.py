@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from streams.counts import CameraCounts
 from streams.messages import CountsMessage, decode
 from streams.recorder import Recorder
 from streams.spool import Spool
 from tests.streams.stage import SCENE, START_TS
-from vision.types import Crossing
+from vision.counting import Counted
+from vision.scene import Movement, Scene, Zone
+from vision.types import Crossing, Late, Trip
 
 
 def begin(counts: CameraCounts, revision: int) -> None:
@@ -36,3 +41,54 @@ def test_a_minute_that_was_settled_goes_on_when_its_scene_is_back(tmp_path: Path
     assert all(isinstance(each, CountsMessage) and each.start_ts == START_TS for each in said)
     # the second one, which the store keeps, holds both
     assert [(each.version, each.counts[0].count) for each in said] == [(1, 1), (2, 2)]
+
+
+ZONES = tuple(Zone(name, np.array([[0.0, 0], [9, 0], [9, 9]])) for name in ("north", "south"))
+JUNCTION = replace(SCENE, zones=ZONES, movements=(Movement("junction", ("north",), ("south",)),))
+
+
+def trip(ts: float, destination: str | None = "south") -> Trip:
+    return Trip("a", "junction", "north", destination, "person", 1, ts - 3, ts)
+
+
+def stated(tmp_path: Path, *, scene: Scene = JUNCTION) -> tuple[CameraCounts, Spool]:
+    spool = Spool(tmp_path / "spool.db")
+    counts = CameraCounts("a", Recorder(spool))
+    counts.begin(scene, ("person",), 1, synthetic=False)
+    return counts, spool
+
+
+def test_trips_and_who_came_late_are_stated_beside_the_crossings(tmp_path: Path) -> None:
+    counts, spool = stated(tmp_path)
+    with spool:
+        late = Late("a", "gate", "in", "person", 2, START_TS, 1, 2)
+        counts.update(START_TS, [], [trip(START_TS)], [late])
+        assert counts.passed == {"gate": {"in": 0, "out": 0}}
+        assert counts.crossings == 0
+        # a report has it before the minute is over
+        assert [each.count for each in counts.running[-1].counts] == [1]
+        counts.end()
+        (message,) = [decode(each.body) for each in spool.unsent(10)]
+    assert isinstance(message, CountsMessage)
+    assert [(c.line, c.direction, c.count) for c in message.counts] == [
+        ("junction", "north → south", 1)
+    ]
+    assert [(c.line, c.direction, c.count) for c in message.late] == [("gate", "in", 1)]
+
+
+def test_who_was_in_sight_at_the_end_is_counted(tmp_path: Path) -> None:
+    counts, spool = stated(tmp_path)
+    with spool:
+        crossing = Crossing("a", "gate", "in", "person", 1, START_TS, 10, 20)
+        counts.finish(Counted((crossing,)), [])  # no picture was counted yet, so no minute began
+        counts.update(START_TS, [])
+        counts.finish(Counted((crossing,)), [trip(START_TS, None)])
+        assert counts.passed["gate"]["in"] == counts.crossings == 1
+        counts.end()
+        (message,) = [decode(each.body) for each in spool.unsent(10)]
+    assert isinstance(message, CountsMessage)
+    assert message.frames == 1
+    assert [(c.line, c.direction, c.count) for c in message.counts] == [
+        ("gate", "in", 1),
+        ("junction", "north → unknown", 1),
+    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,74 +10,25 @@ import numpy as np
 import pytest
 
 from models.coco import COCO80
-from models.manifest import ModelEntry
 from models.zoo import VerifiedModel, known, resolve
-from streams import detector as module
 from streams.detector import (
     DEFAULT_CLASSES,
-    MOTION,
-    Detectors,
     build_detector,
     detector_spec,
     tracker_settings,
 )
 from streams.synthetic import Scene as Road
+from tests.streams.madeup import CLASSES, entry, made_up_input, note_loads
 from vision.detect import ClassGroup, DetectorSpec
 from vision.errors import DetectorError
-from vision.foreground import MotionDetector, motion_tracker
 from vision.track import TrackerSettings
 from vision.types import Frame
-
-CLASSES = ("person", "car", "bus", "becak")
-
-
-def entry(**changes: Any) -> ModelEntry:
-    """A made-up model of a fixed size, changed."""
-    fields: dict[str, Any] = {
-        "name": "made_up",
-        "file": "made_up.onnx",
-        "sha256": "0" * 64,
-        "size": 1000,
-        "licence": "Apache-2.0",
-        "source": "made by a test",
-        "input": made_up_input(),
-        "layout": "yolov8",
-        "classes": CLASSES,
-        "thresholds": {"low": 0.11, "match": 0.22, "birth": 0.33},
-        "nms": {"iou": 0.44},
-        "count_as_one": [{"classes": ["car", "bus"], "iou": 0.55, "containment": 0.66}],
-    }
-    return ModelEntry.model_validate({**fields, **changes})
-
-
-def made_up_input(**changes: Any) -> dict[str, Any]:
-    fields = {
-        "height": 320,
-        "width": 416,
-        "dynamic": False,
-        "colour": "bgr",
-        "scale": 1.0,
-        "padding": {"value": 114, "align": "centre"},
-    }
-    return {**fields, **changes}
-
-
-class NoSession:
-    def run(self, batch: Any) -> Sequence[Any]:
-        raise AssertionError("nothing is detected in these tests")
 
 
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What ``load_session`` was called with; no model is read."""
-    calls: list[dict[str, Any]] = []
-
-    def load(model: VerifiedModel, **options: Any) -> NoSession:
-        calls.append({"model": model, **options})
-        return NoSession()
-
-    monkeypatch.setattr(module, "load_session", load)
-    return calls
+    return note_loads(monkeypatch)
 
 
 def test_the_embedded_model() -> None:
@@ -243,37 +193,6 @@ def test_the_embedded_model_runs_on_a_picture(tmp_path: Path) -> None:
     assert made.spec.input_size == (256, 416)
     found = made.detect([np.full((360, 640, 3), 128, np.uint8)] * 2)
     assert [len(each) for each in found] == [0, 0]
-
-
-def test_one_detector_serves_cameras_that_are_alike(loaded: list[Any]) -> None:
-    detectors = Detectors(lambda name: VerifiedModel(entry(name=name), b""))
-    first, settings = detectors.get("made_up", (640, 360), ("person",))
-    again, _ = detectors.get("made_up", (640, 360), ("person",))
-    other, _ = detectors.get("made_up", (640, 360), ("car",))
-    assert first is again
-    assert first is not other
-    assert settings == tracker_settings(entry())
-    assert len(loaded) == 2
-
-
-def no_model(name: str) -> VerifiedModel:
-    raise AssertionError(f"{name} is no model")
-
-
-def test_motion_remembers_its_camera_so_each_has_its_own() -> None:
-    detectors = Detectors(no_model)
-    first, settings = detectors.get(MOTION, (640, 360), ())
-    again, _ = detectors.get(MOTION, (640, 360), ())
-    assert isinstance(first, MotionDetector)
-    assert first is not again
-    assert first.wanted == ("vehicle",)
-    assert settings == motion_tracker()
-    assert 0 <= settings.low <= settings.match <= settings.birth <= 1
-
-
-def test_motion_finds_vehicles_alone() -> None:
-    with pytest.raises(DetectorError, match="motion finds 'vehicle' alone"):
-        Detectors(no_model).get(MOTION, (640, 360), ("vehicle", "person"))
 
 
 def test_a_picture_is_found_as_in_a_batch(tmp_path: Path) -> None:

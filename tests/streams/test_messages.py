@@ -20,6 +20,7 @@ from streams.messages import (
     Count,
     CountsMessage,
     HealthReport,
+    LateCount,
     MessageError,
     NewerMessageError,
     decode,
@@ -29,8 +30,8 @@ from streams.messages import (
 from tests.streams.statements import alert, counts
 from vision.bins import Binner
 from vision.policy import alert_of, camera_down
-from vision.scene import Line
-from vision.types import Crossing, Event
+from vision.scene import Line, Movement
+from vision.types import Crossing, Event, Late, Trip
 
 TS = 1_700_000_040.0
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
@@ -116,6 +117,35 @@ def test_counts_come_back_as_they_were_counted() -> None:
     assert back.synthetic
     assert json.loads(encode(message))["counts"][0]["class"] == "bicycle"
     assert back.key == f"counts:cam1:{TS:.0f}:5:1"
+
+
+def test_trips_and_who_came_late_come_back() -> None:
+    junction = Movement("junction", ("north",), ("south", "east"))
+    binner = Binner("cam1", [], ("car",), 5, movements=[junction])
+    trip = Trip("cam1", "junction", "north", None, "car", 1, TS - 2, TS)
+    binner.update(TS, [], [trip], [Late("cam1", "Tor", "hinein", "car", 2, TS, 1.0, 2.0)])
+    message = CountsMessage.of(binner.flush(TS + 1)[0], synthetic=False)
+    assert decode(encode(message)) == message
+    assert message.lines["junction"] == (
+        "north → south",
+        "north → east",
+        "north → unknown",
+        "unknown → south",
+        "unknown → east",
+        "unknown → unknown",
+    )
+    (count,) = message.counts
+    assert (count.line, count.direction, count.count) == ("junction", "north → unknown", 1)
+    assert message.late == (LateCount(line="Tor", direction="hinein", count=1),)
+
+
+def test_counts_of_an_earlier_version_are_read() -> None:
+    body = {**json.loads(encode(counts())), "schema_version": 1}
+    del body["late"]
+    back = decode(json.dumps(body))
+    assert isinstance(back, CountsMessage)
+    assert back.late == ()
+    assert back.counts == counts().counts
 
 
 def test_keys_tell_statements_apart() -> None:
@@ -221,21 +251,26 @@ def test_numbers_that_are_none(text: str) -> None:
         ("observed_s", -0.1),
         ("observed_s", 3601),
         ("frames", -1),
-        ("lines", {"gate": ["in"]}),
-        ("lines", {"gate": ["in", "out", "up"]}),
+        ("lines", {"gate": "in"}),
+        ("lines", {"gate": ["in", ""]}),
+        ("late", [{"line": "gate", "direction": "in", "count": -1}]),
+        ("late", [{"line": "gate", "direction": "in"}]),
+        ("late", [{"line": "gate", "direction": "in", "count": 1, "class": "person"}]),
         ("counts", [{"line": "gate", "direction": "in", "class": "person", "count": -1}]),
         ("counts", [{"line": "gate", "direction": "in", "class": "person"}]),
         ("counts", [{"line": "gate", "direction": "in", "class": "p", "count": 1, "x": 1}]),
     ],
 )
 def test_counts_that_do_not_fit_name_the_field(field: str, value: object) -> None:
-    refused(altered(counts(), **{field: value}), "does not fit schema 1", field)
+    refused(altered(counts(), **{field: value}), "does not fit schema 2", field)
 
 
 def test_a_later_schema_is_told_from_a_mistake() -> None:
     for more in ({}, {"type": "song"}, {"surprise": 1}):
         with pytest.raises(NewerMessageError, match=r"schema 2, .*: install the newer version"):
             decode(altered(alert(1), schema_version=2, **more))
+    with pytest.raises(NewerMessageError, match=r"schema 3, .* reads up to 2: install the newer"):
+        decode(altered(counts(), schema_version=3, surprise=1))
     for wrong in ("2", 2.5, None, [2]):
         with pytest.raises(MessageError) as caught:
             decode(altered(alert(1), schema_version=wrong))

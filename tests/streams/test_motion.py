@@ -25,7 +25,6 @@ from streams.scenefile import load_scene
 from streams.synthetic import HORIZON, NEAR_M, Vehicle
 from streams.synthetic import Scene as Road
 from tests.needs import REPO
-from vision.foreground import LEARN_S
 from vision.pipeline import Pipeline
 from vision.scene import Line, Scene
 from vision.types import Crossing, Frame
@@ -33,7 +32,7 @@ from vision.types import Crossing, Frame
 BASELINE = json.loads((REPO / "tests/baselines/motion.json").read_text("utf-8"))
 SIZE = (640, 360)
 FINE_S = 0.01
-FROM_S = LEARN_S + 1
+FROM_S = 3.0
 """Whoever passes before is not expected to be seen."""
 NEAR_S = 1.0
 """A crossing belongs to a vehicle that passes within so long of it."""
@@ -48,7 +47,7 @@ def no_model(name: str) -> VerifiedModel:
 
 
 def count(frames: Iterable[Frame], scene: Scene) -> list[Crossing]:
-    camera = Pipeline(scene, *Detectors(no_model).get(MOTION, scene.frame_size, scene.classes))
+    camera = Pipeline(scene, *Detectors(no_model).get(MOTION, scene.frame_size, scene))
     return [crossing for frame in frames for crossing in camera.step(frame).counted.crossings]
 
 

@@ -38,7 +38,7 @@ BAD_FILES: Table = [
     ("\n" + HEAD + HEAD, "3: field 'frame_size' was given in line 2 already; remove one"),
     (LINE + "    name: x\n", "5: lines[0]: field 'name' was given in line 3 already"),
     ("? [a]\n: 1\n", "1: a field's name is a list or a mapping; write a plain name"),
-    (HEAD + "<<: {a: 1}\n", "2: unknown field '<<'; known are frame_size, stretch, classes,"),
+    (HEAD + "<<: {a: 1}\n", "2: unknown field '<<'; known are frame_size, stretch, detector,"),
     (HEAD + "zone: []\n", "2: unknown field 'zone', did you mean 'zones'?"),
     (HEAD + "12: []\n", "2: unknown field '12'; known are"),
 ]

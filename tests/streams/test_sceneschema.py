@@ -54,6 +54,10 @@ def test_the_schema_knows_the_loader_s_fields(tmp_path: Path) -> None:
         (schema, problem(tmp_path, "qq: 1")),
         (schema["properties"]["lines"]["items"], problem(tmp_path, HEAD + "lines: [{qq: 1}]")),
         (schema["properties"]["zones"]["items"], problem(tmp_path, HEAD + "zones: [{qq: 1}]")),
+        (
+            schema["properties"]["movements"]["items"],
+            problem(tmp_path, HEAD + "movements: [{qq: 1}]"),
+        ),
     ):
         assert message.endswith(f"known are {', '.join(section['properties'])}")
         assert section["additionalProperties"] is False

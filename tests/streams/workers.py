@@ -36,7 +36,7 @@ from vision.errors import BrokenError
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 GATE: Mapping[str, Any] = {
     "frame_size": [640, 360],
-    "classes": ["vehicle"],
+    "classes": ["moving"],
     "lines": [{"name": "road", "points": [[120, 230], [520, 230]]}],
 }
 """A scene of the synthetic road."""

@@ -1,4 +1,5 @@
-"""Pictures of coloured blocks, and a model that finds them: a detector without weights.
+"""Pictures of coloured blocks, and a model that finds them: a detector without weights. And films
+of a road that things pass, for what looks for motion.
 
 The model answers in the layout ``yolov8``. It looks at the picture that it is given, so what it
 finds depends on letterbox, colour order and scale, as with a real one.
@@ -6,15 +7,18 @@ finds depends on letterbox, colour order and scale, as with a real one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.detect import ClassGroup, Detector, DetectorSpec
+from vision.background import LEARN_S
+from vision.detect import ClassGroup, Detector, DetectorSpec, Finder
+from vision.foreground import MotionDetector
 from vision.track import TrackerSettings
-from vision.types import Frame, Image
+from vision.types import Detections, Frame, Image
 
 CLASSES = ("person", "car", "truck")
 BGR = {"person": (0, 0, 255), "car": (0, 255, 0), "truck": (255, 0, 0)}
@@ -25,6 +29,12 @@ INPUT = (192, 320)
 """Height and width of the model's input, px."""
 GROUPS = (ClassGroup(("car", "truck"), 0.5, 0.75),)
 SETTINGS = TrackerSettings(low=0.1, match=0.3, birth=0.4)
+
+FILM_SIZE = (640, 360)
+LEARNT_S = LEARN_S + 1.0
+"""By then the road is known at every rate of these tests."""
+WHITE = (230, 230, 230)
+Painter = Callable[[Image, float], Image]
 
 Blocks = Mapping[str, tuple[float, float]]
 """Class to the foot (x, y) px of its block, in a picture of 320x192."""
@@ -95,3 +105,58 @@ def ride(
         blocks = {name: (x + speed * t, y) for name, (x, speed, y) in path.items()}
         frames.append(Frame(camera_id, index, start_ts + t, paint(blocks, times=times)))
     return frames
+
+
+def road(size: tuple[int, int] = FILM_SIZE, seed: int = 0) -> Image:
+    """An empty road: grey with a coarse grain."""
+    w, h = size
+    grain = np.random.default_rng(seed).normal(100, 12, (h // 8 + 1, w // 8 + 1, 3))
+    smooth = cv2.resize(grain.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    return np.clip(smooth, 0, 255).astype(np.uint8)
+
+
+def block(
+    image: Image, x: float, y: float, w: int = 80, h: int = 50, colour: tuple[int, ...] = WHITE
+) -> Image:
+    """A vehicle: a rectangle whose top left corner is at x, y."""
+    cv2.rectangle(image, (round(x), round(y)), (round(x) + w - 1, round(y) + h - 1), colour, -1)
+    return image
+
+
+def film(
+    paint: Painter, *, fps: float = 10, end_s: float = 6.0, noise: float = 0.0, start_s: float = 0.0
+) -> Iterator[Frame]:
+    """Pictures of the road from ``start_s`` on, each painted upon, with noise."""
+    empty = road()
+    grains = np.random.default_rng(1).normal(0, noise, (7 if noise else 0, *empty.shape))
+    for index in range(round(end_s * fps)):
+        t = index / fps
+        image = paint(empty.copy(), t)
+        if noise:
+            image = np.clip(image + grains[index * 3 % 7], 0, 255).astype(np.uint8)
+        yield Frame("c", index, start_s + t, image)
+
+
+def watch(frames: Iterable[Frame], finder: Finder | None = None) -> dict[float, Detections]:
+    """What is found, by time; by motion alone unless told otherwise."""
+    detector = finder or MotionDetector()
+    return {frame.ts: detector.find(frame) for frame in frames}
+
+
+def passing(speed: float = 100.0, colour: tuple[int, ...] = WHITE) -> Painter:
+    """A vehicle that comes once the road is known."""
+
+    def paint(image: Image, t: float) -> Image:
+        if t < LEARNT_S:
+            return image
+        return block(image, (t - LEARNT_S) * speed, 150, colour=colour)
+
+    return paint
+
+
+def overlap(a: np.ndarray, b: tuple[float, ...]) -> float:
+    """IoU of two boxes."""
+    w = min(a[2], b[2]) - max(a[0], b[0])
+    h = min(a[3], b[3]) - max(a[1], b[1])
+    common = max(0.0, w) * max(0.0, h)
+    return common / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common)

@@ -1,8 +1,6 @@
-"""What moves: painted vehicles on a painted road, noise, light, waiting, and any frame rate."""
+"""What moves: painted vehicles on a painted road, noise, shapes, colours, and any frame rate."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -10,70 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.vision.painted import (
+    FILM_SIZE,
+    LEARNT_S,
+    WHITE,
+    block,
+    film,
+    overlap,
+    passing,
+    watch,
+)
+from vision.background import LEARN_S
 from vision.errors import DetectorError
-from vision.foreground import LEARN_S, MELT_S, MotionDetector
-from vision.types import Detections, Frame, Image
-
-SIZE = (640, 360)
-LEARNT_S = LEARN_S + 1.0
-"""By then the road is known at every rate of these tests."""
-WHITE = (230, 230, 230)
-Painter = Callable[[Image, float], Image]
-
-
-def road(size: tuple[int, int] = SIZE, seed: int = 0) -> Image:
-    """An empty road: grey with a coarse grain."""
-    w, h = size
-    grain = np.random.default_rng(seed).normal(100, 12, (h // 8 + 1, w // 8 + 1, 3))
-    smooth = cv2.resize(grain.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    return np.clip(smooth, 0, 255).astype(np.uint8)
-
-
-def block(
-    image: Image, x: float, y: float, w: int = 80, h: int = 50, colour: tuple[int, ...] = WHITE
-) -> Image:
-    """A vehicle: a rectangle whose top left corner is at x, y."""
-    cv2.rectangle(image, (round(x), round(y)), (round(x) + w - 1, round(y) + h - 1), colour, -1)
-    return image
-
-
-def film(
-    paint: Painter, *, fps: float = 10, end_s: float = 6.0, noise: float = 0.0, start_s: float = 0.0
-) -> Iterator[Frame]:
-    """Pictures of the road from ``start_s`` on, each painted upon, with noise."""
-    empty = road()
-    grains = np.random.default_rng(1).normal(0, noise, (7 if noise else 0, *empty.shape))
-    for index in range(round(end_s * fps)):
-        t = index / fps
-        image = paint(empty.copy(), t)
-        if noise:
-            image = np.clip(image + grains[index * 3 % 7], 0, 255).astype(np.uint8)
-        yield Frame("c", index, start_s + t, image)
-
-
-def watch(frames: Iterator[Frame]) -> dict[float, Detections]:
-    """What is found, by time."""
-    detector = MotionDetector()
-    return {frame.ts: detector.find(frame) for frame in frames}
-
-
-def passing(speed: float = 100.0, colour: tuple[int, ...] = WHITE) -> Painter:
-    """A vehicle that comes once the road is known."""
-
-    def paint(image: Image, t: float) -> Image:
-        if t < LEARNT_S:
-            return image
-        return block(image, (t - LEARNT_S) * speed, 150, colour=colour)
-
-    return paint
-
-
-def overlap(a: np.ndarray, b: tuple[float, ...]) -> float:
-    """IoU of two boxes."""
-    w = min(a[2], b[2]) - max(a[0], b[0])
-    h = min(a[3], b[3]) - max(a[1], b[1])
-    common = max(0.0, w) * max(0.0, h)
-    return common / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common)
+from vision.foreground import MotionDetector
+from vision.types import Frame, Image
 
 
 def test_an_empty_road_shows_nothing() -> None:
@@ -95,7 +43,7 @@ def test_a_vehicle_is_where_it_is(colour: tuple[int, ...], noise: float) -> None
         x = (t - LEARNT_S) * 100
         if t < LEARNT_S:
             assert len(detections) == 0
-        elif 0 < x < SIZE[0] - 80:
+        elif 0 < x < FILM_SIZE[0] - 80:
             assert len(detections) == 1, t
             assert overlap(detections.xyxy[0], (x, 150, x + 80, 200)) > 0.85
             assert detections.score[0] > 0.9
@@ -142,87 +90,6 @@ def test_one_that_is_no_rectangle_is_one() -> None:
     assert len(last) == 1
 
 
-@pytest.mark.parametrize("factor", [0.5, 0.7, 1.3, 1.8])
-@pytest.mark.parametrize("gradual", [False, True])
-def test_another_light_is_nothing_and_vehicles_are_found_after_it(
-    factor: float, gradual: bool
-) -> None:
-    change_s, come_s = 4.0, 8.0
-
-    def paint(image: Image, t: float) -> Image:
-        if t >= come_s:
-            block(image, (t - come_s) * 100, 150)
-        share = min(1.0, max(0.0, t - change_s)) if gradual else float(t >= change_s)
-        return np.clip(image * (1 + (factor - 1) * share), 0, 255).astype(np.uint8)
-
-    found = watch(film(paint, end_s=12))
-    assert not any(len(d) for t, d in found.items() if t < come_s)
-    later = [len(d) for t, d in found.items() if t > come_s + 0.5]
-    assert later
-    assert set(later) == {1}
-
-
-def test_another_view_is_nothing_until_it_is_learnt() -> None:
-    # as light as the road, and nowhere like it
-    stripes = np.indices(SIZE[::-1]).sum(axis=0) // 40 % 2 * 100 + 50
-    other = np.repeat(stripes[..., None], 3, axis=2).astype(np.uint8)
-
-    def paint(image: Image, t: float) -> Image:
-        if t >= 8:
-            return block(other.copy(), (t - 8) * 100, 150)
-        return image if t < 4 else other
-
-    found = watch(film(paint, end_s=10))
-    assert not any(len(d) for t, d in found.items() if t < 8)
-    assert any(len(d) for t, d in found.items() if t > 8.5)
-
-
-@pytest.mark.parametrize("fps", [5, 25])
-@pytest.mark.parametrize(("pause_s", "seen"), [(0.2, True), (15.0, False)])
-def test_the_road_follows_in_its_time_at_any_frame_rate(
-    fps: int, pause_s: float, seen: bool
-) -> None:
-    # Neither step is an object by itself; together they are, while the first is still known.
-    def paint(image: Image, t: float) -> Image:
-        part = image[:120, :200]
-        part += np.uint8(12 * (t >= LEARNT_S) + 20 * (t >= LEARNT_S + pause_s - 0.01))
-        return image
-
-    found = watch(film(paint, fps=fps, end_s=LEARNT_S + pause_s + 0.3))
-    assert any(map(len, found.values())) is seen
-
-
-def test_exposure_that_follows_a_vehicle_hides_it_not() -> None:
-    def paint(image: Image, t: float) -> Image:
-        image = passing()(image, t)
-        darker = 1 - 0.25 * min(1.0, max(0.0, t - LEARNT_S))
-        return (image * darker).astype(np.uint8)
-
-    found = watch(film(paint, end_s=LEARNT_S + 4))
-    assert {len(d) for t, d in found.items() if t > LEARNT_S + 0.1} == {1}
-
-
-@pytest.mark.parametrize("fps", [4, 10])
-def test_who_stands_melts_after_the_stated_time_and_no_sooner(fps: int) -> None:
-    def paint(image: Image, t: float) -> Image:
-        return block(image, 200, 150) if t >= LEARNT_S else image
-
-    found = watch(film(paint, fps=fps, end_s=LEARNT_S + MELT_S + 3))
-    stood = {t - LEARNT_S: len(d) for t, d in found.items() if t >= LEARNT_S}
-    assert all(n == 1 for since_s, n in stood.items() if since_s < MELT_S - 0.5)
-    assert all(n == 0 for since_s, n in stood.items() if since_s > MELT_S + 0.5)
-
-
-def test_a_gap_melts_nothing() -> None:
-    detector = MotionDetector()
-    for frame in film(passing(), end_s=LEARNT_S + 1):
-        found = detector.find(frame)
-    assert len(found) == 1
-    for later in (1, 2, 3):
-        ts = frame.ts + 10 * MELT_S + later / 10
-        assert len(detector.find(Frame("c", frame.index + later, ts, frame.image))) == 1
-
-
 @settings(max_examples=15)
 @given(
     fps=st.sampled_from([4, 5, 8, 12, 25]),
@@ -232,16 +99,11 @@ def test_a_gap_melts_nothing() -> None:
 def test_the_frame_rate_and_the_hour_change_nothing(fps: int, speed: float, start_s: float) -> None:
     for t, found in watch(film(passing(speed), fps=fps, start_s=start_s)).items():
         x = (t - start_s - LEARNT_S) * speed
-        if -1e-6 <= x < SIZE[0] - 80:
+        if -1e-6 <= x < FILM_SIZE[0] - 80:
             assert len(found) == 1
             assert overlap(found.xyxy[0], (x, 150, x + 80, 200)) > 0.8
         elif x < 0:
             assert len(found) == 0
-
-
-def test_vehicles_that_pass_while_the_road_is_learnt_leave_nothing_behind() -> None:
-    found = watch(film(lambda image, t: block(image, t * 300, 150), end_s=5))
-    assert {len(d) for t, d in found.items() if t > LEARNT_S} == {0}
 
 
 def test_another_size_is_learnt_anew() -> None:
@@ -283,6 +145,6 @@ def test_pictures_that_are_written_over_do_no_harm() -> None:
 
 
 def test_it_knows_vehicles_alone() -> None:
-    assert MotionDetector().wanted == MotionDetector(["vehicle"]).wanted == ("vehicle",)
-    with pytest.raises(DetectorError, match="class 'car': motion finds 'vehicle' alone"):
+    assert MotionDetector().wanted == MotionDetector(["moving"]).wanted == ("moving",)
+    with pytest.raises(DetectorError, match="class 'car': motion finds 'moving' alone"):
         MotionDetector(["car"])

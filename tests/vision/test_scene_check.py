@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.scene import Line, RuleConfig, Scene, Zone
+from vision.scene import Line, Region, RuleConfig, Scene, Zone
 from vision.scene_check import check_scene
 
 WATCH = RuleConfig("watch", "intrusion", "zone", ("person",), None)
@@ -127,3 +127,76 @@ def test_an_empty_scene_does_nothing() -> None:
     assert check_scene(Scene((640, 352))) == [
         "the scene draws no line and no zone, so nothing is counted or watched: draw one"
     ]
+
+
+def in_region(region: Region, *, points: Sequence[Sequence[float]], size: tuple[int, int]) -> str:
+    scene = Scene(size, lines=(line(*map(list, points)),), region=region)
+    return " | ".join(check_scene(scene))
+
+
+FAR_LINE = [[200, 100], [440, 100]]
+
+
+@pytest.mark.parametrize(
+    ("region", "warning"),
+    [
+        (None, ""),
+        ("auto", ""),
+        ((120, 40, 400, 120), ""),
+        # along a border of the picture it is not the region that cuts off
+        ((200, 40, 240, 120), ""),
+        ((0, 0, 640, 120), ""),
+        ((220, 40, 400, 120), "reaches beyond the region"),
+        ((120, 40, 300, 120), "reaches beyond the region"),
+        ((120, 110, 400, 120), "reaches beyond the region"),
+        ((120, 0, 400, 95), "reaches beyond the region"),
+        ((120, 82, 400, 120), "upper border of the region"),
+        ((120, 40, 400, 67), "lower border of the region"),
+        ((0, 0, 640, 352), "the region is the whole picture"),
+    ],
+)
+def test_a_line_and_the_region(region: Region, warning: str) -> None:
+    found = in_region(region, points=FAR_LINE, size=(640, 352))
+    assert warning in found
+    assert bool(found) == bool(warning)
+
+
+@pytest.mark.parametrize(
+    ("region", "points", "border", "px"),
+    [
+        ((300, 40, 200, 200), [[303, 80], [301, 160]], "left", 6),
+        ((300, 40, 200, 200), [[497, 80], [499, 160]], "right", 6),
+        ((0, 40, 640, 200), [[200, 43], [400, 45]], "upper", 19),
+        ((0, 40, 640, 200), [[200, 236], [400, 236]], "lower", 8),
+    ],
+)
+def test_a_line_along_a_border_of_the_region_says_how_far(
+    region: Region, points: list[list[float]], border: str, px: int
+) -> None:
+    assert in_region(region, points=points, size=(640, 352)) == (
+        f"line 'line' runs along the {border} border of the region, where objects are cut off: "
+        f"move that border at least {px} px away from it"
+    )
+
+
+def test_a_zone_and_the_region() -> None:
+    zone = Zone("zone", np.array(YARD, np.float64))
+
+    def found(region: Region) -> list[str]:
+        return check_scene(Scene((640, 352), zones=(zone,), rules=(WATCH,), region=region))
+
+    assert found((150, 40, 300, 200)) == []
+    assert found((200, 50, 200, 150)) == [], "it may touch the borders"
+    assert found((150, 40, 300, 150)) == [
+        (
+            "zone 'zone' reaches beyond the region, where nothing is found: make the region "
+            "larger, or write 'region: auto'"
+        )
+    ]
+
+
+def test_an_automatic_region_that_leaves_nothing_out() -> None:
+    assert in_region("auto", points=[[30, 60], [600, 330]], size=(640, 352)) == (
+        "the region around all lines and zones is nearly the whole picture, so all of it is "
+        "analysed: remove 'region'"
+    )

@@ -272,7 +272,10 @@ def test_a_database_of_the_version_before_gets_the_tables(tmp_path: Path) -> Non
         store.record([alert(revision=123_456_789)])
     with closing(sqlite3.connect(tmp_path / "matakota.db")) as database:
         for statement in (
-            *(f"DROP TABLE {table}" for table in ("city", "configured_cameras", "scenes")),
+            *(
+                f"DROP TABLE {table}"
+                for table in ("city", "configured_cameras", "scenes", "late_counts")
+            ),
             *(f"ALTER TABLE keys DROP COLUMN {column}" for column in ("kind", "expires_at")),
             "UPDATE alembic_version SET version_num = '0001'",
         ):

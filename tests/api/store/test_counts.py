@@ -95,6 +95,55 @@ def test_other_cameras_do_not_count(store: Store) -> None:
     ) == []  # fmt: skip
 
 
+def lates(store: Store, minutes: int, seconds: int) -> set[tuple[int, str, str, int]]:
+    rows = sums(store, minutes, seconds)
+    return {
+        (r.start_ts - START, r.passage.line, r.passage.direction, r.late) for r in rows if r.late
+    }
+
+
+def test_who_came_late_is_beside_the_counts(store: Store) -> None:
+    late = ({"line": "gate", "direction": "in", "count": 2},)
+    store.record([
+        counted(0, {IN_CAR: 5}, late=late),
+        counted(60, late=({"line": "gate", "direction": "out", "count": 1}, *late)),
+        counted(120),
+        counted(0, {IN_CAR: 9}, camera="north", late=late),
+    ])  # fmt: skip
+    assert lates(store, 3, 60) == {
+        (0, "gate", "in", 2),
+        (60, "gate", "in", 2),
+        (60, "gate", "out", 1),
+    }
+    assert lates(store, 15, 900) == {(0, "gate", "in", 4), (0, "gate", "out", 1)}
+    assert cars(sums(store, 1)) == [(5, 60.0, 1)]
+    store.record([counted(0, {IN_CAR: 6}, version=2), counted(60, version=1)])
+    assert lates(store, 3, 60) == {(60, "gate", "in", 2), (60, "gate", "out", 1)}
+
+
+def test_a_movement_is_counted_like_a_line_of_many_directions(store: Store) -> None:
+    ways = ("a → b", "a → unknown", "unknown → b", "unknown → unknown")
+    row = ("junction", "a → b", "car")
+    store.record([counted(0, {row: 3}, lines={"junction": ways} | LINES)])
+    rows = sums(store, 1)
+    assert len(rows) == (4 + 2) * len(CLASSES)
+    assert [r.count for r in rows if r.passage == row] == [3]
+    assert {r.passage.direction for r in sums(store, 1, line="junction")} == set(ways)
+
+
+def test_a_database_of_the_version_before_keeps_its_counts(url: str) -> None:
+    with Store.open(url) as store:
+        store.record([counted(0, {IN_CAR: 3})])
+        with store._database.write() as connection:
+            connection.exec_driver_sql("DROP TABLE late_counts")
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
+    with Store.open(url) as store:
+        assert cars(sums(store, 1)) == [(3, 60.0, 1)]
+        late = ({"line": "gate", "direction": "in", "count": 2},)
+        store.record([counted(0, {IN_CAR: 4}, version=2, late=late)])
+        assert lates(store, 1, 60) == {(0, "gate", "in", 2)}
+
+
 def test_layouts_are_kept_once(store: Store) -> None:
     store.record([counted(60 * n) for n in range(20)])
     with store._database.read() as connection:
