@@ -6,6 +6,7 @@ Everything is (n, m): n boxes found in a picture by m tracks where they are expe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,8 @@ from scipy.optimize import linear_sum_assignment
 
 from vision.types import BoolArray
 
-Table = NDArray[np.floating]
-Rows = NDArray[np.intp]
+Floats: TypeAlias = NDArray[np.floating]
+Rows: TypeAlias = NDArray[np.intp]
 
 DIRECTION = 0.1
 """Weight of the direction: what a pair gains that lies ahead of the track, and loses behind it
@@ -29,6 +30,10 @@ MIN_HEIGHT = 0.7
 GATE = 16.0
 """The largest squared distance from where a track is expected, in its own uncertainty (4
 standard deviations)."""
+OUTGROWN = 1.25
+"""A box that is by so much larger than its track may hold another."""
+TOUCHES = 0.6
+"""Which lies within it by this part of its own."""
 EVEN = 0.5
 """How far from where an even speed would have it a third box may lie, in mean sides."""
 MIN_SHIFTED = 4
@@ -43,20 +48,23 @@ class Fit:
     """How boxes and tracks fit: ``overlap`` (IoU), ``height`` (the smaller by the larger), and
     ``near``, the pairs within ``GATE``."""
 
-    overlap: Table
-    height: Table
+    overlap: Floats
+    height: Floats
     near: BoolArray
 
 
-def centred(xyxy: NDArray[np.floating]) -> NDArray[np.float64]:
+def centred(xyxy: NDArray[np.floating]) -> Floats:
     """Boxes (n, 4) xyxy as centre x, centre y, width, height."""
-    low, high = xyxy[:, :2].astype(np.float64), xyxy[:, 2:].astype(np.float64)
-    return np.concatenate([(low + high) / 2, high - low], axis=1)
+    found = np.empty(xyxy.shape)
+    found[:, :2] = xyxy[:, :2]
+    found[:, :2] += xyxy[:, 2:]
+    found[:, :2] /= 2
+    found[:, 2:] = xyxy[:, 2:]
+    found[:, 2:] -= xyxy[:, :2]
+    return found
 
 
-def fit(
-    found: NDArray[np.float64], expected: NDArray[np.float64], spread: NDArray[np.float64]
-) -> Fit:
+def fit(found: Floats, expected: Floats, spread: Floats) -> Fit:
     """Boxes ``found`` (n, 4) and ``expected`` (m, 4), centred; ``spread`` (m, 2) px² is the
     variance of a measurement about the expected centre."""
     overlap = iou_centred(found, expected)
@@ -67,12 +75,10 @@ def fit(
     return Fit(overlap, np.minimum(h, eh) / np.maximum(h, eh), near)
 
 
-def iou_centred(
-    a: NDArray[np.float64], b: NDArray[np.float64], grown: float = 0.0
-) -> NDArray[np.float64]:
+def iou_centred(a: Floats, b: Floats, grown: float = 0.0) -> Floats:
     """IoU (n, m) of centred boxes (n, 4) and (m, 4), each side longer by ``grown`` of itself at
     both ends."""
-    half_a, half_b = a[:, 2:] * (0.5 + grown), b[:, 2:] * (0.5 + grown)
+    half_a, half_b = a[:, 2:] * np.float32(0.5 + grown), b[:, 2:] * np.float32(0.5 + grown)
     w = _common(a[:, 0], half_a[:, 0], b[:, 0], half_b[:, 0])
     h = _common(a[:, 1], half_a[:, 1], b[:, 1], half_b[:, 1])
     common = w * h
@@ -81,31 +87,29 @@ def iou_centred(
 
 
 def _common(
-    a: NDArray[np.float64], half_a: NDArray[np.float64],
-    b: NDArray[np.float64], half_b: NDArray[np.float64],
-) -> NDArray[np.float64]:  # fmt: skip
+    a: Floats, half_a: Floats,
+    b: Floats, half_b: Floats,
+) -> Floats:  # fmt: skip
     """The common length (n, m) of intervals about ``a`` (n,) and ``b`` (m,)."""
     low = np.maximum.outer(a - half_a, b - half_b)
     high = np.minimum.outer(a + half_a, b + half_b)
-    return np.maximum(high - low, 0)
+    return np.asarray(np.maximum(high - low, 0))
 
 
 def ahead(
-    found: NDArray[np.float64], behind: NDArray[np.float64], speed: NDArray[np.float64],
-    side: NDArray[np.float64],
-) -> NDArray[np.float64]:  # fmt: skip
-    """-1..1 (n, m): the cosine between a track's ``speed`` (m, 2) px/s and the way to a box from
-    ``behind`` (m, 2), where the track was some moments ago; less for a track that hardly moves
-    (``side`` (m,) px is its mean side)."""
-    dx = found[:, 0, None] - behind[None, :, 0]
-    dy = found[:, 1, None] - behind[None, :, 1]
-    pace = np.hypot(speed[:, 0], speed[:, 1])
-    weight = np.minimum(pace / np.maximum(SURE_SPEED * side, 1e-9), 1) / np.maximum(pace, 1e-9)
-    along = dx * (speed[:, 0] * weight)[None] + dy * (speed[:, 1] * weight)[None]
-    return np.asarray(along / np.maximum(np.sqrt(dx * dx + dy * dy), 1e-9))
+    dx: Floats, dy: Floats, speed: Floats,
+    side: Floats,
+) -> Floats:  # fmt: skip
+    """-1..1 (n, m): the cosine between a track's ``speed`` (m, 2) px/s and the way ``dx``, ``dy``
+    (n, m) px to a box from where the track was some moments ago; less for a track that hardly
+    moves (``side`` (m,) px is its mean side)."""
+    vx, vy = speed[:, 0], speed[:, 1]
+    weight = 1 / np.maximum(np.sqrt(vx * vx + vy * vy), SURE_SPEED * side)
+    along = dx * (vx * weight) + dy * (vy * weight)
+    return np.asarray(along / np.sqrt(dx * dx + dy * dy + 1e-12))
 
 
-def assign(value: Table, floor: float) -> tuple[Rows, Rows]:
+def assign(value: Floats, floor: float) -> tuple[Rows, Rows]:
     """Pairs (rows, columns) of the best total ``value`` (n, m), each above ``floor`` (Hungarian
     method)."""
     good = value > floor
@@ -117,8 +121,56 @@ def assign(value: Table, floor: float) -> tuple[Rows, Rows]:
     return rows[chosen], columns[chosen]
 
 
+def only(value: Floats, floor: float) -> tuple[Rows, Rows]:
+    """Pairs (rows, columns) of a ``value`` (n, m) above ``floor`` that have no rival."""
+    good = value > floor
+    alone = good & (good.sum(axis=1) == 1)[:, None] & (good.sum(axis=0) == 1)
+    rows, columns = np.nonzero(alone)
+    return rows, columns
+
+
+def merged(
+    found: Floats, owner: Rows, expected: Floats, waiting: Rows
+) -> list[tuple[int, int, Floats]]:
+    """Tracks whose objects touch, and were found as one.
+
+    ``found`` (n, 4) are centred boxes, ``owner`` (n,) the row of each or -1, ``expected`` (m, 4)
+    where the tracks should be, ``waiting`` (k,) the rows that have no box. Returns (box, row, part
+    of that box) for each waiting row that mostly lies within a box that has outgrown its owner,
+    and for that owner.
+    """
+    owned = np.flatnonzero(owner >= 0)
+    area = expected[:, 2] * expected[:, 3]
+    grew = found[owned, 2] * found[owned, 3] > OUTGROWN * area[owner[owned]]
+    wide = owned[grew]
+    if not len(wide) or not len(waiting):
+        return []
+    half, need = found[wide, 2:] / 2, expected[waiting, 2:] / 2
+    common = _common(found[wide, 0], half[:, 0], expected[waiting, 0], need[:, 0]) * _common(
+        found[wide, 1], half[:, 1], expected[waiting, 1], need[:, 1]
+    )
+    inside = common / np.maximum(area[waiting], 1e-9)
+    parts: list[tuple[int, int, Floats]] = []
+    for k, row in enumerate(waiting.tolist()):
+        i = int(inside[:, k].argmax())
+        if inside[i, k] < TOUCHES:
+            continue
+        box = int(wide[i])
+        for each in (int(owner[box]), row):
+            if all((box, each) != known[:2] for known in parts):
+                parts.append((box, each, _within(expected[each], found[box])))
+    return parts
+
+
+def _within(box: Floats, outer: Floats) -> Floats:
+    """The centred ``box`` (4,), moved into ``outer`` and no larger."""
+    size = np.minimum(box[2:], outer[2:])
+    room = (outer[2:] - size) / 2
+    return np.concatenate([np.clip(box[:2], outer[:2] - room, outer[:2] + room), size])
+
+
 def leaps(
-    found: NDArray[np.float64], begun: NDArray[np.float64], begun_s: NDArray[np.float64],
+    found: Floats, begun: Floats, begun_s: Floats,
     same: BoolArray, *, sides_per_s: float, least_ratio: float,
 ) -> list[tuple[int, int, int]]:  # fmt: skip
     """Second boxes of beginnings whose speed is unknown, and who move by more than their size.
@@ -154,21 +206,19 @@ def leaps(
     return taken
 
 
-def _alike(a: NDArray[np.float64], b: NDArray[np.float64], least: float) -> BoolArray:
+def _alike(a: Floats, b: Floats, least: float) -> BoolArray:
     side_a, side_b = np.sqrt(a[:, 2] * a[:, 3]), np.sqrt(b[:, 2] * b[:, 3])
     ratio = side_a[:, None] / np.maximum(side_b[None], 1e-9)
     return np.asarray((ratio > least) & (ratio < 1 / least))
 
 
-def _reach(
-    a: NDArray[np.float64], b: NDArray[np.float64], seconds: NDArray[np.float64], speed: float
-) -> BoolArray:
+def _reach(a: Floats, b: Floats, seconds: Floats, speed: float) -> BoolArray:
     far = np.hypot(a[:, 0, None] - b[None, :, 0], a[:, 1, None] - b[None, :, 1])
     return np.asarray(far <= speed * (seconds * np.sqrt(b[:, 2] * b[:, 3]))[None])
 
 
 def _even_steps(
-    found: NDArray[np.float64], begun: NDArray[np.float64], begun_s: NDArray[np.float64],
+    found: Floats, begun: Floats, begun_s: Floats,
     middle: Rows, pairs: BoolArray, least_ratio: float,
 ) -> list[tuple[int, int, int]]:  # fmt: skip
     """(box, index into ``middle``, older beginning), the evenest first, where the way from the
@@ -189,17 +239,22 @@ def _even_steps(
     return [(int(i[o]), int(j[o]), int(older[k[o]])) for o in order]
 
 
-def camera_shift(off: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def camera_shift(off: Floats) -> Floats | None:
     """By how much (2,), px, the camera turned, if it did: the median of where tracks were found,
     ``off`` (k, 2) px from where they were expected. None where too few say so, or they differ:
     one car that brakes moves no camera."""
     if len(off) < MIN_SHIFTED:
         return None
-    middle = np.median(off, axis=0)
-    differ = np.median(np.abs(off - middle), axis=0)
+    middle = _median(off)
+    differ = _median(np.abs(off - middle))
     if (np.abs(middle) <= SHIFT_SURE * differ / np.sqrt(len(off))).all():
         return None
-    return np.asarray(middle)
+    return middle
+
+
+def _median(values: Floats) -> Floats:
+    """The (upper) median of each column; numpy's own takes ten times as long."""
+    return np.asarray(np.sort(values, axis=0)[len(values) // 2])
 
 
 _NONE: Rows = np.zeros(0, np.intp)

@@ -80,6 +80,10 @@ DARK = np.float32(8)
 _OPEN = np.ones((3, 3), np.uint8)
 _CLOSE = np.ones((5, 5), np.uint8)
 _GREY = np.arange(256, dtype=np.float64)
+_IN_SHADOW, _IN_LIGHT = (
+    np.clip(np.rint(128 + (_GREY - 128) * ratio), 0, 255).astype(np.uint8)
+    for ratio in (DARKEST, LIGHTEST)
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,8 +135,7 @@ class Background:
         expected = _image(cv2.LUT(remembered, curve))
         by_luma = _beyond_neighbours(luma, expected)
         by_chroma = np.maximum(
-            cv2.absdiff(planes[1], _levels(self._chroma[0])),
-            cv2.absdiff(planes[2], _levels(self._chroma[1])),
+            _beyond_light(planes[1], self._chroma[0]), _beyond_light(planes[2], self._chroma[1])
         )
         limit = np.maximum(_levels(self._noise[0], NOISE_FACTOR), np.uint8(MIN_LUMA))
         tint = np.maximum(_levels(self._noise[1], NOISE_FACTOR), np.uint8(MIN_CHROMA))
@@ -293,6 +296,15 @@ def _beyond_neighbours(luma: Image, expected: Image) -> Image:
     beside it: leaves that sway and cameras that tremble by a pixel differ little."""
     lightest, darkest = cv2.dilate(expected, _OPEN), cv2.erode(expected, _OPEN)
     return _image(cv2.max(cv2.subtract(luma, lightest), cv2.subtract(darkest, luma)))
+
+
+def _beyond_light(chroma: Image, expected: FloatArray) -> Image:
+    """(h, w) by how much each pixel's chroma is beyond what light and shadow make of the view's:
+    they change it as they change the luma."""
+    level = _levels(expected)
+    dark, light = cv2.LUT(level, _IN_SHADOW), cv2.LUT(level, _IN_LIGHT)
+    most, least = cv2.max(dark, light), cv2.min(dark, light)
+    return _image(cv2.max(cv2.subtract(chroma, most), cv2.subtract(least, chroma)))
 
 
 def _tone(luma: Image, remembered: Image, covered: BoolArray) -> tuple[float, Image]:

@@ -1,7 +1,8 @@
 """What a track was, known once it is over: its boxes at every picture, from its first on.
 
 A beginning becomes a track with its third box, and who was hidden is found again later; a history
-has the boxes of both, those of a gap interpolated between the sightings around it.
+has the boxes of both, those of a gap interpolated between the sightings around it. All are
+smoothed by what comes before and after them, which nobody knows at the moment itself.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ from numpy.typing import NDArray
 
 from vision.types import BoolArray, FloatArray, Track, Tracked
 
+SMOOTH_S = 0.3
+"""Standard deviation of the Gaussian weights of a box's neighbours in time."""
+REACH = 3.0
+"""Neighbours further away than so many of these weigh nothing."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
     """One track from its first sighting to its last: ``ts`` (k,) float64 the times of all pictures
-    between, ``xyxy`` (k, 4) float32 px its boxes, ``seen`` (k,) where it was seen and not
-    interpolated."""
+    between, ``xyxy`` (k, 4) float32 px its boxes, smoothed, ``seen`` (k,) where it was seen and
+    not interpolated."""
 
     id: int
     class_name: str
@@ -61,7 +67,7 @@ class Histories:
             id=track_id,
             class_name=grown.class_name,
             ts=times[picture],
-            xyxy=np.stack(filled, axis=1).astype(np.float32),
+            xyxy=_smoothed(times[picture], np.stack(filled, axis=1)).astype(np.float32),
             seen=np.isin(picture, seen_at),
         )
 
@@ -85,3 +91,21 @@ class _Growing:
         half = sizes[:, 0] / 2
         rows = [track.first_ts + seconds, x - half, foot - sizes[:, 1], x + half, foot]
         self.parts.append(np.stack(rows, axis=1))
+
+
+def _smoothed(ts: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Boxes (k, 4) by local linear regression over their times ``ts`` (k,) (Cleveland 1979,
+    with Gaussian weights): an even motion stays what it is, up to its ends."""
+    first = np.searchsorted(ts, ts - REACH * SMOOTH_S)
+    last = np.searchsorted(ts, ts + REACH * SMOOTH_S, side="right")
+    at = first[:, None] + np.arange((last - first).max())[None, :]
+    inside = at < last[:, None]
+    at = np.minimum(at, len(ts) - 1)
+    away = ts[at] - ts[:, None]
+    weight = np.where(inside, np.exp(-0.5 * (away / SMOOTH_S) ** 2), 0)
+    s0, s1, s2 = weight.sum(axis=1), (weight * away).sum(axis=1), (weight * away**2).sum(axis=1)
+    spread = s0 * s2 - s1 * s1
+    sloped = spread > 1e-9
+    share = weight * (s2[:, None] - s1[:, None] * away) / np.where(sloped, spread, 1)[:, None]
+    share = np.where(sloped[:, None], share, weight / s0[:, None])
+    return np.asarray(np.einsum("km,kmc->kc", share, boxes[at]))

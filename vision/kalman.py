@@ -7,19 +7,20 @@ Wojke et al. 2017 (DeepSORT), here per second instead of per frame.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.association import centred
 from vision.types import BoolArray, FloatArray
 
-Rows = NDArray[np.intp]
+Rows: TypeAlias = NDArray[np.intp]
+Boxes: TypeAlias = NDArray[np.floating]
+"""Centred: x, y, width, height in columns."""
 
 MEASURED = 0.1
 """Standard deviation of a measured box, in mean sides."""
-START_SPEED = 2.0
+START_SPEED = 3.0
 """Standard deviation of a new box's speed, in mean sides a second."""
 DRIFT = 0.15
 """Random walk of the place, mean sides per square root of a second."""
@@ -36,113 +37,101 @@ class BoxFilter:
     """Rows are boxes; the owner adds, keeps and updates rows by index."""
 
     def __init__(self) -> None:
-        self._place = np.zeros((0, 4))
-        self._speed = np.zeros((0, 4))
-        self._pp = np.zeros((0, 4))
-        self._pv = np.zeros((0, 4))
-        self._vv = np.zeros((0, 4))
+        # place, speed, and the (co)variances place-place, place-speed, speed-speed
+        self._state = np.zeros((5, 0, 4))
 
-    def add(self, xyxy: NDArray[np.floating[Any]]) -> None:
-        """New rows at boxes (n, 4), speed unknown."""
-        place = centred(xyxy)
-        unit = _unit(place)
-        self._place = np.concatenate([self._place, place])
-        self._speed = np.concatenate([self._speed, np.zeros_like(place)])
-        self._pp = np.concatenate([self._pp, np.tile((MEASURED * unit) ** 2, (1, 4))])
-        self._pv = np.concatenate([self._pv, np.zeros_like(place)])
-        self._vv = np.concatenate([self._vv, (START_SPEED * unit * _PACE) ** 2])
+    def add(self, boxes: Boxes) -> None:
+        """New rows at centred boxes (n, 4), speed unknown."""
+        fresh = np.zeros((5, *boxes.shape))
+        squared = _squared(boxes)
+        fresh[0] = boxes
+        fresh[2] = MEASURED**2 * squared
+        fresh[4] = START_SPEED**2 * squared * _PACE2
+        self._state = np.concatenate([self._state, fresh], axis=1)
 
     def predict(self, seconds: float) -> None:
         """Move every row ``seconds`` ahead."""
-        if seconds <= 0 or not len(self._place):
+        place, speed, pp, pv, vv = self._state
+        if seconds <= 0 or not len(place):
             return
-        unit = _unit(self._place) * _PACE
-        drift, swerve = (DRIFT * unit) ** 2, (SWERVE * unit) ** 2
-        self._place += self._speed * seconds
+        noise = _squared(place) * _PACE2
+        place += speed * seconds
         # a box must not shrink through zero while nobody sees it
-        self._place[:, 2:] = np.maximum(self._place[:, 2:], 1)
-        self._pp += (
-            2 * seconds * self._pv
-            + seconds**2 * self._vv
-            + drift * seconds
-            + swerve * seconds**3 / 3
-        )
-        self._pv += seconds * self._vv + swerve * seconds**2 / 2
-        self._vv += swerve * seconds
+        np.maximum(place[:, 2:], 1, out=place[:, 2:])
+        pp += (2 * pv + vv * seconds) * seconds
+        pp += noise * (DRIFT**2 * seconds + SWERVE**2 * seconds**3 / 3)
+        pv += vv * seconds + noise * (SWERVE**2 * seconds**2 / 2)
+        vv += noise * (SWERVE**2 * seconds)
 
-    def update(self, rows: Rows, xyxy: NDArray[np.floating[Any]]) -> None:
-        """Correct ``rows`` (k,) by measured boxes (k, 4)."""
-        measured = centred(xyxy)
-        off = measured - self._place[rows]
-        noise = (MEASURED * _unit(measured)) ** 2
-        self._fade(rows, off**2 / (self._pp[rows] + noise))
-        total = self._pp[rows] + noise
-        gain_place, gain_speed = self._pp[rows] / total, self._pv[rows] / total
-        self._place[rows] += gain_place * off
-        self._speed[rows] += gain_speed * off
-        self._vv[rows] -= gain_speed * self._pv[rows]
-        self._pv[rows] *= 1 - gain_place
-        self._pp[rows] *= 1 - gain_place
-
-    def _fade(self, rows: Rows, surprise: NDArray[np.float64]) -> None:
-        """Doubt what was known of ``rows`` (k,) whose squared innovations (k, 4), in their own
-        variance, are larger than noise explains: who brakes, turns or comes near is followed at
-        once (Zhou and Frank 1996, strong tracking filter)."""
-        doubt = np.maximum(
-            np.stack([surprise[:, :2].sum(axis=1), surprise[:, 2:].sum(axis=1)], axis=1)
-            / (2 * SURPRISE),
-            1,
-        )
-        doubt = np.minimum(
-            np.concatenate([doubt[:, :1], doubt[:, :1], doubt[:, 1:], doubt[:, 1:]], axis=1),
-            MAX_DOUBT,
-        )
-        self._pp[rows] *= doubt
-        self._pv[rows] *= doubt
-        self._vv[rows] *= doubt
+    def update(self, rows: Rows, measured: Boxes) -> None:
+        """Correct ``rows`` (k,) by measured centred boxes (k, 4)."""
+        state = self._state[:, rows]
+        place, speed, pp, pv, vv = state
+        off = measured - place
+        noise = MEASURED**2 * _squared(measured)
+        state[2:] *= _doubt(off * off / (pp + noise))
+        total = pp + noise
+        gain_place, gain_speed = pp / total, pv / total
+        place += gain_place * off
+        speed += gain_speed * off
+        vv -= gain_speed * pv
+        pv *= 1 - gain_place
+        pp *= 1 - gain_place
+        self._state[:, rows] = state
 
     @property
-    def place(self) -> NDArray[np.float64]:
+    def place(self) -> Boxes:
         """Centre x, centre y, width, height (n, 4) px of all rows."""
-        return self._place
+        return np.asarray(self._state[0])
 
     @property
-    def speed(self) -> NDArray[np.float64]:
+    def speed(self) -> Boxes:
         """The speed (n, 2) of the centres, px/s."""
-        return self._speed[:, :2]
+        return np.asarray(self._state[1, :, :2])
 
-    def spread(self) -> NDArray[np.float64]:
+    def spread(self) -> Boxes:
         """The variance (n, 2) px² of a measured centre about the expected one."""
-        return np.asarray(self._pp[:, :2] + (MEASURED * _unit(self._place)) ** 2)
+        return np.asarray(self._state[2, :, :2] + MEASURED**2 * _squared(self._state[0]))
 
-    def shift(self, by: NDArray[np.float64]) -> None:
+    def shift(self, by: Boxes) -> None:
         """Move every row by (2,) px: the camera turned."""
-        self._place[:, :2] += by
+        self._state[0, :, :2] += by
 
     def boxes(self) -> FloatArray:
         """Boxes (n, 4) xyxy of all rows."""
-        half = self._place[:, 2:] / 2
-        return np.concatenate(
-            [self._place[:, :2] - half, self._place[:, :2] + half], axis=1
-        ).astype(np.float32)
+        place = self._state[0]
+        half = place[:, 2:] / 2
+        found = np.empty(place.shape, np.float32)
+        found[:, :2], found[:, 2:] = place[:, :2] - half, place[:, :2] + half
+        return found
 
     def sane(self) -> BoolArray:
         """Rows (n,) whose values are finite."""
-        return np.asarray(np.isfinite(self._place).all(axis=1))
+        return np.asarray(np.isfinite(self._state[0]).all(axis=1))
 
     def freeze(self, rows: BoolArray) -> None:
         """Stop the rows of a mask: what stood still stays where it stood."""
-        self._speed[rows] = 0
+        self._state[1, rows] = 0
 
     def keep(self, mask: BoolArray) -> None:
         """Drop all rows outside ``mask`` (n,)."""
-        self._place, self._speed = self._place[mask], self._speed[mask]
-        self._pp, self._pv, self._vv = self._pp[mask], self._pv[mask], self._vv[mask]
+        self._state = self._state[:, mask]
 
 
-_PACE = np.array([1.0, 1.0, SIZE_SHARE, SIZE_SHARE])
+_PACE2 = np.array([1.0, 1.0, SIZE_SHARE, SIZE_SHARE]) ** 2
 
 
-def _unit(place: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean side (n, 1) of boxes (n, 4) cx, cy, w, h, px."""
-    return np.sqrt(np.maximum(place[:, 2:3] * place[:, 3:4], 1))
+def _squared(boxes: Boxes) -> Boxes:
+    """The mean side, squared, (n, 1) px² of centred boxes (n, 4)."""
+    return np.asarray(np.maximum(boxes[:, 2:3] * boxes[:, 3:4], 1))
+
+
+def _doubt(surprise: Boxes) -> Boxes:
+    """By what (k, 4) to doubt what is known of boxes whose squared innovations (k, 4), in their
+    own variance, are larger than noise explains: who brakes, turns or comes near is followed at
+    once (Zhou and Frank 1996, strong tracking filter)."""
+    doubt = np.empty_like(surprise)
+    doubt[:, :2] = surprise[:, 0:1] + surprise[:, 1:2]
+    doubt[:, 2:] = surprise[:, 2:3] + surprise[:, 3:4]
+    doubt /= 2 * SURPRISE
+    return np.minimum(np.maximum(doubt, 1, out=doubt), MAX_DOUBT, out=doubt)

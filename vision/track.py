@@ -10,8 +10,7 @@ flickers keeps its identity. One ``Tracker`` per camera; all state lives in the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,94 +26,27 @@ from vision.association import (
     fit,
     iou_centred,
     leaps,
+    merged,
+    only,
 )
 from vision.geometry import iou
 from vision.kalman import BoxFilter
+from vision.paths import Path
+from vision.tracksettings import TrackerSettings
 from vision.types import BoolArray, Detections, FloatArray, IntArray, Track
 
+__all__ = ["Tracker", "TrackerSettings"]
+
 Rows = NDArray[np.intp]
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
+Assign = Callable[[Floats, float], tuple[Rows, Rows]]
+RECENT_STEPS = 2.5
+"""Who was seen in one of the last two pictures is in sight, even where one was missed."""
 
 ANY_VOTE = 1e-3
 """A class that fits every group names a track only while no other does."""
 BEHIND_S = 0.2
 """A track's direction is seen from where it was so long ago, or up to twice as long."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrackerSettings:
-    """``low``, ``match`` and ``birth`` are scores and belong to the model: a box continues a
-    track from ``low`` on, with preference from ``match`` on, and begins one from ``birth`` on, or
-    together with many that are fainter."""
-
-    low: float
-    match: float
-    birth: float
-    confirm_hits: int = 3
-    """Boxes that make a beginning a track."""
-    faint_hits: float = 6.0
-    """Or, with none of ``birth``, boxes from ``match`` on whose scores come to so many times it."""
-    lost_s: float = 1.0
-    """How long a moving object may be out of sight."""
-    tentative_s: float = 0.3
-    """How long a beginning may be out of sight; one picture may always be missed."""
-    place_s: float = 60.0
-    """How long the place of something that stood still is remembered."""
-    still_s: float = 2.0
-    """How long it must have stood for that."""
-    still_share: float = 0.25
-    """Standing: the foot stayed within this part of the box's mean side."""
-    min_overlap: float = 0.1
-    """The least IoU of a box with where its track is expected."""
-    value_high: float = 0.2
-    value_low: float = 0.4
-    """The least value of a pair, for boxes from ``match`` and from ``low`` on."""
-    iou_high: float = 0.3
-    """Or its least IoU, where a track and a box are left over."""
-    iou_place: float = 0.5
-    """The least IoU with where it was last seen, of who was out of sight."""
-    buffer: float = 0.35
-    """Part of its sides by which a box grows on each side where a beginning's speed is unknown
-    (Yang et al. 2023, C-BIoU)."""
-    iou_buffered: float = 0.25
-    iou_buffered_moving: float = 0.4
-    """The least IoU of boxes grown so, for beginnings and for tracks."""
-    leap_sides_per_s: float = 15.0
-    """How fast a beginning may move before its speed is known, in mean sides a second: a
-    motorcycle at 60 km/h does about 10."""
-    leap_size: float = 0.6
-    """And how alike its two boxes must be: least ratio of their mean sides."""
-    duplicate_iou: float = 0.7
-    """A box that overlaps a box of a matched track, or a better birth, by more is no birth."""
-    max_path: int = 1024
-
-
-class _Path:
-    """A bounded, growing (k, 5) array of foot x, foot y, seconds, width, height whose handed-out
-    views never change."""
-
-    __slots__ = ("_end", "_limit", "_points", "_start")
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._points = np.empty((16, 5), np.float32)
-        self._start = self._end = 0
-
-    def add(self, row: FloatArray) -> None:
-        if self._end == len(self._points):
-            kept = self._points[
-                max(self._start, self._end - self._limit + self._limit // 4) : self._end
-            ]
-            grown = np.empty((max(32, len(kept) * 2), 5), np.float32)
-            grown[: len(kept)] = kept
-            self._points, self._start, self._end = grown, 0, len(kept)
-        self._points[self._end] = row
-        self._end += 1
-        if self._end - self._start > self._limit:
-            self._start = self._end - self._limit
-
-    def view(self) -> FloatArray:
-        return self._points[self._start : self._end]
 
 
 class Tracker:
@@ -147,7 +79,7 @@ class Tracker:
         self._votes = np.zeros((0, len(self.classes)))
         self._anchor = np.zeros((0, 3))
         self._behind = np.zeros((0, 2, 3))
-        self._paths: list[_Path] = []
+        self._paths: list[Path] = []
 
     def update(
         self, found: Detections, ts: float
@@ -164,9 +96,12 @@ class Tracker:
         boxes = centred(found.xyxy)
         row_of = self._associate(found, boxes, ts)
         matched = np.flatnonzero(row_of >= 0)
+        rows, measured = row_of[matched], boxes[matched]
+        if self.settings.split_merges and len(matched):
+            matched, rows, measured = self._split(boxes, row_of, matched, ts)
         if len(matched):
-            self._absorb(row_of[matched], found.select(matched), ts)
-        row_of = self._begin(found, row_of, ts)
+            self._absorb(rows, measured, found.score[matched], found.class_id[matched], ts)
+        row_of = self._begin(found, boxes, row_of, ts)
         self._confirm()
         ended, row_of = self._drop(row_of, ts)
         ids = np.full(len(found), -1, np.int32)
@@ -195,11 +130,13 @@ class Tracker:
             value, overlap = self._values(boxes, same, ts)
         free_row = np.ones(len(self._id), np.bool_)
 
-        def match(which: BoolArray, rows: BoolArray, table: Floats, floor: float) -> None:
+        def match(
+            which: BoolArray, rows: BoolArray, table: Floats, floor: float, by: Assign = assign
+        ) -> None:
             d = np.flatnonzero(which & (row_of < 0))
             t = np.flatnonzero(rows & free_row)
             if len(d) and len(t):
-                i, j = assign(table[d[:, None], t], floor)
+                i, j = by(table[d[:, None], t], floor)
                 row_of[d[i]] = t[j]
                 free_row[t[j]] = False
 
@@ -210,7 +147,8 @@ class Tracker:
         if (strong & (row_of < 0)).any() and free_row.any():
             match(strong, moving, overlap, s.iou_high)
             wide = np.where(same, iou_centred(boxes, self._filter.place, s.buffer), 0)
-            match(strong, moving, wide, s.iou_buffered_moving)
+            recent = confirmed & (away <= RECENT_STEPS * self._step_s)
+            match(strong, recent, wide, s.iou_buffered, only)
             match(strong, ~confirmed, wide, s.iou_buffered)
             self._leap(found, boxes, ts, same, row_of, free_row)
         gone = confirmed & ~moving
@@ -221,38 +159,38 @@ class Tracker:
 
     def _same(self, group: IntArray) -> BoolArray:
         """Which boxes of ``group`` (n,) may belong to which track (n, m)."""
-        same = group[:, None] == self._group[None, :]
+        same = np.equal.outer(group, self._group)
         if self._any:
             same |= (group < 0)[:, None] | (self._group < 0)[None, :]
-        return same
+        return np.asarray(same)
 
     def _values(self, boxes: Floats, same: BoolArray, ts: float) -> tuple[Floats, Floats]:
         """What each pair is worth (n, m), and its IoU; 0 where it cannot be."""
-        place = self._filter.place
-        pair = fit(boxes, place, self._filter.spread())
-        overlap = np.where(same, pair.overlap, 0)
-        seen_from = self._behind[:, 1].copy()
-        recent = seen_from[:, 2] > ts - BEHIND_S
-        seen_from[recent] = self._behind[recent, 0]
+        # half the precision is twice as fast, and ample for what is compared
+        boxes, place = boxes.astype(np.float32), self._filter.place.astype(np.float32)
+        pair = fit(boxes, place, self._filter.spread().astype(np.float32))
+        overlap = np.where(same, pair.overlap, np.float32(0))
+        recent = self._behind[:, 1, 2] > ts - BEHIND_S
+        seen_from = np.where(recent[:, None], self._behind[:, 0], self._behind[:, 1])
+        seen_from = seen_from.astype(np.float32)
+        dx = boxes[:, 0, None] - seen_from[:, 0]
+        dy = boxes[:, 1, None] - seen_from[:, 1]
         side = np.sqrt(place[:, 2] * place[:, 3])
         value = overlap * pair.height**HEIGHT_POWER
-        value += DIRECTION * ahead(boxes, seen_from[:, :2], self._filter.speed, side)
-        return np.where(
-            pair.near & (pair.height > MIN_HEIGHT) & (overlap > self.settings.min_overlap), value, 0
-        ), overlap
+        value += DIRECTION * ahead(dx, dy, self._filter.speed.astype(np.float32), side)
+        good = pair.near & (pair.height > MIN_HEIGHT) & (overlap > self.settings.min_overlap)
+        return np.where(good, value, np.float32(0)), overlap
 
     def _camera_shift(
         self, value: Floats, boxes: Floats, strong: BoolArray, rows: BoolArray
     ) -> Floats | None:
-        """How the camera turned (2,) px, None for not at all, by pairs that are each other's
-        best."""
-        usable = np.where(strong[:, None] & rows[None, :], value, 0)
-        column = usable.argmax(axis=1)
+        """How the camera turned (2,) px, if it did, by pairs that are each other's best."""
+        column = value.argmax(axis=1)
         row = np.arange(len(boxes))
-        sure = (usable[row, column] > self.settings.value_high) & (
-            usable.argmax(axis=0)[column] == row
-        )
-        return camera_shift(boxes[sure, :2] - self._filter.place[column[sure], :2])
+        sure = strong & rows[column] & (value[row, column] > self.settings.value_high)
+        sure &= value.argmax(axis=0)[column] == row
+        column = column[sure]
+        return camera_shift(boxes[sure, :2] - self._filter.place[column, :2])
 
     def _leap(
         self, found: Detections, boxes: Floats, ts: float, same: BoolArray, row_of: Rows,
@@ -277,48 +215,70 @@ class Tracker:
                 self._last[t[step]] = -np.inf
                 free_row[t[step]] = False
 
+    def _split(
+        self, boxes: Floats, row_of: Rows, matched: Rows, ts: float
+    ) -> tuple[Rows, Rows, Floats]:
+        """Boxes, rows and what is measured of each: two that touch have a part of one box each."""
+        known = self._id >= 0
+        waiting = known & (ts - self._last <= self.settings.lost_s)
+        waiting[row_of[matched]] = False
+        owner = np.where((row_of >= 0) & known[row_of], row_of, -1)
+        parts = merged(boxes, owner, self._filter.place, np.flatnonzero(waiting))
+        whole = matched[~np.isin(matched, [box for box, _, _ in parts])]
+        box_of = np.array([*whole, *(box for box, _, _ in parts)], np.intp)
+        rows = np.array([*row_of[whole], *(row for _, row, _ in parts)], np.intp)
+        return box_of, rows, np.array([*boxes[whole], *(part for _, _, part in parts)])
+
     # --- what is known of each
 
-    def _absorb(self, rows: Rows, found: Detections, ts: float) -> None:
-        self._filter.update(rows, found.xyxy)
+    def _absorb(
+        self, rows: Rows, boxes: Floats, score: FloatArray, class_id: IntArray, ts: float
+    ) -> None:
+        """Let ``rows`` (k,) have been seen as centred ``boxes`` (k, 4) of ``score`` and class."""
+        self._filter.update(rows, boxes)
+        self._seen[rows] = boxes
         self._hits[rows] += 1
         self._last[rows] = ts
-        clear = rows[
-            (self._best[rows] < self.settings.birth) & (found.score >= self.settings.birth)
-        ]
+        self._total[rows] += score
+        self._votes[rows, class_id] += score * self._weight[class_id]
+        birth = self.settings.birth
+        clear = rows[(self._best[rows] < birth) & (score >= birth)]
         for row in clear[self._id[clear] < 0].tolist():
             # what was faint until now begins here
-            self._hits[row], self._total[row], self._first[row] = 1, 0.0, ts
-            self._paths[row] = _Path(self.settings.max_path)
-        self._best[rows] = np.maximum(self._best[rows], found.score)
-        self._total[rows] += found.score
-        self._votes[rows, found.class_id] += found.score * self._weight[found.class_id]
-        self._seen[rows] = centred(found.xyxy)
+            self._hits[row], self._first[row] = 1, ts
+            self._paths[row] = Path(self.settings.max_path)
+        self._best[rows] = np.maximum(self._best[rows], score)
         if self._any:
-            group = self._class_group[found.class_id]
+            group = self._class_group[class_id]
             named = (self._group[rows] < 0) & (group >= 0)
             self._group[rows[named]] = group[named]
         self._trace(rows, ts)
 
     def _trace(self, rows: Rows, ts: float) -> None:
         """Extend the paths of ``rows`` and see whether they still stand where they stood."""
-        x, y, w, h = self._filter.place[rows].T
-        foot = y + h / 2
+        place = self._filter.place[rows]
+        x, w, h = place[:, 0], place[:, 2], place[:, 3]
+        foot = place[:, 1] + h / 2
         anchor = self._anchor[rows]
-        far = np.hypot(x - anchor[:, 0], foot - anchor[:, 1]) > self.settings.still_share * np.sqrt(
-            w * h
-        )
-        now = np.stack([x, foot, ts - self._first[rows], w, h], axis=1).astype(np.float32)
-        moved = rows[far]
-        self._anchor[moved] = np.stack([x[far], foot[far], np.full(len(moved), ts)], axis=1)
+        far = np.hypot(x - anchor[:, 0], foot - anchor[:, 1])
+        moved = far > self.settings.still_share * np.sqrt(w * h)
+        now = np.empty((len(rows), 5), np.float32)
+        now[:, 0], now[:, 1], now[:, 2] = x, foot, ts - self._first[rows]
+        now[:, 3:] = place[:, 2:]
+        if moved.any():
+            self._anchor[rows[moved], :2] = now[moved, :2]
+            self._anchor[rows[moved], 2] = ts
         later = self._behind[rows, 1, 2] <= ts - BEHIND_S
-        passed = rows[later]
-        self._behind[passed, 0] = self._behind[passed, 1]
-        self._behind[passed, 1] = np.stack([x[later], y[later], np.full(len(passed), ts)], axis=1)
+        if later.any():
+            passed = rows[later]
+            self._behind[passed, 0] = self._behind[passed, 1]
+            self._behind[passed, 1, :2] = place[later, :2]
+            self._behind[passed, 1, 2] = ts
+        paths = self._paths
         for row, point in zip(rows.tolist(), now, strict=True):
-            self._paths[row].add(point)
+            paths[row].add(point)
 
-    def _begin(self, found: Detections, row_of: Rows, ts: float) -> Rows:
+    def _begin(self, found: Detections, boxes: Floats, row_of: Rows, ts: float) -> Rows:
         s = self.settings
         fresh = np.flatnonzero((row_of < 0) & (found.score >= s.match))
         if not len(fresh):
@@ -333,23 +293,27 @@ class Tracker:
         if not len(new):
             return row_of
         n, first = len(new), len(self._id)
-        born = found.select(new)
-        self._filter.add(born.xyxy)
-        self._id = np.append(self._id, np.full(n, -1))
-        self._group = np.append(self._group, self._class_group[born.class_id])
-        self._hits = np.append(self._hits, np.ones(n, np.int32))
-        self._first = np.append(self._first, np.full(n, ts))
-        self._last = np.append(self._last, np.full(n, ts))
-        self._best = np.append(self._best, born.score)
-        self._total = np.append(self._total, born.score)
-        self._seen = np.concatenate([self._seen, centred(born.xyxy)])
+        class_id, score = found.class_id[new], found.score[new].astype(np.float64)
         votes = np.zeros((n, len(self.classes)))
-        votes[np.arange(n), born.class_id] = born.score * self._weight[born.class_id]
-        self._votes = np.concatenate([self._votes, votes])
-        self._anchor = np.concatenate([self._anchor, np.tile([-np.inf, -np.inf, ts], (n, 1))])
-        here = np.concatenate([self._seen[first:, :2], np.full((n, 1), ts)], axis=1)
-        self._behind = np.concatenate([self._behind, np.repeat(here[:, None], 2, axis=1)])
-        self._paths += [_Path(s.max_path) for _ in range(n)]
+        votes[np.arange(n), class_id] = score * self._weight[class_id]
+        here = np.concatenate([boxes[new, :2], np.full((n, 1), ts)], axis=1)
+        born = {
+            "_id": np.full(n, -1),
+            "_group": group[new],
+            "_hits": np.ones(n, np.int32),
+            "_first": np.full(n, ts),
+            "_last": np.full(n, ts),
+            "_best": score,
+            "_total": score,
+            "_seen": boxes[new],
+            "_votes": votes,
+            "_anchor": np.tile([-np.inf, -np.inf, ts], (n, 1)),
+            "_behind": np.repeat(here[:, None], 2, axis=1),
+        }
+        for name in _ROWS:
+            setattr(self, name, np.concatenate([getattr(self, name), born[name]]))
+        self._filter.add(boxes[new])
+        self._paths += [Path(s.max_path) for _ in range(n)]
         rows = np.arange(first, first + n)
         self._trace(rows, ts)
         row_of = row_of.copy()
@@ -384,7 +348,7 @@ class Tracker:
     def _drop(self, row_of: Rows, ts: float) -> tuple[tuple[int, ...], Rows]:
         s = self.settings
         away = ts - self._last
-        patience = max(s.tentative_s, 2.5 * self._step_s)
+        patience = max(s.tentative_s, RECENT_STEPS * self._step_s)
         limit = np.where(self._id < 0, patience, np.where(self._stood(), s.place_s, s.lost_s))
         gone = (away > s.lost_s) & (away <= limit)
         if gone.any():

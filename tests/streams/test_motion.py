@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from models.errors import ModelError
-from models.zoo import VerifiedModel
+from models.zoo import VerifiedModel, resolve
 from streams import samples
 from streams.detector import MOTION, Detectors
 from streams.files import ClipSource
@@ -25,9 +27,10 @@ from streams.scenefile import load_scene
 from streams.synthetic import HORIZON, NEAR_M, Vehicle
 from streams.synthetic import Scene as Road
 from tests.needs import REPO
+from vision.foreground import MotionDetector
 from vision.pipeline import Pipeline
 from vision.scene import Line, Scene
-from vision.types import Crossing, Frame
+from vision.types import Crossing, Frame, Image
 
 BASELINE = json.loads((REPO / "tests/baselines/motion.json").read_text("utf-8"))
 SIZE = (640, 360)
@@ -38,8 +41,45 @@ NEAR_S = 1.0
 """A crossing belongs to a vehicle that passes within so long of it."""
 
 ROAD = load_scene(samples.folder() / "scenes/synthetic.yaml")
-MIDDLE = Line("middle", np.array([[0.0, 216.0], [767.0, 216.0]]), forward="down", backward="up")
-CARPARK = Scene((768, 432), lines=(MIDDLE,))
+CARPARK = load_scene(samples.folder() / "scenes/carpark.yaml")
+LINES = {
+    "as drawn": ((0, 216), (767, 216)),
+    "higher": ((0, 186), (767, 186)),
+    "lower": ((0, 246), (767, 246)),
+    "rising": ((0, 256), (767, 176)),
+    "falling": ((0, 176), (767, 256)),
+}
+Change = Callable[[Image], Image]
+
+
+def brighter(times: float) -> Change:
+    return lambda image: np.asarray(cv2.convertScaleAbs(image, alpha=times), np.uint8)
+
+
+def noisy(image: Image) -> Image:
+    # a shift by what is in the picture, so that no two pictures have the same noise
+    shift = int(image.sum()) % NOISE.shape[0]
+    return np.clip(image + np.roll(NOISE, shift, axis=0), 0, 255).astype(np.uint8)
+
+
+def half(image: Image) -> Image:
+    h, w = image.shape[:2]
+    small = cv2.resize(image, (w // 2, h // 2), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
+
+
+NOISE = np.random.default_rng(0).normal(0, 8, (432, 768, 3)).astype(np.float32)
+CHANGES: dict[str, Change] = {
+    "as it is": lambda image: image,
+    "darker": brighter(0.7),
+    "lighter": brighter(1.3),
+    "noise": noisy,
+    "half the size": half,
+    "thermal": lambda image: np.asarray(255 - image, np.uint8),
+    "grey": lambda image: np.asarray(
+        cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8
+    ),
+}
 
 
 def no_model(name: str) -> VerifiedModel:
@@ -118,8 +158,8 @@ def test_more_rendered_road(seed: int, fps: int) -> None:
     no_worse(f"rendered road, seed {seed}, {seconds:.0f} s, {fps} fps", got)
 
 
-def clip(path: Path, fps: int) -> Iterator[Frame]:
-    source = ClipSource(path, camera_id="c", fps=Fraction(fps))
+def clip(path: Path, fps: int | None) -> Iterator[Frame]:
+    source = ClipSource(path, camera_id="c", fps=None if fps is None else Fraction(fps))
     with source:
         yield from source.frames()
 
@@ -149,3 +189,55 @@ def test_real_clips(
         got["missed"] += max(0, expected - counted)
         got["beside"] += max(0, counted - expected)
     no_worse(f"{name}, {fps} fps", got)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fps", [5, 10, None])
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_car_park_whatever_the_line_and_the_picture(
+    change: str, fps: int | None, shared: Path
+) -> None:
+    lines = tuple(
+        Line(name, np.array(points, np.float64), forward="down", backward="up")
+        for name, points in LINES.items()
+    )
+    scene = replace(CARPARK, lines=lines)
+    frames = clip(shared / "clips/carpark_topdown.mp4", fps)
+    found = count((replace(f, image=CHANGES[change](f.image)) for f in frames), scene)
+    for name in LINES:
+        went = [crossing.direction for crossing in found if crossing.line == name]
+        assert sorted(went) == ["down", "down", "up", "up"], name
+
+
+@pytest.mark.parametrize("fps", [5, None])
+@pytest.mark.parametrize("change", ["as it is", "half the size", "thermal"])
+def test_the_sun_that_comes_out_is_nothing(change: str, fps: int | None, shared: Path) -> None:
+    finder = MotionDetector()
+    frames = 0
+    for frame in clip(shared / "clips/exposure_jump.avi", fps):
+        assert len(finder.find(replace(frame, image=CHANGES[change](frame.image)))) == 0
+        frames += 1
+    assert frames > 20
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "scene", "fps", "truth"),
+    [
+        ("road_8toward.mp4", "road", 12, {"toward": 8, "away": 0}),
+        ("road_8toward.mp4", "road", 6, {"toward": 8, "away": 0}),
+        ("carpark_topdown.mp4", "carpark", 6, {"up": 2, "down": 2}),
+    ],
+)
+def test_fused_with_the_model_that_comes_along(
+    name: str, scene: str, fps: int, truth: dict[str, int], shared: Path
+) -> None:
+    drawn = load_scene(samples.folder() / f"scenes/{scene}.yaml")
+    asked = Scene(drawn.frame_size, lines=drawn.lines, detector="fused")
+    detectors = Detectors(lambda model: resolve(model, cache=Path()))
+    camera = Pipeline(asked, *detectors.get("nanodet_g", asked.frame_size, asked))
+    for frame in clip(shared / "clips" / name, fps):
+        camera.step(frame)
+    (line,) = drawn.lines
+    counts = camera.counts[line.name]
+    assert {direction: sum(counts[direction].values()) for direction in truth} == truth

@@ -36,7 +36,7 @@ def shaded(image: Image, x: float, y: float, w: int, h: int, to: float) -> Image
 
 
 def inverted(image: Image) -> Image:
-    return 255 - image
+    return np.asarray(255 - image, np.uint8)
 
 
 def one_channel(image: Image) -> Image:
@@ -164,7 +164,7 @@ def test_exposure_that_bends_the_greys_is_nothing() -> None:
 
     def paint(image: Image, t: float) -> Image:
         gamma = 1.0 if t < LEARNT_S else 0.75
-        return np.rint(255 * (grey / 255) ** gamma).astype(np.uint8)
+        return np.asarray(np.rint(255 * (grey / 255) ** gamma), np.uint8)
 
     assert not any(map(len, watch(film(paint, end_s=LEARNT_S + 2)).values()))
 

@@ -145,8 +145,8 @@ def test_what_stands_and_sways_on_the_line_is_no_traffic() -> None:
 
 # --- the big table
 
-SCENES = {"speeds": 60, "queue": 30, "hidden-moving": 40, "hidden-standing": 60, "edge": 12,
-          "shallow": 30, "crowd": 30, "turning": 30, "beside": 20}  # fmt: skip
+SCENES = {"speeds": 40, "queue": 24, "hidden-moving": 30, "hidden-standing": 60, "edge": 8,
+          "shallow": 24, "crowd": 20, "turning": 20, "beside": 12}  # fmt: skip
 
 
 @pytest.mark.long

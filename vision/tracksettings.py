@@ -1,0 +1,54 @@
+"""What the tracker of one camera goes by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSettings:
+    """``low``, ``match`` and ``birth`` are scores and belong to the model: a box continues a
+    track from ``low`` on, with preference from ``match`` on, and begins one from ``birth`` on, or
+    together with many that are fainter."""
+
+    low: float
+    match: float
+    birth: float
+    confirm_hits: int = 3
+    """Boxes that make a beginning a track."""
+    faint_hits: float = 6.0
+    """Or, with none of ``birth``, boxes from ``match`` on whose scores come to so many times it."""
+    lost_s: float = 1.0
+    """How long a moving object may be out of sight."""
+    tentative_s: float = 0.3
+    """How long a beginning may be out of sight; one picture may always be missed."""
+    place_s: float = 60.0
+    """How long the place of something that stood still is remembered."""
+    still_s: float = 2.0
+    """How long it must have stood for that."""
+    still_share: float = 0.25
+    """Standing: the foot stayed within this part of the box's mean side."""
+    min_overlap: float = 0.1
+    """The least IoU of a box with where its track is expected."""
+    value_high: float = 0.2
+    value_low: float = 0.4
+    """The least value of a pair, for boxes from ``match`` and from ``low`` on."""
+    iou_high: float = 0.3
+    """Or its least IoU, where a track and a box are left over."""
+    iou_place: float = 0.5
+    """The least IoU with where it was last seen, of who was out of sight."""
+    buffer: float = 0.35
+    """Part of its sides by which a box grows on each side where a beginning's speed is unknown
+    (Yang et al. 2023, C-BIoU)."""
+    iou_buffered: float = 0.35
+    """The least IoU of boxes grown so, for a beginning, and for a track that has no rival."""
+    leap_sides_per_s: float = 15.0
+    """How fast a beginning may move before its speed is known, in mean sides a second: a
+    motorcycle at 60 km/h does about 10."""
+    leap_size: float = 0.6
+    """And how alike its two boxes must be: least ratio of their mean sides."""
+    duplicate_iou: float = 0.7
+    """A box that overlaps a box of a matched track, or a better birth, by more is no birth."""
+    split_merges: bool = False
+    """Boxes of objects that touch are one, as those of a detector that only sees what moves."""
+    max_path: int = 1024
