@@ -78,9 +78,17 @@ class _Passage:
 class LineCounter:
     """Crossings of one line. State of a track goes when its id is in ``Tracked.ended``."""
 
-    def __init__(self, line: Line, frame_size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        line: Line,
+        frame_size: tuple[int, int],
+        region: tuple[int, int, int, int] | None = None,
+    ) -> None:
         self.line = line
-        self._size = w, h = frame_size
+        w, h = frame_size
+        self._rim = EDGE * h
+        left, top, width, height = region or (0, 0, w, h)
+        self._seen = np.array([[left, top], [left + width, top + height]], np.float64)
         x, y = line.points[:, 0], line.points[:, 1]
         at_edge = np.minimum(np.minimum(x, w - x), np.minimum(y, h - y)) <= EDGE * h
         self._from = -np.inf if at_edge[0] else 0.0
@@ -154,7 +162,7 @@ class LineCounter:
             or track.first_ts - before_s < since_ts
             or beyond.max() - beyond[0] < MIN_TRAVEL * motion.side
             or not self._on_line(place)
-            or not ((place >= 0) & (place <= self._size)).all()
+            or not ((place >= self._seen[0]) & (place <= self._seen[1])).all()
         ):
             return None
         return Late(
@@ -224,13 +232,13 @@ class LineCounter:
         grown = 1.0
         if (wider > 1) == (taller > 1):
             grown = min(wider, taller) if wider > 1 else max(wider, taller)
-        width, rim = self._size[0], EDGE * self._size[1]
+        (left, top), right = self._seen[0] + self._rim, self._seen[1, 0] - self._rim
         across, down = [], [y1 - y]
-        if min(x - w / 2, x1 - w1 / 2) > rim:
+        if min(x - w / 2, x1 - w1 / 2) > left:
             across.append(x1 - w1 / 2 + w * grown / 2 - x)
-        if max(x + w / 2, x1 + w1 / 2) < width - rim:
+        if max(x + w / 2, x1 + w1 / 2) < right:
             across.append(x1 + w1 / 2 - w * grown / 2 - x)
-        if min(y - h, y1 - h1) > rim:
+        if min(y - h, y1 - h1) > top:
             down.append(y1 - h1 + h * grown - y)
         nx, ny = self._forward * side
         moved = min(nx * each for each in across or [x1 - x]) + min(ny * each for each in down)
@@ -292,8 +300,9 @@ class Counter:
         lines: Sequence[Line],
         frame_size: tuple[int, int],
         groups: Mapping[str, int] = MappingProxyType({}),
+        region: tuple[int, int, int, int] | None = None,
     ) -> None:
-        self._lines = [LineCounter(line, frame_size) for line in lines]
+        self._lines = [LineCounter(line, frame_size, region) for line in lines]
         self._joiner = Joiner(groups)
         self._held: list[_Held] = []
         self._camera_id = ""
