@@ -30,6 +30,8 @@ MIN_HEIGHT = 0.7
 GATE = 16.0
 """The largest squared distance from where a track is expected, in its own uncertainty (4
 standard deviations)."""
+SLACK = 0.75
+"""And so many mean sides further: a box may lose or gain half of its object."""
 OUTGROWN = 1.25
 """A box that is by so much larger than its track may hold another."""
 TOUCHES = 0.6
@@ -121,6 +123,16 @@ def assign(value: Floats, floor: float) -> tuple[Rows, Rows]:
     return rows[chosen], columns[chosen]
 
 
+def within_reach(found: Floats, pace: Floats, seen: Floats, away: Floats) -> BoolArray:
+    """Which centred boxes (n, 4) an object that was last ``seen`` (m, 4) ``away`` (m,) seconds ago
+    can have come to (n, m), at ``pace`` (n,), the speed of the fastest of the box's class, in mean
+    sides a second."""
+    dx = found[:, 0, None] - seen[:, 0]
+    dy = found[:, 1, None] - seen[:, 1]
+    far = pace[:, None] * away + SLACK
+    return np.asarray(dx * dx + dy * dy <= far * far * (seen[:, 2] * seen[:, 3]))
+
+
 def only(value: Floats, floor: float) -> tuple[Rows, Rows]:
     """Pairs (rows, columns) of a ``value`` (n, m) above ``floor`` that have no rival."""
     good = value > floor
@@ -171,18 +183,16 @@ def _within(box: Floats, outer: Floats) -> Floats:
 
 def leaps(
     found: Floats, begun: Floats, begun_s: Floats,
-    same: BoolArray, *, sides_per_s: float, least_ratio: float,
+    same: BoolArray, least_ratio: float,
 ) -> list[tuple[int, int, int]]:  # fmt: skip
     """Second boxes of beginnings whose speed is unknown, and who move by more than their size.
 
     ``found`` (n, 4) and ``begun`` (m, 4) are centred boxes, ``begun_s`` (m,) how long ago each
-    beginning was seen, ``same`` (n, m) which may belong together. They move by at most
-    ``sides_per_s`` mean sides a second, and their mean sides have a ratio of ``least_ratio`` or
-    more. Returns (box, beginning, step) with ``step`` -1 where the two have no rival; otherwise a
-    third beginning lies between them, where an even speed would have it.
+    beginning was seen, ``same`` (n, m) which may belong together; their mean sides have a ratio of
+    ``least_ratio`` or more. Returns (box, beginning, step) with ``step`` -1 where the two have no
+    rival; otherwise a third beginning lies between them, where an even speed would have it.
     """
     near = same & _alike(found, begun, least_ratio)
-    near &= _reach(found, begun, begun_s, sides_per_s)
     taken: list[tuple[int, int, int]] = []
     free_box, free_row = np.asarray(near.any(axis=1)), np.asarray(near.any(axis=0))
     for age in np.unique(begun_s[free_row]):
@@ -191,7 +201,9 @@ def leaps(
         if not len(here) or not len(open_box):
             continue
         pairs = near[np.ix_(open_box, here)]
-        steps = _even_steps(found[open_box], begun, begun_s, here, pairs, least_ratio)
+        steps = _even_steps(
+            found[open_box], begun, begun_s, here, pairs, same[open_box], least_ratio
+        )
         for i, j, k in steps:
             if free_box[open_box[i]] and free_row[here[j]] and free_row[k]:
                 taken.append((int(open_box[i]), k, int(here[j])))
@@ -212,14 +224,9 @@ def _alike(a: Floats, b: Floats, least: float) -> BoolArray:
     return np.asarray((ratio > least) & (ratio < 1 / least))
 
 
-def _reach(a: Floats, b: Floats, seconds: Floats, speed: float) -> BoolArray:
-    far = np.hypot(a[:, 0, None] - b[None, :, 0], a[:, 1, None] - b[None, :, 1])
-    return np.asarray(far <= speed * (seconds * np.sqrt(b[:, 2] * b[:, 3]))[None])
-
-
 def _even_steps(
     found: Floats, begun: Floats, begun_s: Floats,
-    middle: Rows, pairs: BoolArray, least_ratio: float,
+    middle: Rows, pairs: BoolArray, same: BoolArray, least_ratio: float,
 ) -> list[tuple[int, int, int]]:  # fmt: skip
     """(box, index into ``middle``, older beginning), the evenest first, where the way from the
     older one to the ``middle`` goes on to the box."""
@@ -232,7 +239,7 @@ def _even_steps(
     on = at[None, :, :2] + (at[None, :, :2] - before[:, None, :2]) * share[:, None, None]
     off = np.linalg.norm(found[:, None, None, :2] - on[None], axis=3)
     side = np.sqrt(at[:, 2] * at[:, 3])
-    even = (off < EVEN * side[None, None]) & pairs[:, None, :]
+    even = (off < EVEN * side[None, None]) & pairs[:, None, :] & same[:, older, None]
     even &= _alike(at, before, least_ratio).T[None] & _alike(found, before, least_ratio)[..., None]
     i, k, j = np.nonzero(even)
     order = np.argsort(off[i, k, j] / side[j], kind="stable")

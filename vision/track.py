@@ -28,11 +28,12 @@ from vision.association import (
     leaps,
     merged,
     only,
+    within_reach,
 )
 from vision.geometry import iou
 from vision.kalman import BoxFilter
 from vision.paths import Path
-from vision.tracksettings import TrackerSettings
+from vision.tracksettings import FASTEST, TrackerSettings
 from vision.types import BoolArray, Detections, FloatArray, IntArray, Track
 
 __all__ = ["Tracker", "TrackerSettings"]
@@ -63,6 +64,8 @@ class Tracker:
         self.classes = tuple(classes)
         self._class_group = class_group
         self._any = bool((class_group < 0).any())
+        fastest = dict(settings.fastest)
+        self._pace = np.array([fastest.get(name, FASTEST) for name in classes])
         self._weight = np.where(class_group < 0, ANY_VOTE, 1.0)
         self._filter = BoxFilter()
         self._serial = 0
@@ -123,6 +126,7 @@ class Tracker:
         strong = found.score >= s.match
         weak = (found.score >= s.low) & ~strong
         same = self._same(self._class_group[found.class_id])
+        same &= within_reach(boxes, self._pace[found.class_id], self._seen, away)
         value, overlap = self._values(boxes, same, ts)
         shift = self._camera_shift(value, boxes, strong, moving & (self._last >= ts - self._step_s))
         if shift is not None:
@@ -147,7 +151,7 @@ class Tracker:
         if (strong & (row_of < 0)).any() and free_row.any():
             match(strong, moving, overlap, s.iou_high)
             wide = np.where(same, iou_centred(boxes, self._filter.place, s.buffer), 0)
-            recent = confirmed & (away <= RECENT_STEPS * self._step_s)
+            recent = confirmed & (away <= max(s.in_sight_s, RECENT_STEPS * self._step_s))
             match(strong, recent, wide, s.iou_buffered, only)
             match(strong, ~confirmed, wide, s.iou_buffered)
             self._leap(found, boxes, ts, same, row_of, free_row)
@@ -203,15 +207,14 @@ class Tracker:
         t = np.flatnonzero(free_row & (self._hits == 1) & (self._last < ts))
         if not len(d) or not len(t):
             return
-        for i, j, step in leaps(
-            boxes[d], self._seen[t], ts - self._last[t], same[np.ix_(d, t)],
-            sides_per_s=s.leap_sides_per_s, least_ratio=s.leap_size,
-        ):  # fmt: skip
+        near = same[d[:, None], t]
+        for i, j, step in leaps(boxes[d], self._seen[t], ts - self._last[t], near, s.leap_size):
             row_of[d[i]] = t[j]
             free_row[t[j]] = False
             if step >= 0:
                 # the box between is one of this track's, and no beginning of its own
                 self._hits[t[j]] += 1
+                self._total[t[j]] += self._total[t[step]]
                 self._last[t[step]] = -np.inf
                 free_row[t[step]] = False
 
@@ -243,11 +246,11 @@ class Tracker:
         self._votes[rows, class_id] += score * self._weight[class_id]
         birth = self.settings.birth
         clear = rows[(self._best[rows] < birth) & (score >= birth)]
+        self._best[rows] = np.maximum(self._best[rows], score)
         for row in clear[self._id[clear] < 0].tolist():
             # what was faint until now begins here
-            self._hits[row], self._first[row] = 1, ts
+            self._hits[row], self._first[row], self._total[row] = 1, ts, self._best[row]
             self._paths[row] = Path(self.settings.max_path)
-        self._best[rows] = np.maximum(self._best[rows], score)
         if self._any:
             group = self._class_group[class_id]
             named = (self._group[rows] < 0) & (group >= 0)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+FASTEST: Final = 15.0
+"""How fast anything may move, in mean sides a second: a motorcycle at 60 km/h does about 10, a
+person who runs about 5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,8 @@ class TrackerSettings:
     """Or, with none of ``birth``, boxes from ``match`` on whose scores come to so many times it."""
     lost_s: float = 1.0
     """How long a moving object may be out of sight."""
+    in_sight_s: float = 0.4
+    """Who was seen so shortly ago cannot be far from there."""
     tentative_s: float = 0.3
     """How long a beginning may be out of sight; one picture may always be missed."""
     place_s: float = 60.0
@@ -40,13 +47,12 @@ class TrackerSettings:
     buffer: float = 0.35
     """Part of its sides by which a box grows on each side where a beginning's speed is unknown
     (Yang et al. 2023, C-BIoU)."""
-    iou_buffered: float = 0.35
+    iou_buffered: float = 0.3
     """The least IoU of boxes grown so, for a beginning, and for a track that has no rival."""
-    leap_sides_per_s: float = 15.0
-    """How fast a beginning may move before its speed is known, in mean sides a second: a
-    motorcycle at 60 km/h does about 10."""
+    fastest: tuple[tuple[str, float], ...] = (("person", 6.0),)
+    """How fast objects of a class may move, in mean sides a second; others up to ``FASTEST``."""
     leap_size: float = 0.6
-    """And how alike its two boxes must be: least ratio of their mean sides."""
+    """How alike the first boxes of what leaps must be: least ratio of their mean sides."""
     duplicate_iou: float = 0.7
     """A box that overlaps a box of a matched track, or a better birth, by more is no birth."""
     split_merges: bool = False

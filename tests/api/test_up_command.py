@@ -75,7 +75,7 @@ def test_without_a_file_and_a_configuration(called: Up) -> None:
     [
         ("", "the file is empty"),
         (CITY.replace("a.yaml", "b.yaml"), "b.yaml: there is no such file"),
-        (CITY.replace("motion", "nanodet_g"), "camera a: the model does not know"),
+        (CITY.replace("motion", "nanodet_g"), "camera a: the model nanodet_g does not know"),
     ],
 )
 def test_a_wrong_file_is_said_and_not_stored(
