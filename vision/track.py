@@ -123,6 +123,7 @@ class Tracker:
         away = ts - self._last
         confirmed = self._id >= 0
         moving = confirmed & (away <= s.lost_s)
+        recent = confirmed & (away <= max(s.in_sight_s, RECENT_STEPS * self._step_s))
         strong = found.score >= s.match
         weak = (found.score >= s.low) & ~strong
         same = self._same(self._class_group[found.class_id])
@@ -146,12 +147,12 @@ class Tracker:
 
         match(strong, moving, value, s.value_high)
         match(weak, moving & (away <= s.lost_s / 2), value, s.value_low)
+        match(strong, recent, overlap, s.iou_high)
         match(strong, ~confirmed, value, s.value_high)
         match(weak, ~confirmed, value, s.value_low)
         if (strong & (row_of < 0)).any() and free_row.any():
             match(strong, moving, overlap, s.iou_high)
             wide = np.where(same, iou_centred(boxes, self._filter.place, s.buffer), 0)
-            recent = confirmed & (away <= max(s.in_sight_s, RECENT_STEPS * self._step_s))
             match(strong, recent, wide, s.iou_buffered, only)
             match(strong, ~confirmed, wide, s.iou_buffered)
             self._leap(found, boxes, ts, same, row_of, free_row)
