@@ -36,6 +36,8 @@ OUTGROWN = 1.25
 """A box that is by so much larger than its track may hold another."""
 TOUCHES = 0.6
 """Which lies within it by this part of its own."""
+ONE_OBJECT = 0.3
+"""Two tracks that should overlap by more may be of one object, which is not split."""
 EVEN = 0.5
 """How far from where an even speed would have it a third box may lie, in mean sides."""
 MIN_SHIFTED = 4
@@ -165,9 +167,10 @@ def merged(
     parts: list[tuple[int, int, Floats]] = []
     for k, row in enumerate(waiting.tolist()):
         i = int(inside[:, k].argmax())
-        if inside[i, k] < TOUCHES:
-            continue
         box = int(wide[i])
+        both = expected[[owner[box], row]]
+        if inside[i, k] < TOUCHES or iou_centred(both[:1], both[1:])[0, 0] > ONE_OBJECT:
+            continue
         for each in (int(owner[box]), row):
             if all((box, each) != known[:2] for known in parts):
                 parts.append((box, each, _within(expected[each], found[box])))

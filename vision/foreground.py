@@ -88,7 +88,7 @@ class MotionDetector:
 
 def motion_tracker() -> TrackerSettings:
     """The tracker's settings for ``MotionDetector``, whose boxes jump when two objects touch."""
-    return TrackerSettings(low=0.15, match=0.3, birth=0.35)
+    return TrackerSettings(low=0.15, match=0.3, birth=0.35, split_merges=True)
 
 
 def _planes(image: Image) -> Planes:
