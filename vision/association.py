@@ -5,6 +5,7 @@ Everything is (n, m): n boxes found in a picture by m tracks where they are expe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -135,12 +136,51 @@ def within_reach(found: Floats, pace: Floats, seen: Floats, away: Floats) -> Boo
     return np.asarray(dx * dx + dy * dy <= far * far * (seen[:, 2] * seen[:, 3]))
 
 
+class Pairs:
+    """Which box is whose, found step by step: ``row_of`` (n,) each box's track, -1 for none yet,
+    ``free`` (m,) the tracks that have no box."""
+
+    def __init__(self, boxes: int, tracks: int) -> None:
+        self.row_of = np.full(boxes, -1, np.intp)
+        self.free = np.ones(tracks, np.bool_)
+
+    def match(
+        self,
+        boxes: BoolArray,
+        tracks: BoolArray,
+        value: Callable[[Rows, Rows], Floats],
+        floor: float,
+        by: Callable[[Floats, float], tuple[Rows, Rows]] = assign,
+    ) -> None:
+        """Pair what is left of ``boxes`` (n,) and ``tracks`` (m,); ``value`` gives the table of
+        the boxes and tracks that it is asked for."""
+        d = np.flatnonzero(boxes & (self.row_of < 0))
+        if not len(d):
+            return
+        t = np.flatnonzero(tracks & self.free)
+        if len(t):
+            i, j = by(value(d, t), floor)
+            self.take(d[i], t[j])
+
+    def take(self, boxes: Rows | np.intp, tracks: Rows | np.intp) -> None:
+        """Let ``boxes`` be of ``tracks``, one by one."""
+        self.row_of[boxes] = tracks
+        self.free[tracks] = False
+
+
 def only(value: Floats, floor: float) -> tuple[Rows, Rows]:
     """Pairs (rows, columns) of a ``value`` (n, m) above ``floor`` that have no rival."""
     good = value > floor
     alone = good & (good.sum(axis=1) == 1)[:, None] & (good.sum(axis=0) == 1)
     rows, columns = np.nonzero(alone)
     return rows, columns
+
+
+def mutual(value: Floats, floor: float) -> tuple[Rows, Rows]:
+    """Pairs (rows, columns) of a ``value`` (n, m) above ``floor`` that are each other's best."""
+    best, row = value.argmax(axis=1), np.arange(len(value))
+    sure = (value[row, best] > floor) & (value.argmax(axis=0)[best] == row)
+    return row[sure], best[sure]
 
 
 def merged(
@@ -175,6 +215,17 @@ def merged(
             if all((box, each) != known[:2] for known in parts):
                 parts.append((box, each, _within(expected[each], found[box])))
     return parts
+
+
+def with_parts(
+    matched: Rows, owner: Rows, boxes: Floats, parts: list[tuple[int, int, Floats]]
+) -> tuple[Rows, Rows, Floats]:
+    """The ``matched`` boxes (k,), the row of each, and what is measured of it (k, 4), where the
+    ``parts`` of a box take its place."""
+    whole = matched[~np.isin(matched, [box for box, _, _ in parts])]
+    box_of = np.array([*whole, *(box for box, _, _ in parts)], np.intp)
+    rows = np.array([*owner[whole], *(row for _, row, _ in parts)], np.intp)
+    return box_of, rows, np.array([*boxes[whole], *(part for _, _, part in parts)])
 
 
 def _within(box: Floats, outer: Floats) -> Floats:

@@ -29,6 +29,8 @@ SWERVE = 0.3
 SURPRISE = 1.5
 """What the place or the size of a box is off by, squared, in its variance, before it is doubted."""
 MAX_DOUBT = 10.0
+DOUBTFUL = 4.0
+"""A speed, squared, in its variance, that need not be one."""
 SIZE_SHARE = 0.3
 """How much slower than its place a box's size changes."""
 
@@ -112,6 +114,11 @@ class BoxFilter:
     def freeze(self, rows: BoolArray) -> None:
         """Stop the rows of a mask: what stood still stays where it stood."""
         self._state[1, rows] = 0
+
+    def doubtful(self) -> BoolArray:
+        """Rows (n,) whose speed may be nothing but noise."""
+        speed, variance = self._state[1, :, :2], self._state[4, :, :2]
+        return np.asarray((speed * speed).sum(axis=1) < DOUBTFUL * variance.sum(axis=1))
 
     def keep(self, mask: BoolArray) -> None:
         """Drop all rows outside ``mask`` (n,)."""

@@ -10,7 +10,7 @@ flickers keeps its identity. One ``Tracker`` per camera; all state lives in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +19,17 @@ from vision.association import (
     DIRECTION,
     HEIGHT_POWER,
     MIN_HEIGHT,
+    Pairs,
     ahead,
-    assign,
     camera_shift,
     centred,
     fit,
     iou_centred,
     leaps,
     merged,
+    mutual,
     only,
+    with_parts,
     within_reach,
 )
 from vision.geometry import iou
@@ -40,11 +42,10 @@ __all__ = ["Tracker", "TrackerSettings"]
 
 Rows = NDArray[np.intp]
 Floats = NDArray[np.floating]
-Assign = Callable[[Floats, float], tuple[Rows, Rows]]
 RECENT_STEPS = 2.5
 """Who was seen in one of the last two pictures is in sight, even where one was missed."""
 
-ANY_VOTE = 1e-3
+ANY_VOTE = 1e-9
 """A class that fits every group names a track only while no other does."""
 BEHIND_S = 0.2
 """A track's direction is seen from where it was so long ago, or up to twice as long."""
@@ -117,7 +118,8 @@ class Tracker:
     def _associate(self, found: Detections, boxes: Floats, ts: float) -> Rows:
         """The row of each detection, -1 where none: confirmed first, strong boxes first."""
         s = self.settings
-        row_of = np.full(len(found), -1, np.intp)
+        pairs = Pairs(len(found), len(self._id))
+        row_of, match = pairs.row_of, pairs.match
         if not len(found) or not len(self._id):
             return row_of
         away = ts - self._last
@@ -129,37 +131,43 @@ class Tracker:
         same = self._same(self._class_group[found.class_id])
         same &= within_reach(boxes, self._pace[found.class_id], self._seen, away)
         value, overlap = self._values(boxes, same, ts)
-        shift = self._camera_shift(value, boxes, strong, moving & (self._last >= ts - self._step_s))
+        i, j = mutual(value, s.value_high)
+        sure = strong[i] & (moving & (away <= self._step_s))[j]
+        shift = camera_shift(boxes[i[sure], :2] - self._filter.place[j[sure], :2])
         if shift is not None:
             self._filter.shift(shift)
             value, overlap = self._values(boxes, same, ts)
-        free_row = np.ones(len(self._id), np.bool_)
 
-        def match(
-            which: BoolArray, rows: BoolArray, table: Floats, floor: float, by: Assign = assign
-        ) -> None:
-            d = np.flatnonzero(which & (row_of < 0))
-            t = np.flatnonzero(rows & free_row)
-            if len(d) and len(t):
-                i, j = by(table[d[:, None], t], floor)
-                row_of[d[i]] = t[j]
-                free_row[t[j]] = False
+        def valued(d: Rows, t: Rows) -> Floats:
+            return value[d[:, None], t]
 
-        match(strong, moving, value, s.value_high)
-        match(weak, moving & (away <= s.lost_s / 2), value, s.value_low)
-        match(strong, recent, overlap, s.iou_high)
-        match(strong, ~confirmed, value, s.value_high)
-        match(weak, ~confirmed, value, s.value_low)
-        if (strong & (row_of < 0)).any() and free_row.any():
-            match(strong, moving, overlap, s.iou_high)
-            wide = np.where(same, iou_centred(boxes, self._filter.place, s.buffer), 0)
-            match(strong, recent, wide, s.iou_buffered, only)
-            match(strong, ~confirmed, wide, s.iou_buffered)
-            self._leap(found, boxes, ts, same, row_of, free_row)
-        gone = confirmed & ~moving
-        if gone.any():
-            stayed = np.where(same, iou_centred(boxes, self._seen), 0)
-            match(strong | weak, gone, stayed, s.iou_place)
+        def overlapping(d: Rows, t: Rows) -> Floats:
+            return overlap[d[:, None], t]
+
+        def grown(d: Rows, t: Rows) -> Floats:
+            return same[d[:, None], t] * iou_centred(boxes[d], self._filter.place[t], s.buffer)
+
+        def stayed(d: Rows, t: Rows) -> Floats:
+            return same[d[:, None], t] * iou_centred(boxes[d], self._seen[t])
+
+        begun = ~confirmed
+        match(strong, moving, valued, s.value_high)
+        if weak.any():
+            match(weak, moving & (away <= s.lost_s / 2), valued, s.value_low)
+        match(strong, recent, overlapping, s.iou_high)
+        match(strong, begun, valued, s.value_high)
+        if weak.any():
+            match(weak, begun, valued, s.value_low)
+        if (strong & (row_of < 0)).any() and pairs.free.any():
+            match(strong, moving, overlapping, s.iou_high)
+            match(strong, recent, grown, s.iou_buffered, only)
+            match(strong, begun, grown, s.iou_buffered)
+            self._leap(found, boxes, ts, same, pairs)
+        if (row_of < 0).any():
+            # who is hidden may have stood where he was last seen
+            hidden = confirmed & (self._last < ts - self._step_s)
+            match(strong, hidden & moving & self._filter.doubtful(), stayed, s.iou_place, only)
+            match(strong | weak, hidden & ~moving, stayed, s.iou_place)
         return row_of
 
     def _same(self, group: IntArray) -> BoolArray:
@@ -186,38 +194,23 @@ class Tracker:
         good = pair.near & (pair.height > MIN_HEIGHT) & (overlap > self.settings.min_overlap)
         return np.where(good, value, np.float32(0)), overlap
 
-    def _camera_shift(
-        self, value: Floats, boxes: Floats, strong: BoolArray, rows: BoolArray
-    ) -> Floats | None:
-        """How the camera turned (2,) px, if it did, by pairs that are each other's best."""
-        column = value.argmax(axis=1)
-        row = np.arange(len(boxes))
-        sure = strong & rows[column] & (value[row, column] > self.settings.value_high)
-        sure &= value.argmax(axis=0)[column] == row
-        column = column[sure]
-        return camera_shift(boxes[sure, :2] - self._filter.place[column, :2])
-
     def _leap(
-        self, found: Detections, boxes: Floats, ts: float, same: BoolArray, row_of: Rows,
-        free_row: BoolArray,
-    ) -> None:  # fmt: skip
-        """Match second boxes of beginnings that moved by more than their size, in ``row_of``
-        and ``free_row``."""
+        self, found: Detections, boxes: Floats, ts: float, same: BoolArray, pairs: Pairs
+    ) -> None:
+        """Match second boxes of beginnings that moved by more than their size."""
         s = self.settings
-        d = np.flatnonzero((found.score >= s.match) & (row_of < 0))
-        t = np.flatnonzero(free_row & (self._hits == 1) & (self._last < ts))
+        d = np.flatnonzero((found.score >= s.match) & (pairs.row_of < 0))
+        t = np.flatnonzero(pairs.free & (self._hits == 1) & (self._last < ts))
         if not len(d) or not len(t):
             return
         near = same[d[:, None], t]
         for i, j, step in leaps(boxes[d], self._seen[t], ts - self._last[t], near, s.leap_size):
-            row_of[d[i]] = t[j]
-            free_row[t[j]] = False
+            pairs.take(d[i], t[j])
             if step >= 0:
                 # the box between is one of this track's, and no beginning of its own
                 self._hits[t[j]] += 1
-                self._total[t[j]] += self._total[t[step]]
                 self._last[t[step]] = -np.inf
-                free_row[t[step]] = False
+                pairs.free[t[step]] = False
 
     def _split(
         self, boxes: Floats, row_of: Rows, matched: Rows, ts: float
@@ -228,10 +221,7 @@ class Tracker:
         waiting[row_of[matched]] = False
         owner = np.where((row_of >= 0) & known[row_of], row_of, -1)
         parts = merged(boxes, owner, self._filter.place, np.flatnonzero(waiting))
-        whole = matched[~np.isin(matched, [box for box, _, _ in parts])]
-        box_of = np.array([*whole, *(box for box, _, _ in parts)], np.intp)
-        rows = np.array([*row_of[whole], *(row for _, row, _ in parts)], np.intp)
-        return box_of, rows, np.array([*boxes[whole], *(part for _, _, part in parts)])
+        return with_parts(matched, row_of, boxes, parts)
 
     # --- what is known of each
 
@@ -375,7 +365,7 @@ class Tracker:
             return ()
         rows = rows[np.argsort(self._id[rows])]
         votes = self._votes[rows]
-        total = np.maximum(votes.sum(axis=1), 1e-9)
+        total = np.maximum(votes.sum(axis=1), 1e-15)
         columns = (
             rows.tolist(),
             self._id[rows].tolist(),

@@ -23,6 +23,7 @@ from vision.association import (
     iou_centred,
     leaps,
     merged,
+    mutual,
     only,
     within_reach,
 )
@@ -166,6 +167,23 @@ def test_only_pairs_without_a_rival(value: Any, pairs: Any) -> None:
     assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == pairs
 
 
+@pytest.mark.parametrize(
+    ("value", "pairs"),
+    [
+        ([[0.9]], [(0, 0)]),
+        ([[0.1]], []),
+        # a rival that is weaker is none
+        ([[0.9, 0.4]], [(0, 0)]),
+        ([[0.4], [0.9]], [(1, 0)]),
+        ([[0.9, 0.8], [0.85, 0.4]], [(0, 0)]),
+        ([[0.5, 0.6], [0.9, 0.5]], [(0, 1), (1, 0)]),
+    ],
+)
+def test_pairs_that_are_each_others_best(value: Any, pairs: Any) -> None:
+    rows, columns = mutual(np.array(value), 0.3)
+    assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == pairs
+
+
 # --- the camera
 
 
@@ -234,6 +252,7 @@ def test_a_part_stays_within_the_box_it_is_of() -> None:
         pytest.param([100, 100, 90, 60], [130, 100, 80, 60], id="the box has hardly grown"),
         pytest.param([135, 100, 150, 60], [230, 100, 80, 60], id="who waits lies mostly outside"),
         pytest.param([135, 100, 150, 60], [600, 100, 80, 60], id="who waits is elsewhere"),
+        pytest.param([135, 100, 150, 60], [120, 100, 80, 60], id="the two may be one"),
     ],
 )
 def test_a_box_is_of_one(box: Any, waits: Any) -> None:

@@ -80,7 +80,8 @@ def test_an_even_motion_stays_what_it_is_up_to_its_ends(times: list[float]) -> N
     np.testing.assert_allclose(history.xyxy, boxes_of(even, times), atol=0.01)
     assert history.seen.all()
     assert (history.id, history.class_name) == (7, "car")
-    assert (history.ts.dtype, history.xyxy.dtype) == (np.float64, np.float32)
+    assert history.ts.dtype == np.float64
+    assert history.xyxy.dtype == np.float32
 
 
 @pytest.mark.parametrize("times", [EVERY_TENTH, UNEVEN], ids=len)

@@ -244,6 +244,17 @@ def test_a_shift_moves_all_and_changes_no_speed() -> None:
     np.testing.assert_allclose(boxes.spread(), spread)
 
 
+def test_a_speed_may_be_nothing_but_noise() -> None:
+    """Of who stands, and of who was seen but once; not of who walked for two seconds."""
+    boxes = followed((60, 0), 10, seconds=2)
+    boxes.add(box([400, 300]))
+    assert boxes.doubtful().tolist() == [False, True]
+    assert followed((0, 0), 10, seconds=2).doubtful().tolist() == [True]
+    # who is long out of sight may have stopped
+    boxes.predict(30)
+    assert boxes.doubtful().tolist() == [True, True]
+
+
 def test_a_shrinking_box_never_turns_inside_out() -> None:
     boxes = BoxFilter()
     boxes.add(box([100, 200], (40, 80)))

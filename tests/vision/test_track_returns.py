@@ -106,6 +106,22 @@ def test_who_was_hidden_on_a_straight_or_slightly_bent_way(
     assert camera.ended == []
 
 
+@pytest.mark.parametrize("fps", [5, 10, 25])
+def test_who_slowed_down_and_stopped_out_of_sight_is_found_where_it_was_last_seen(
+    fps: int,
+) -> None:
+    """A car creeps to a stop as something passes in front of it."""
+
+    def scene(t: float) -> list[Box]:
+        x = 300 - 15 * max(2 - t, 0) ** 2
+        return [] if 2 <= t < 2.8 else [car(x)]
+
+    camera = Camera()
+    camera.film(scene, fps, 0, 5)
+    assert camera.live == {1}
+    assert camera.seen[-1] == [1]
+
+
 # --- second tracks of one object
 
 
