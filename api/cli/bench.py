@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from api.cli.tables import print_table
 from streams.evaluation import cost, peers
 from streams.output import AtomicText
 from vision.errors import MatakotaError
@@ -121,4 +121,4 @@ def _show(costs: Costs) -> None:
                 table.add_row(str(objects), name, f"{value:.2f}", said)
             else:
                 table.add_row(str(objects), name, f"{value:.2f}", f"{value / ours:.1f} x ours")
-    Console().print(table)
+    print_table(table)

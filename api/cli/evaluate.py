@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from api.cli.evaluate_counts import counts
 from api.cli.evaluate_oracle import oracle
+from api.cli.tables import print_table
 from streams.evaluation import mot, peers, scores
 from streams.output import AtomicText
-from vision.errors import OutputError
+from vision.errors import MatakotaError, OutputError
 
 app = typer.Typer(no_args_is_help=True, help="Measure tracks and counts against labelled data.")
 
@@ -49,8 +50,23 @@ def tracking(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the scores as JSON.")
     ] = None,
+    low: Annotated[
+        float, typer.Option(help="From this score on, a box continues a track.")
+    ] = mot.SETTINGS.low,
+    match: Annotated[
+        float, typer.Option(help="From this score on, it is preferred.")
+    ] = mot.SETTINGS.match,
+    birth: Annotated[
+        float, typer.Option(help="From this score on, a box begins a track.")
+    ] = mot.SETTINGS.birth,
 ) -> None:
     """Track the detections of labelled sequences and score the tracks: HOTA, MOTA, IDF1."""
+    if not low <= match <= birth:
+        raise MatakotaError(
+            f"--low {low:g}, --match {match:g} and --birth {birth:g} do not rise: choose each no "
+            "lower than the one before"
+        )
+    settings = replace(mot.SETTINGS, low=low, match=match, birth=birth)
     sequences = mot.read_sequences(folder)
     with ExitStack() as stack:
         out = None
@@ -60,7 +76,7 @@ def tracking(
         results: dict[str, list[mot.Rows]] = {}
         if with_peers:
             results = {name: [peers.track(name, one) for one in sequences] for name in peers.PEERS}
-        views = [mot.track(one) for one in sequences]
+        views = [mot.track(one, settings) for one in sequences]
         ours = {OURS: [one.recorded for one in views], LIVE: [one.live for one in views]}
         scored = scores.score(sequences, ours | results)
         _show(scored)
@@ -87,7 +103,7 @@ def _show(scored: Mapping[str, scores.Scored]) -> None:
     table.add_section()
     for tracker, one in scored.items():
         table.add_row("combined", tracker, *_cells(one.combined))
-    Console().print(table)
+    print_table(table)
     rivals = {name: one.combined.hota for name, one in scored.items() if name in peers.PEERS}
     if rivals:
         best = max(rivals, key=lambda name: rivals[name])

@@ -12,11 +12,11 @@ from typing import Annotated
 
 import structlog
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from api.cli.analyse import DEFAULT_MODEL, frame_rate
+from api.cli.tables import print_table
 from models.zoo import cache_folder, resolve
 from streams import samples
 from streams.detector import Detectors
@@ -126,7 +126,7 @@ def _show(setting: Setting, runs: Sequence[Run]) -> None:
                 "yes" if row.within else "NO",
                 str(row.late),
             )
-    Console().print(table)
+    print_table(table)
     scores = Scores.of(runs)
     table = _table("score", "of")
     for column in ("truth", "counted", "absolute error", "WAPE"):
@@ -138,7 +138,7 @@ def _show(setting: Setting, runs: Sequence[Run]) -> None:
             *map(str, (score.truth, score.counted, score.absolute_error)),
             _percent(score.wape),
         )
-    Console().print(table)
+    print_table(table)
     typer.echo(
         f"direction error: {_percent(scores.direction_error)} ({scores.swapped} of "
         f"{scores.both_ways} on lines with a truth both ways)"
@@ -168,7 +168,7 @@ def _show_agreement(found: Sequence[Agreement]) -> None:
     for one in found:
         rates = ", ".join(one.rates)
         table.add_row(*map(escape, (one.clip, one.model, one.line, rates)), str(one.within))
-    Console().print(table)
+    print_table(table)
 
 
 def _show_comparison(compared: Comparison) -> None:

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from api.cli.tables import print_table
 from streams.evaluation import mot
 from streams.output import AtomicText, output_error
 from vision.errors import MatakotaError
@@ -23,8 +23,6 @@ from vision.oracle_scenes import FAMILIES, UNFORESEEN, measure, shoot
 
 EXIT_WORSE = 1
 ALL = "all"
-WIDTH = 120
-"""Columns of the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,7 @@ def _show(rows: list[Row]) -> None:
             end_section=row.family == ALL,
         )  # fmt: skip
     # a figure that wraps cannot be read
-    Console(width=max(Console().width, WIDTH)).print(table)
+    print_table(table)
 
 
 def _write(folder: Path, film: Film) -> None:
