@@ -209,6 +209,7 @@ class Tracker:
             if step >= 0:
                 # the box between is one of this track's, and no beginning of its own
                 self._hits[t[j]] += 1
+                self._total[t[j]] += self._total[t[step]]
                 self._last[t[step]] = -np.inf
                 pairs.free[t[step]] = False
 

@@ -15,6 +15,7 @@ from vision.association import (
     GATE,
     SHIFT_SURE,
     SLACK,
+    Pairs,
     ahead,
     assign,
     camera_shift,
@@ -182,6 +183,30 @@ def test_only_pairs_without_a_rival(value: Any, pairs: Any) -> None:
 def test_pairs_that_are_each_others_best(value: Any, pairs: Any) -> None:
     rows, columns = mutual(np.array(value), 0.3)
     assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == pairs
+
+
+def test_pairs_are_found_step_by_step() -> None:
+    value = np.array([[0.9, 0.8, 0.0], [0.7, 0.1, 0.6], [0.5, 0.5, 0.9]])
+    asked: list[tuple[list[int], list[int]]] = []
+
+    def table(boxes: Any, tracks: Any) -> Any:
+        asked.append((boxes.tolist(), tracks.tolist()))
+        return value[boxes[:, None], tracks]
+
+    def of(*rows: int) -> Any:
+        return np.isin(np.arange(3), rows)
+
+    pairs = Pairs(3, 3)
+    pairs.match(of(0, 1), of(0, 1), table, 0.85)
+    pairs.match(of(0, 1, 2), of(0, 1, 2), table, 0.55)
+    # what had its pair is asked for no more, and the first step's pair stands
+    assert asked == [([0, 1], [0, 1]), ([1, 2], [1, 2])]
+    assert pairs.row_of.tolist() == [0, -1, 2]
+    assert pairs.free.tolist() == [False, True, False]
+    # nothing is asked where nobody is left
+    pairs.match(of(0, 2), of(1), table, 0.0)
+    pairs.match(of(1), of(0, 2), table, 0.0)
+    assert len(asked) == 2
 
 
 # --- the camera

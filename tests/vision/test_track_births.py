@@ -197,6 +197,22 @@ def test_three_boxes_of_a_leap_are_one_track_of_three() -> None:
         assert track.first_ts == START
 
 
+def test_a_box_between_two_begins_nothing_of_its_own() -> None:
+    """Where two met while they were faster than their size, another stops later: it begins with
+    its own first box."""
+    camera = Camera()
+
+    def scene(t: float) -> list[Box]:
+        two = [car(200 + 1400 * t, 300), car(480 - 1400 * t, 380)]
+        return [*two, car(340, 300)] if t > 0.25 else two
+
+    camera.film(scene, 10, 0, 0.3)
+    assert sorted(camera.seen[2]) == [1, 2]
+    camera.film(scene, 10, 0.3, 0.7)
+    assert [ids[2] for ids in camera.seen[3:]] == [-1, -1, 3, 3]
+    assert camera.track(3).first_ts == pytest.approx(START + 0.3)
+
+
 def test_a_leap_does_not_begin_with_another_group() -> None:
     """A person was where a car that moves evenly would have begun."""
     camera = Camera()

@@ -122,6 +122,24 @@ def test_who_slowed_down_and_stopped_out_of_sight_is_found_where_it_was_last_see
     assert camera.seen[-1] == [1]
 
 
+def test_who_hardly_began_and_was_hidden_may_have_stood() -> None:
+    """Three boxes that crept to the right say little of a speed."""
+    camera = Camera()
+    for k in range(3):
+        camera.see(person(100 + 12 * k), at=k / 25)
+    camera.film(lambda t: [], 25, 3 / 25, 0.8)
+    assert camera.film(lambda t: [person(124)], 25, 0.8, 1) == [[1]] * 5
+
+
+def test_what_stood_is_where_it_was_last_seen() -> None:
+    """A car creeps by 8 px/s, which is standing; out of sight it does not creep on."""
+    camera = Camera()
+    camera.film(lambda t: [car(300 + 8 * t)], 10, 0, 2.5)
+    before = camera.track(1).box
+    camera.film(lambda t: [], 10, 2.5, 20)
+    np.testing.assert_allclose(camera.track(1).box, before, atol=2)
+
+
 # --- second tracks of one object
 
 
@@ -185,18 +203,18 @@ def test_a_parked_car_hidden_by_one_that_passes_is_remembered(fps: int, speed: f
 @pytest.mark.parametrize("fps", [5, 10, 25])
 @pytest.mark.parametrize("turn", [(30, 10), (-30, 0), (0, 25)])
 def test_a_camera_may_turn(fps: int, turn: tuple[float, float]) -> None:
-    """After 3 s everything is elsewhere in the picture. One car is hidden when it happens, from
+    """After 3 s everything is elsewhere in the picture. A person is hidden when it happens, from
     0.3 s before to 0.5 s after, and found again."""
 
     def scene(t: float) -> list[Box]:
         dx, dy = turn if t >= 3 else (0, 0)
         still = [
-            car(150 + 60 * t, 200),
+            person(150 + 60 * t, 200),
             car(900 - 60 * t, 330),
             car(300, 450),
             car(500 + 90 * t, 600),
             car(900, 720),
-            person(700, 200 + 20 * t),
+            car(700, 200 + 20 * t),
         ]
         seen = still[1:] if 2.7 <= t < 3.5 else still
         return [(x + dx, y + dy, *others) for x, y, *others in seen]  # type: ignore[misc]
