@@ -124,7 +124,7 @@ def load_expectations(path: Path, scene: Scene) -> Expectations:
     if not fields.keys() & {"counts", "events"}:
         top.fail("nothing is expected; add 'counts:' or 'events:'")
     return Expectations(
-        counts=tuple(_count(item, scene) for item in _entries(fields, "counts")),
+        counts=tuple(read_count(item, scene) for item in _entries(fields, "counts")),
         events=tuple(_event(item, scene) for item in _entries(fields, "events")),
         only=fields["only"].flag() if "only" in fields else False,
     )
@@ -134,7 +134,8 @@ def _entries(fields: Mapping[str, Item], section: str) -> list[Item]:
     return fields[section].items() if section in fields else []
 
 
-def _count(item: Item, scene: Scene) -> CountExpectation:
+def read_count(item: Item, scene: Scene) -> CountExpectation:
+    """One entry of ``counts``; raises ExpectationError, which names the line and the field."""
     fields = item.mapping()
     item.refuse_unknown(fields, COUNT_FIELDS)
     names = {line.name: line for line in scene.lines}

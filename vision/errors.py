@@ -5,6 +5,7 @@ MatakotaError
 ├── ClipError          a clip cannot be opened, is no video, or is truncated
 ├── DetectorError      a model's output does not fit its stated layout, or a class is unknown
 ├── ExpectationError   an expectation file is wrong (file, line, field)
+├── SequenceError      a labelled sequence is no such, or a file of it is wrong (file, line)
 ├── SampleError        a sample is unknown, missing or has another hash
 ├── OutputError        a result could not be written (disk full, folder missing, read-only)
 ├── ConfigError        the city's configuration, its credentials or the environment is wrong
@@ -47,6 +48,10 @@ class DetectorError(MatakotaError):
 
 class ExpectationError(MatakotaError):
     """An expectation file is wrong."""
+
+
+class SequenceError(MatakotaError):
+    """A labelled sequence is missing, or a file of it is wrong."""
 
 
 class SampleError(MatakotaError):

@@ -90,9 +90,12 @@ class Tracker:
     ) -> tuple[IntArray, tuple[Track, ...], tuple[int, ...]]:
         """Take one frame's detections: the track id of each (n,), -1 where there is none, the
         live confirmed tracks, and the ids that ended. Raises ValueError when time runs back."""
+        ended: tuple[int, ...] = ()
         if self._ts is not None:
             if ts < self._ts:
                 raise ValueError(f"time ran backwards, from {self._ts} to {ts}")
+            if ts - self._ts > self.settings.pause_s:
+                ended = self._keep(self._stood() & (ts - self._last <= self.settings.place_s))
             self._filter.freeze(self._stood() & (self._last < self._ts))
             self._filter.predict(ts - self._ts)
             self._step_s = ts - self._ts
@@ -107,11 +110,11 @@ class Tracker:
             self._absorb(rows, measured, found.score[matched], found.class_id[matched], ts)
         row_of = self._begin(found, boxes, row_of, ts)
         self._confirm()
-        ended, row_of = self._drop(row_of, ts)
+        lost, row_of = self._drop(row_of, ts)
         ids = np.full(len(found), -1, np.int32)
         seen = row_of >= 0
         ids[seen] = self._id[row_of[seen]]
-        return ids, self._tracks(), ended
+        return ids, self._tracks(), tuple(sorted(ended + lost))
 
     # --- who is who
 
@@ -318,19 +321,24 @@ class Tracker:
     def _confirm(self) -> None:
         s = self.settings
         ready = (self._id < 0) & (self._hits >= s.confirm_hits)
-        if ready.any():
-            ready &= (self._best >= s.birth) | (self._total >= s.birth * s.faint_hits)
-            for row in np.flatnonzero(ready):
+        ready &= (self._best >= s.birth) | (self._total >= s.birth * s.faint_hits)
+        for row in np.flatnonzero(ready):
+            if self._best[row] >= s.birth or self._travel(row) >= s.faint_travel:
                 self._serial += 1
                 self._id[row] = self._serial
+
+    def _travel(self, row: np.intp) -> float:
+        """How far the track of ``row`` has come, in mean sides of its box."""
+        points = self._paths[row].view()
+        far = np.hypot(*(points[-1, :2] - points[0, :2]))
+        return float(far / np.sqrt(points[-1, 3] * points[-1, 4]))
 
     def _stood(self) -> BoolArray:
         """Rows (n,) that stood still when they were last seen."""
         return np.asarray(self._last - self._anchor[:, 2] >= self.settings.still_s)
 
     def _shadowed(self, gone: BoolArray, ts: float) -> BoolArray:
-        """Rows (n,) of ``gone`` whose place an older track of something that stands has: they
-        were second tracks of it."""
+        """Rows (n,) of ``gone`` that were second tracks of something that stands."""
         rows = np.flatnonzero(gone)
         covered = iou_centred(self._seen[rows], self._seen) > self.settings.iou_place
         covered &= (self._stood() & (self._last == ts))[None, :]
@@ -351,14 +359,18 @@ class Tracker:
         keep = (away <= limit) & self._filter.sane()
         if keep.all():
             return (), row_of
-        ended = tuple(int(i) for i in np.sort(self._id[~keep & (self._id >= 0)]))
         moved_to = np.where(keep, np.cumsum(keep) - 1, -1)
         row_of = np.where(row_of >= 0, moved_to[row_of], -1)
+        return self._keep(keep), row_of
+
+    def _keep(self, keep: BoolArray) -> tuple[int, ...]:
+        """Forget the rows outside a mask (n,); the ids that end with them."""
+        ended = self._id[~keep & (self._id >= 0)].tolist()
         self._filter.keep(keep)
         for name in _ROWS:
             setattr(self, name, getattr(self, name)[keep])
         self._paths = [path for path, stays in zip(self._paths, keep, strict=True) if stays]
-        return ended, row_of
+        return tuple(ended)
 
     def _tracks(self) -> tuple[Track, ...]:
         rows = np.flatnonzero(self._id >= 0)

@@ -23,6 +23,9 @@ class TrackerSettings:
     """Boxes that make a beginning a track."""
     faint_hits: float = 6.0
     """Or, with none of ``birth``, boxes from ``match`` on whose scores come to so many times it."""
+    faint_travel: float = 1.0
+    """And which came so far, in mean sides: what looks a little like a person and never moves is a
+    sign or a bush."""
     lost_s: float = 1.0
     """How long a moving object may be out of sight."""
     in_sight_s: float = 0.4
@@ -31,6 +34,8 @@ class TrackerSettings:
     """How long a beginning may be out of sight; one picture may always be missed."""
     place_s: float = 60.0
     """How long the place of something that stood still is remembered."""
+    pause_s: float = 5.0
+    """After so long without a picture only what stood still is known again."""
     still_s: float = 2.0
     """How long it must have stood for that."""
     still_share: float = 0.25

@@ -24,6 +24,7 @@ from streams.expectations import load_expectations
 from streams.files import ClipSource
 from streams.output import AtomicText
 from streams.scenefile import load_scene
+from streams.trackfile import TrackFile
 from streams.video import VideoWriter
 from vision.draw import draw
 from vision.errors import DetectorError, MatakotaError, OutputError, SceneError
@@ -66,12 +67,17 @@ def analyse(
     video: Annotated[
         Path | None, typer.Option(help="Where to write the annotated video (.mp4, .mkv).")
     ] = None,
+    tracks: Annotated[
+        Path | None, typer.Option(help="Where to write every track's boxes (.csv).")
+    ] = None,
     expect: Annotated[
         Path | None, typer.Option(help="What the clip must show, YAML; exit code 1 if it does not.")
     ] = None,
 ) -> None:
     """Analyse a clip faster than real time: crossings, events and counts as JSON lines."""
-    _refuse_overwriting({"--out": out, "--video": video}, [clip, scene, expect, Path(model)])
+    _refuse_overwriting(
+        {"--out": out, "--video": video, "--tracks": tracks}, [clip, scene, expect, Path(model)]
+    )
     start_ts = _start(start)
     wanted_fps = frame_rate("--fps", fps)
     source = ClipSource(
@@ -99,11 +105,17 @@ def analyse(
         if video is not None:
             rate = min(wanted_fps or source.info.rate, source.info.rate)
             film = stack.enter_context(VideoWriter(video, size=size, rate=rate))
+        table, boxes = None, None
+        if tracks is not None:
+            table = stack.enter_context(AtomicText(tracks, option="--tracks"))
+            boxes = TrackFile(table.write, start_ts)
         progress = stack.enter_context(_progress())
         task = progress.add_task(clip.name, total=source.info.frames)
 
         def seen(frame: Frame, step: Step, events: Sequence[Event]) -> None:
             progress.update(task, completed=frame.index + 1)
+            if boxes is not None:
+                boxes.update(step.tracked)
             if film is not None:
                 film.write(artist.picture(frame, step, events), frame.ts - start_ts)
 
@@ -119,7 +131,11 @@ def analyse(
         # what can fail for want of space comes before the first result appears
         if film is not None:
             film.finish()
+        if boxes is not None:
+            boxes.finish()
         lines.commit()
+        if table is not None:
+            table.commit()
         if film is not None:
             film.commit()
     log.info(

@@ -32,6 +32,7 @@ def check(
         parts = (
             _number(len(scene.lines), "line"),
             _number(len(scene.zones), "zone"),
+            _number(len(scene.movements), "movement"),
             _number(len(scene.rules), "rule"),
         )
         typer.echo(f"{path}: valid, {', '.join(parts)}")

@@ -12,8 +12,7 @@ from typing import Final, Literal, NoReturn, TypeAlias
 import yaml
 
 from streams import samples
-from streams.expectations import CountExpectation
-from streams.expectations import _count as read_count
+from streams.expectations import CountExpectation, read_count
 from streams.files import ClipInfo, inspect_clip
 from streams.scenefile import load_scene
 from streams.yamlfile import Item, quoted, read_yaml

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.output import output_error
-from vision.errors import ExpectationError
+from vision.errors import SequenceError
 from vision.histories import Histories, History
 from vision.track import Tracker, TrackerSettings
 from vision.types import BoolArray, Detections, IntArray, Tracked
@@ -27,6 +27,14 @@ CLASSES = ("person",)
 SETTINGS = TrackerSettings(low=0.4, match=0.85, birth=0.85)
 """Thresholds for the public detections of MOT15, whose scores run from 0.5 to 1 and of which
 three quarters lie above 0.85."""
+MAX_LENGTH = 1_000_000
+"""Pictures of one sequence: ten hours at 25 a second, and room for each in memory."""
+MAX_IDENTITY = 10_000_000
+"""TrackEval makes tables as long as the highest identity."""
+MAX_PX = 1e6
+"""No edge of a box is farther from the picture's corner."""
+RATES = (0.01, 1000.0)
+"""Pictures a second, from and to."""
 LAYOUT = "frame, id, left, top, width, height, flag or score"
 
 
@@ -86,16 +94,16 @@ class Views:
 
 def read_sequences(folder: Path) -> list[Sequence]:
     """The sequences in ``folder``, by name; ``folder`` may also be one itself. Raises
-    ExpectationError, which names the file and the line."""
+    SequenceError, which names the file and the line."""
     if (folder / "seqinfo.ini").is_file():
         return [read_sequence(folder)]
     try:
         inside = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ExpectationError(f"cannot read the folder {folder}: {reason}") from error
+        raise SequenceError(f"cannot read the folder {folder}: {reason}") from error
     if not inside:
-        raise ExpectationError(
+        raise SequenceError(
             f"{folder} holds no sequence: name a folder of folders, each with seqinfo.ini, "
             "det.txt and gt.txt"
         )
@@ -103,7 +111,7 @@ def read_sequences(folder: Path) -> list[Sequence]:
 
 
 def read_sequence(folder: Path) -> Sequence:
-    """The sequence in ``folder``; raises ExpectationError, which names the file and the line."""
+    """The sequence in ``folder``; raises SequenceError, which names the file and the line."""
     info = folder / "seqinfo.ini"
     frame_rate, length, size = _read_info(info)
     found: list[list[list[float]]] = [[] for _ in range(length)]
@@ -113,10 +121,12 @@ def read_sequence(folder: Path) -> Sequence:
     path = _file_of(folder, "gt")
     for where, row in _read_rows(path, length):
         key = (int(row[0]), int(row[1]))
-        if row[1] < 0 or row[1] != key[1]:
-            raise ExpectationError(f"{where}: an identity is a whole number from 0 on")
+        if not 0 <= row[1] <= MAX_IDENTITY or row[1] != key[1]:
+            raise SequenceError(
+                f"{where}: an identity is a whole number from 0 to {MAX_IDENTITY}, not {row[1]:g}"
+            )
         if key in truth:
-            raise ExpectationError(f"{where}: frame {key[0]} has the identity {key[1]} twice")
+            raise SequenceError(f"{where}: frame {key[0]} has the identity {key[1]} twice")
         truth[key] = row
     labels = np.array(list(truth.values()), np.float64).reshape(-1, 7)
     return Sequence(
@@ -197,21 +207,30 @@ def _read_info(path: Path) -> tuple[float, int, tuple[int, int]]:
         parser.read_string(_read_text(path))
     except configparser.Error as error:
         said = " ".join(str(error).split())
-        raise ExpectationError(f"{path} is no ini file: {said}") from error
+        raise SequenceError(f"{path} is no ini file: {said}") from error
     values: list[float] = []
     for name in ("frameRate", "seqLength", "imWidth", "imHeight"):
         text = parser.get("Sequence", name, fallback=None)
         if text is None:
-            raise ExpectationError(f"{path} lacks {name} in its section [Sequence]: add it")
+            raise SequenceError(f"{path} lacks {name} in its section [Sequence]: add it")
         try:
             value = float(text)
         except ValueError:
             value = math.nan
         if not 0 < value < math.inf or (name != "frameRate" and value != int(value)):
             kind = "number" if name == "frameRate" else "whole number"
-            raise ExpectationError(f"{path}: {name} is a {kind} above 0, not '{text}'")
+            raise SequenceError(f"{path}: {name} is a {kind} above 0, not '{text}'")
         values.append(value)
     frame_rate, length, width, height = values
+    if not RATES[0] <= frame_rate <= RATES[1]:
+        raise SequenceError(
+            f"{path}: frameRate is from {RATES[0]:g} to {RATES[1]:g} pictures a second, not "
+            f"{frame_rate:g}"
+        )
+    if length > MAX_LENGTH:
+        raise SequenceError(
+            f"{path}: seqLength is at most {MAX_LENGTH}, not {length:.0f}: cut the sequence"
+        )
     return frame_rate, int(length), (int(width), int(height))
 
 
@@ -227,15 +246,15 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise ExpectationError(
+        raise SequenceError(
             f"the sequence {path.parent} has no {path.name}: a sequence has seqinfo.ini, "
             "det.txt and gt.txt"
         ) from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ExpectationError(f"cannot read {path}: {reason}") from error
+        raise SequenceError(f"cannot read {path}: {reason}") from error
     except UnicodeDecodeError as error:
-        raise ExpectationError(f"{path} is no text file: name one in the MOT layout") from error
+        raise SequenceError(f"{path} is no text file: name one in the MOT layout") from error
 
 
 def _read_rows(path: Path, length: int) -> Iterator[tuple[str, list[float]]]:
@@ -248,18 +267,23 @@ def _read_rows(path: Path, length: int) -> Iterator[tuple[str, list[float]]]:
         try:
             row = [float(field) for field in fields[:7]]
         except ValueError as error:
-            raise ExpectationError(f"{where} is no row of numbers: write {LAYOUT}") from error
+            raise SequenceError(f"{where} is no row of numbers: write {LAYOUT}") from error
         if len(row) < 7:
-            raise ExpectationError(f"{where} has {len(row)} of 7 numbers: write {LAYOUT}")
+            raise SequenceError(f"{where} has {len(row)} of 7 numbers: write {LAYOUT}")
         if not all(map(math.isfinite, row)):
-            raise ExpectationError(f"{where} has a number that is not finite: write {LAYOUT}")
+            raise SequenceError(f"{where} has a number that is not finite: write {LAYOUT}")
         if row[0] != int(row[0]) or not 1 <= row[0] <= length:
-            raise ExpectationError(
+            raise SequenceError(
                 f"{where}: a frame is a whole number from 1 to seqLength, {length}, not {row[0]:g}"
             )
         if row[4] <= 0 or row[5] <= 0:
-            raise ExpectationError(
+            raise SequenceError(
                 f"{where}: a width and a height are above 0, not {row[4]:g} and {row[5]:g}"
+            )
+        if max(map(abs, row[2:6])) > MAX_PX:
+            raise SequenceError(
+                f"{where}: a box of {row[4]:g}x{row[5]:g} px at ({row[2]:g}, {row[3]:g}) is beyond "
+                f"any picture: write at most {MAX_PX:g} px"
             )
         yield where, row
 

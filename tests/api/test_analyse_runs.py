@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 from fractions import Fraction
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 import yaml
 
@@ -123,6 +125,26 @@ def test_video_shows_every_analysed_frame(
     )
     assert seconds == pytest.approx(FRAMES / RATE, abs=step)
     assert os.listdir(tmp_path) == [film.name]
+
+
+def test_tracks_are_tables_of_whole_tracks(plain: Ran, inputs: Path, tmp_path: Path) -> None:
+    ran = matakota(*GOOD, "--tracks", tmp_path / "tracks.csv", folder=inputs)
+    assert (ran.code, ran.out) == (0, plain.out), "writing them changes no result"
+    with (tmp_path / "tracks.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["camera"] for row in rows} == {"clip"}
+    of_track: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        of_track.setdefault(row["track_id"], []).append(row)
+    crossed = {str(record["track_id"]) for record in ran.records if record["type"] == "crossing"}
+    assert crossed
+    assert crossed <= set(of_track)
+    for track in of_track.values():
+        offsets = [float(row["offset_s"]) for row in track]
+        assert np.diff(offsets) == pytest.approx(1 / RATE, abs=0.002), "no picture is left out"
+        assert (track[0]["seen"], track[-1]["seen"]) == ("1", "1")
+        assert len({row["class"] for row in track}) == 1
+        assert all(float(row["right"]) > float(row["left"]) for row in track)
 
 
 def test_expectations_that_are_met(plain: Ran, inputs: Path) -> None:

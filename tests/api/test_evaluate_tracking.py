@@ -16,7 +16,7 @@ from streams.evaluation import peers, scores
 from streams.evaluation.mot import Rows, Sequence, read_sequences, track, write_sequence
 from tests.api.command import matakota
 from tests.needs import REPO
-from vision.errors import ExpectationError, OutputError
+from vision.errors import OutputError, SequenceError
 from vision.types import Detections
 
 pytest.importorskip("trackeval", reason="needs the dependency group 'measure'")
@@ -116,7 +116,7 @@ def test_a_missing_peer_is_one_sentence(folder: Path, tmp_path: Path) -> None:
 
 
 def test_wrong_places_are_refused(call: Callable[..., Result], folder: Path) -> None:
-    assert isinstance(call("none").exception, ExpectationError)
+    assert isinstance(call("none").exception, SequenceError)
     assert isinstance(call(folder, "--json", "none/scores.json").exception, OutputError)
     truth = folder / "half" / "gt.txt"
     before = truth.read_text()

@@ -14,6 +14,7 @@ from tests.vision.watched import (
     CLASSES,
     GROUPS,
     SETTINGS,
+    START,
     Box,
     Camera,
     car,
@@ -193,3 +194,26 @@ def test_whatever_is_found(
                 assert track.last_ts < camera.ts
             np.testing.assert_array_equal(track.path, other.path)
             np.testing.assert_array_equal(track.box, other.box)
+
+
+@pytest.mark.parametrize("pause_s", [8.0, 45.0, 3600.0])
+def test_after_a_pause_only_what_stood_still_is_known_again(pause_s: float) -> None:
+    """A parked car; a person who had stopped a second before; a car that was hidden when the
+    pictures stopped; and one that had only begun."""
+    camera = Camera()
+
+    def before(t: float) -> list[Box]:
+        stopped = person(min(400 + 60 * t, 580), 400)
+        new = [car(900, 700)] if t >= 3.85 else []
+        return [car(200, 200), stopped, *new, *([] if t >= 3.75 else [car(100 + 90 * t, 600)])]
+
+    camera.film(before, 10, 0, 4.05)
+    last = camera.ts - START
+    assert camera.live == {1, 2, 3}
+    rows = [car(200, 200), person(580, 400), car(900, 700), car(100 + 90 * 3.7, 600)]
+    seen = camera.film(lambda t: rows, 10, last + pause_s, last + pause_s + 1)
+    parked = 1 if pause_s < SETTINGS.place_s else 4
+    assert seen[-1][0] == parked
+    assert len(camera.live & {1, 2, 3}) == (parked == 1)
+    assert all(track.first_ts > START + last for track in camera.tracks if track.id > 3)
+    assert sorted(camera.ended) == [2, 3] if parked == 1 else [1, 2, 3]

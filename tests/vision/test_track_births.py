@@ -59,11 +59,24 @@ def test_many_faint_boxes_begin_a_track_together(score: float, boxes: int) -> No
     """None is of ``birth``, all are from ``match`` on, and their scores come to six times it."""
     assert score * (boxes - 1) < SETTINGS.birth * SETTINGS.faint_hits <= score * boxes
     camera = Camera()
-    seen = camera.film(lambda t: [person(100 + 30 * t, score=score)], 10, 0, 2)
+    seen = camera.film(lambda t: [person(100 + 150 * t, score=score)], 10, 0, 2)
     assert seen == [[-1]] * (boxes - 1) + [[1]] * (20 - boxes + 1)
     # it began with the first of them
     assert camera.track(1).first_ts == START
     assert len(camera.track(1).path) == 20
+
+
+def test_what_is_faint_and_stays_begins_nothing_until_it_moves() -> None:
+    """A sign that looks a little like a person; and a person who stood like one, then walks."""
+    camera = Camera()
+    camera.film(lambda t: [person(400 + (7 * t) % 3, score=0.45)], 10, 0, 60)
+    assert camera.live == set()
+    seen = camera.film(lambda t: [person(400 + 60 * (t - 60), score=0.45)], 10, 60, 63)
+    assert seen[0] == [-1]
+    assert seen[-1] == [1]
+    side = (40 * 100) ** 0.5
+    walked = 6 * seen.index([1])
+    assert walked == pytest.approx(side * SETTINGS.faint_travel, abs=12)
 
 
 def test_faint_boxes_with_long_gaps_begin_nothing() -> None:

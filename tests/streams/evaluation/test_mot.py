@@ -19,7 +19,7 @@ from streams.evaluation.mot import (
     track,
     write_sequence,
 )
-from vision.errors import ExpectationError, OutputError
+from vision.errors import SequenceError, OutputError
 from vision.types import Detections
 
 INFO = """\
@@ -90,6 +90,13 @@ def test_a_folder_of_sequences_is_read_by_name_and_one_alone_too(tmp_path: Path)
         ({"truth": TRUTH + "1,1,5,5,5,5,1\n"}, r"gt\.txt line 3: frame 1 has the identity 1 twice"),
         ({"truth": "1,-1,5,5,5,5,1\n"}, r"gt\.txt line 1: an identity is a whole number from 0 on"),
         ({"truth": "1,0.5,5,5,5,5,1\n"}, r"gt\.txt line 1: an identity is a whole number"),
+        ({"truth": "1,3000000000,5,5,5,5,1\n"}, r"from 0 to 10000000, not 3e\+09$"),
+        ({"truth": "1,1e300,5,5,5,5,1\n"}, r"from 0 to 10000000, not 1e\+300$"),
+        ({"found": "1,-1,1,2,1e39,4,1\n"}, r"line 1: a box of 1e\+39x4 px at \(1, 2\) is beyond"),
+        ({"truth": "1,1,-1e30,5,5,5,1\n"}, r"line 1: a box of 5x5 px at \(-1e\+30, 5\) is beyond"),
+        ({"info": INFO.replace("12.5", "1e-300")}, r"from 0\.01 to 1000 pictures a second, not 1e"),
+        ({"info": INFO.replace("12.5", "1e9")}, r"from 0\.01 to 1000 pictures a second, not 1e\+0"),
+        ({"info": INFO.replace("=4\n", "=1e11\n")}, r"seqLength is at most 1000000, not 1000000"),
         ({"info": "frameRate=3\n"}, r"seqinfo\.ini is no ini file: File contains no section"),
         ({"info": "[Sequence]\nframeRate=3\n"}, r"seqinfo\.ini lacks seqLength in its section"),
         ({"info": INFO.replace("12.5", "0")}, r"seqinfo\.ini: frameRate is a number above 0, not"),
@@ -100,7 +107,7 @@ def test_a_folder_of_sequences_is_read_by_name_and_one_alone_too(tmp_path: Path)
 def test_a_wrong_file_is_named_with_its_line(
     changed: dict[str, str], sentence: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(ExpectationError, match=sentence) as caught:
+    with pytest.raises(SequenceError, match=sentence) as caught:
         read_sequences(save(tmp_path / "street", **changed).parent)
     assert "\n" not in str(caught.value)
 
@@ -108,24 +115,24 @@ def test_a_wrong_file_is_named_with_its_line(
 @pytest.mark.parametrize("name", ["seqinfo.ini", "det.txt", "gt.txt"])
 def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
     (save(tmp_path / "street") / name).unlink()
-    with pytest.raises(ExpectationError, match=rf"street has no {name}: a sequence has seqinfo"):
+    with pytest.raises(SequenceError, match=rf"street has no {name}: a sequence has seqinfo"):
         read_sequences(tmp_path)
 
 
 def test_what_is_no_folder_of_sequences_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ExpectationError, match="holds no sequence: name a folder of folders"):
+    with pytest.raises(SequenceError, match="holds no sequence: name a folder of folders"):
         read_sequences(tmp_path)
-    with pytest.raises(ExpectationError, match=r"cannot read the folder .*none: no such file"):
+    with pytest.raises(SequenceError, match=r"cannot read the folder .*none: no such file"):
         read_sequences(tmp_path / "none")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ExpectationError, match=r"empty has no seqinfo\.ini"):
+    with pytest.raises(SequenceError, match=r"empty has no seqinfo\.ini"):
         read_sequences(tmp_path)
 
 
 def test_pixels_are_no_rows(tmp_path: Path) -> None:
     folder = save(tmp_path / "street")
     (folder / "det.txt").write_bytes(b"\x89PNG\xff\xfe")
-    with pytest.raises(ExpectationError, match=r"det\.txt is no text file"):
+    with pytest.raises(SequenceError, match=r"det\.txt is no text file"):
         read_sequences(tmp_path)
 
 
