@@ -32,12 +32,15 @@ class CountExpectation:
     count: int
     tolerance: int
 
-    def difference(self, summary: Summary) -> str | None:
+    def counted(self, summary: Summary) -> int:
+        """How many of them there were."""
         classes = summary.counts[self.line][self.direction]
         if self.class_name is None:
-            got, what = sum(classes.values()), "of all classes"
-        else:
-            got, what = classes.get(self.class_name, 0), self.class_name
+            return sum(classes.values())
+        return classes.get(self.class_name, 0)
+
+    def difference(self, summary: Summary) -> str | None:
+        got, what = self.counted(summary), self.class_name or "of all classes"
         if abs(got - self.count) <= self.tolerance:
             return None
         expected = f"{self.count}" + (f" within {self.tolerance}" if self.tolerance else "")

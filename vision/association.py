@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from vision.types import BoolArray
+from vision.types import BoolArray, IntArray
 
 Floats: TypeAlias = NDArray[np.floating]
 Rows: TypeAlias = NDArray[np.intp]
@@ -43,9 +43,9 @@ EVEN = 0.5
 """How far from where an even speed would have it a third box may lie, in mean sides."""
 MIN_SHIFTED = 4
 """So many tracks tell how the camera moved."""
-SHIFT_SURE = 4.0
+SHIFT_SURE = 6.0
 """And by so many times what they differ by (their median absolute deviation), over the square root
-of their number: about twice the standard error of a median."""
+of their number: about three times the standard error of a median."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,6 +114,24 @@ def ahead(
     return np.asarray(along / np.sqrt(dx * dx + dy * dy + 1e-12))
 
 
+def values(
+    found: Floats, expected: Floats, spread: Floats, speed: Floats,
+    came: Floats, same: BoolArray, min_overlap: float,
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """What each pair of boxes (n, 4) and (m, 4) is worth (n, m), and its IoU; 0 where it is not of
+    the ``same`` group, and no worth where it does not fit. ``came`` (m, 2) px is where each track
+    was some moments ago; for the others see ``fit`` and ``ahead``."""
+    pair = fit(found, expected, spread)
+    overlap = np.where(same, pair.overlap, np.float32(0))
+    dx = found[:, 0, None] - came[:, 0]
+    dy = found[:, 1, None] - came[:, 1]
+    side = np.sqrt(expected[:, 2] * expected[:, 3])
+    value = overlap * pair.height**HEIGHT_POWER
+    value += DIRECTION * ahead(dx, dy, speed, side)
+    good = pair.near & (pair.height > MIN_HEIGHT) & (overlap > min_overlap)
+    return np.where(good, value, np.float32(0)), overlap
+
+
 def assign(value: Floats, floor: float) -> tuple[Rows, Rows]:
     """Pairs (rows, columns) of the best total ``value`` (n, m), each above ``floor`` (Hungarian
     method)."""
@@ -124,6 +142,14 @@ def assign(value: Floats, floor: float) -> tuple[Rows, Rows]:
     rows, columns = linear_sum_assignment(np.where(good, value, 0), maximize=True)
     chosen = good[rows, columns]
     return rows[chosen], columns[chosen]
+
+
+def one_group(one: IntArray, other: IntArray, some_any: bool) -> BoolArray:
+    """Which of groups (n,) and (m,) fit (n, m); -1, if there is one, fits every group."""
+    same = np.equal.outer(one, other)
+    if some_any:
+        same |= (one < 0)[:, None] | (other < 0)[None, :]
+    return np.asarray(same)
 
 
 def within_reach(found: Floats, pace: Floats, seen: Floats, away: Floats) -> BoolArray:
@@ -154,10 +180,10 @@ class Pairs:
     ) -> None:
         """Pair what is left of ``boxes`` (n,) and ``tracks`` (m,); ``value`` gives the table of
         the boxes and tracks that it is asked for."""
-        d = np.flatnonzero(boxes & (self.row_of < 0))
+        d = (boxes & (self.row_of < 0)).nonzero()[0]
         if not len(d):
             return
-        t = np.flatnonzero(tracks & self.free)
+        t = (tracks & self.free).nonzero()[0]
         if len(t):
             i, j = by(value(d, t), floor)
             self.take(d[i], t[j])
@@ -287,16 +313,19 @@ def _even_steps(
     older = np.flatnonzero(begun_s > begun_s[middle[0]])
     if not len(older) or not pairs.any():
         return []
+    # few boxes are in reach of a beginning, and only those are looked at
+    i, j = np.nonzero(pairs)
     at, since = begun[middle], begun_s[middle[0]]
     before = begun[older]
     share = since / (begun_s[older] - since)
-    on = at[None, :, :2] + (at[None, :, :2] - before[:, None, :2]) * share[:, None, None]
-    off = np.linalg.norm(found[:, None, None, :2] - on[None], axis=3)
-    side = np.sqrt(at[:, 2] * at[:, 3])
-    even = (off < EVEN * side[None, None]) & pairs[:, None, :] & same[:, older, None]
-    even &= _alike(at, before, least_ratio).T[None] & _alike(found, before, least_ratio)[..., None]
-    i, k, j = np.nonzero(even)
-    order = np.argsort(off[i, k, j] / side[j], kind="stable")
+    even = same[i[:, None], older] & _alike(found, before, least_ratio)[i]
+    even &= _alike(at, before, least_ratio)[j]
+    pair, k = np.nonzero(even)
+    i, j = i[pair], j[pair]
+    on = at[j, :2] + (at[j, :2] - before[k, :2]) * share[k, None]
+    off = np.linalg.norm(found[i, :2] - on, axis=1) / np.sqrt(at[j, 2] * at[j, 3])
+    order = np.lexsort((j, k, i, off))
+    order = order[: np.searchsorted(off[order], EVEN)]
     return [(int(i[o]), int(j[o]), int(older[k[o]])) for o in order]
 
 

@@ -7,6 +7,7 @@ smoothed by what comes before and after them, which nobody knows at the moment i
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +39,7 @@ class Histories:
     so this is for recordings."""
 
     def __init__(self) -> None:
-        self._times: list[float] = []
+        self._times = array("d")
         self._open: dict[int, _Growing] = {}
 
     def update(self, tracked: Tracked) -> list[History]:
@@ -57,7 +58,7 @@ class Histories:
         grown = self._open.pop(track_id)
         sightings = np.concatenate(grown.parts)
         times = np.array(self._times)
-        # a point's time is kept in float32 seconds: take the picture's own
+        # take the picture's own time
         seen_at = np.searchsorted(times, sightings[:, 0] - 1e-3)
         seen_at, last = np.unique(seen_at[::-1], return_index=True)
         boxes = sightings[::-1][last, 1:]
@@ -89,7 +90,10 @@ class _Growing:
         self._known_s = float(track.path[-1, 2])
         x, foot, seconds = path.T
         half = sizes[:, 0] / 2
-        rows = [track.first_ts + seconds, x - half, foot - sizes[:, 1], x + half, foot]
+        ts = track.first_ts + seconds
+        # a point's time is kept in float32 seconds, that of the latest is known exactly
+        ts[-1] = track.last_ts
+        rows = [ts, x - half, foot - sizes[:, 1], x + half, foot]
         self.parts.append(np.stack(rows, axis=1))
 
 

@@ -90,8 +90,11 @@ class Joiner:
         self._live = {track.id: track for track in tracked.tracks}
         due = self._judge(tracked.ts - JUDGED_S)
         oldest = tracked.ts - JUDGED_S - GAP_S
-        self._over = {i: track for i, track in self._over.items() if track.last_ts >= oldest}
-        self._judged &= self._live.keys() | self._over.keys()
+        gone = {i for i, track in self._over.items() if track.last_ts < oldest}
+        # one that nobody wants may be wanted again, and is judged only once, until it ends
+        gone.update(i for i in tracked.ended if i not in self._over)
+        self._over = {i: track for i, track in self._over.items() if i not in gone}
+        self._judged -= gone
         return due
 
     def finish(self) -> list[Beginning]:

@@ -91,6 +91,8 @@ class _Way:
         n = len(entry)
         self._entry, self._exit = entry, exits
         self.class_name = ""
+        self.wanted = True
+        """The vote is for a class that is looked for."""
         self.seconds = -math.inf
         """How far its path was taken, seconds since its beginning."""
         self.settled = False
@@ -276,6 +278,9 @@ class MovementCounter:
     def update(self, tracked: Tracked) -> list[Trip]:
         """The trips that were over in this step, by track id."""
         self._camera_id = tracked.camera_id
+        live = {track.id for track in tracked.tracks}
+        for track_id, way in self._ways.items():
+            way.wanted = track_id in live or (way.wanted and track_id in tracked.ended)
         seen = [track for track in tracked.tracks if track.last_ts == tracked.ts]
         if seen:
             self._follow(seen)
@@ -361,8 +366,8 @@ class MovementCounter:
                 continue
             before = self._origin(way)
             way.close()
-            self._enter(before, self._origin(way))
-            if not way.settled:
+            self._enter(before, self._origin(way) if way.wanted else None)
+            if not way.settled or not way.wanted:
                 continue
             goal, ts = way.end()
             origin, destination = (

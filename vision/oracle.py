@@ -254,7 +254,7 @@ class Replay:
 def replay(film: Film, settings: TrackerSettings = SETTINGS) -> Replay:
     """Track and count a film as a camera's pipeline does, and compare with its truth."""
     tracker = Tracker(settings, CLASSES, GROUPS)
-    counter = Counter(film.lines, film.size)
+    counter = Counter(film.lines, film.size, dict(zip(CLASSES, GROUPS.tolist(), strict=True)))
     crossings: list[Crossing] = []
     late: list[Late] = []
     bodies_of: dict[int, Tally[int]] = {}

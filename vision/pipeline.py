@@ -10,7 +10,7 @@ from vision.counting import Counted, Counter
 from vision.detect import Finder
 from vision.errors import DetectorError
 from vision.movements import MovementCounter
-from vision.region import region_of
+from vision.region import RegionFinder
 from vision.rules.registry import kinds
 from vision.scene import Scene
 from vision.track import Tracker, TrackerSettings
@@ -40,9 +40,9 @@ class Pipeline:
         self._detector = detector
         self._tracker = Tracker(tracker, detector.classes, detector.group_of)
         groups = dict(zip(detector.classes, detector.group_of.tolist(), strict=True))
-        self._counter = Counter(
-            scene.lines, scene.frame_size, groups, region_of(scene, scene.frame_size)
-        )
+        # what is really looked at: an automatic region that gains nothing is not
+        seen = detector.box_in(scene.frame_size) if isinstance(detector, RegionFinder) else None
+        self._counter = Counter(scene.lines, scene.frame_size, groups, seen)
         self._movements = [MovementCounter(movement, scene) for movement in scene.movements]
         for config in scene.rules:
             for name in config.classes:

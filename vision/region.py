@@ -117,7 +117,7 @@ class RegionFinder:
 
     def find(self, frame: Frame) -> Detections:
         """What is found in the region of ``frame``, in its own px."""
-        x, y, w, h = self._box_in(frame.size)
+        x, y, w, h = self.box_in(frame.size)
         found = self.finder.find(replace(frame, image=frame.image[y : y + h, x : x + w]))
         if y + h < frame.size[1]:
             zoom = self._zoom * self._frame_size[1] / frame.size[1]
@@ -125,7 +125,8 @@ class RegionFinder:
         offset = np.array([x, y, x, y], np.float32)
         return Detections(found.xyxy + offset, found.score, found.class_id)
 
-    def _box_in(self, size: tuple[int, int]) -> Box:
+    def box_in(self, size: tuple[int, int]) -> Box:
+        """``box`` in a picture of ``size`` (w, h) px."""
         if size == self._frame_size:
             return self.box
         (x, y, w, h), (fw, fh) = self.box, self._frame_size

@@ -13,22 +13,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vision.association import (
-    DIRECTION,
-    HEIGHT_POWER,
-    MIN_HEIGHT,
+    Floats,
     Pairs,
-    ahead,
+    Rows,
     camera_shift,
     centred,
-    fit,
     iou_centred,
     leaps,
     merged,
     mutual,
+    one_group,
     only,
+    values,
     with_parts,
     within_reach,
 )
@@ -40,8 +38,6 @@ from vision.types import BoolArray, Detections, FloatArray, IntArray, Track
 
 __all__ = ["Tracker", "TrackerSettings"]
 
-Rows = NDArray[np.intp]
-Floats = NDArray[np.floating]
 RECENT_STEPS = 2.5
 """Who was seen in one of the last two pictures is in sight, even where one was missed."""
 
@@ -139,6 +135,9 @@ class Tracker:
         shift = camera_shift(boxes[i[sure], :2] - self._filter.place[j[sure], :2])
         if shift is not None:
             self._filter.shift(shift)
+            self._seen[:, :2] += shift
+            self._anchor[:, :2] += shift
+            self._behind[:, :, :2] += shift
             value, overlap = self._values(boxes, same, ts)
 
         def valued(d: Rows, t: Rows) -> Floats:
@@ -175,27 +174,17 @@ class Tracker:
 
     def _same(self, group: IntArray) -> BoolArray:
         """Which boxes of ``group`` (n,) may belong to which track (n, m)."""
-        same = np.equal.outer(group, self._group)
-        if self._any:
-            same |= (group < 0)[:, None] | (self._group < 0)[None, :]
-        return np.asarray(same)
+        return one_group(group, self._group, self._any)
 
     def _values(self, boxes: Floats, same: BoolArray, ts: float) -> tuple[Floats, Floats]:
         """What each pair is worth (n, m), and its IoU; 0 where it cannot be."""
         # half the precision is twice as fast, and ample for what is compared
-        boxes, place = boxes.astype(np.float32), self._filter.place.astype(np.float32)
-        pair = fit(boxes, place, self._filter.spread().astype(np.float32))
-        overlap = np.where(same, pair.overlap, np.float32(0))
+        single, f = np.float32, self._filter
         recent = self._behind[:, 1, 2] > ts - BEHIND_S
-        seen_from = np.where(recent[:, None], self._behind[:, 0], self._behind[:, 1])
-        seen_from = seen_from.astype(np.float32)
-        dx = boxes[:, 0, None] - seen_from[:, 0]
-        dy = boxes[:, 1, None] - seen_from[:, 1]
-        side = np.sqrt(place[:, 2] * place[:, 3])
-        value = overlap * pair.height**HEIGHT_POWER
-        value += DIRECTION * ahead(dx, dy, self._filter.speed.astype(np.float32), side)
-        good = pair.near & (pair.height > MIN_HEIGHT) & (overlap > self.settings.min_overlap)
-        return np.where(good, value, np.float32(0)), overlap
+        came = np.where(recent[:, None], self._behind[:, 0], self._behind[:, 1]).astype(single)
+        place, spread, speed = (each.astype(single) for each in (f.place, f.spread(), f.speed))
+        least = self.settings.min_overlap
+        return values(boxes.astype(single), place, spread, speed, came, same, least)
 
     def _leap(
         self, found: Detections, boxes: Floats, ts: float, same: BoolArray, pairs: Pairs
@@ -282,11 +271,11 @@ class Tracker:
         if not len(fresh):
             return row_of
         group = self._class_group[found.class_id]
-        twin = iou(found.xyxy, found.xyxy) > s.duplicate_iou
-        twin &= (group[:, None] == group[None, :]) | (group < 0)[:, None] | (group < 0)[None, :]
+        twin = iou(found.xyxy[fresh], found.xyxy) > s.duplicate_iou
+        twin &= one_group(group[fresh], group, self._any)
         known = row_of >= 0
-        for i in fresh[np.argsort(-found.score[fresh], kind="stable")]:
-            known[i] = not twin[i, known].any()
+        for k in np.argsort(-found.score[fresh], kind="stable"):
+            known[fresh[k]] = not twin[k, known].any()
         new = fresh[known[fresh]]
         if not len(new):
             return row_of
@@ -321,6 +310,7 @@ class Tracker:
     def _confirm(self) -> None:
         s = self.settings
         ready = (self._id < 0) & (self._hits >= s.confirm_hits)
+        ready &= self._last - self._first >= s.confirm_s
         ready &= (self._best >= s.birth) | (self._total >= s.birth * s.faint_hits)
         for row in np.flatnonzero(ready):
             if self._best[row] >= s.birth or self._travel(row) >= s.faint_travel:

@@ -75,7 +75,7 @@ def analyse(
     ] = None,
 ) -> None:
     """Analyse a clip faster than real time: crossings, events and counts as JSON lines."""
-    _refuse_overwriting(
+    refuse_overwriting(
         {"--out": out, "--video": video, "--tracks": tracks}, [clip, scene, expect, Path(model)]
     )
     start_ts = _start(start)
@@ -172,7 +172,8 @@ class Artist:
         )
 
 
-def _refuse_overwriting(outputs: Mapping[str, Path | None], inputs: Sequence[Path | None]) -> None:
+def refuse_overwriting(outputs: Mapping[str, Path | None], inputs: Sequence[Path | None]) -> None:
+    """Raise OutputError where one of ``outputs``, by option, is also read or written twice."""
     taken = {path.resolve() for path in inputs if path is not None}
     for option, path in outputs.items():
         if path is None:

@@ -30,11 +30,6 @@ app.command()(counts)
 app.command()(oracle)
 
 
-@app.callback()
-def _group() -> None:
-    pass
-
-
 @app.command()
 def tracking(
     folder: Annotated[

@@ -15,16 +15,25 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from api.cli.analyse import DEFAULT_MODEL, frame_rate
+from api.cli.analyse import DEFAULT_MODEL, frame_rate, refuse_overwriting
 from api.cli.tables import print_table
 from models.zoo import cache_folder, resolve
 from streams import samples
 from streams.detector import Detectors
 from streams.evaluation.baseline import Comparison, baseline_of, compare, read_baseline, written
-from streams.evaluation.counts import Agreement, Evaluation, Run, Score, Scores, Setting, report
-from streams.evaluation.manifest import FULL, Rate, load_manifest
+from streams.evaluation.counts import (
+    Agreement,
+    Evaluation,
+    Run,
+    Score,
+    Scores,
+    Setting,
+    model_name,
+    report,
+)
+from streams.evaluation.manifest import FULL, ONNX, Rate, load_manifest
 from streams.output import AtomicText
-from vision.errors import OutputError
+from vision.errors import MatakotaError, OutputError
 
 log = structlog.get_logger()
 
@@ -55,10 +64,11 @@ def counts(
     """Count on clips and compare with the truth; exit code 1 where it is not met."""
     if renew and baseline is None:
         raise OutputError("--renew needs to know the file: name it with --baseline")
-    _keep_inputs(manifest, json_file, baseline)
+    outputs = {"--baseline": baseline, "--json": json_file}
+    refuse_overwriting(outputs, [manifest])
     known = read_baseline(baseline) if baseline is not None and not renew else None
-    models: Sequence[str | None] = model or [None]
-    rates: Sequence[Rate | None] = [_rate(text) for text in fps or []] or [None]
+    models: Sequence[str | None] = _models(model or []) or [None]
+    rates: Sequence[Rate | None] = list(dict.fromkeys(map(_rate, fps or []))) or [None]
     settings = [Setting(*pair) for pair in product(models, rates)]
     listed = load_manifest(
         manifest,
@@ -66,6 +76,8 @@ def counts(
         default_model=DEFAULT_MODEL,
         skip_missing=skip_missing,
     )
+    weights = [Path(name) for name in model or [] if name.endswith(ONNX)]
+    refuse_overwriting(outputs, [*listed.files, *weights])
     cache = cache_folder(os.environ)
     detectors = Detectors(lambda name: resolve(name, cache=cache))
     evaluation = Evaluation(listed.clips, settings, detectors)
@@ -98,12 +110,16 @@ def counts(
         raise typer.Exit(1)
 
 
-def _keep_inputs(manifest: Path, json_file: Path | None, baseline: Path | None) -> None:
-    taken = {manifest.resolve()}
-    for option, path in (("--baseline", baseline), ("--json", json_file)):
-        if path is not None and path.resolve() in taken:
-            raise OutputError(f"{option} {path} names a file of this run already: name another")
-        taken |= {path.resolve()} if path is not None else set()
+def _models(wanted: Sequence[str]) -> list[str]:
+    """Each once. Results go by their names, so two files of one name are refused."""
+    by_name: dict[str, str] = {}
+    for model in wanted:
+        before = by_name.setdefault(model_name(model), model)
+        if before != model:
+            raise MatakotaError(
+                f"--model {before} and {model} have the same name in the results: rename one"
+            )
+    return list(by_name.values())
 
 
 def _rate(text: str) -> Rate:

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from streams.analysis import Record, Summary, analyse
 from streams.detector import MOTION, Detectors
-from streams.evaluation.manifest import ListedClip, Rate, rate_name
+from streams.evaluation.manifest import ONNX, ListedClip, Rate, rate_name
 from streams.expectations import CountExpectation
 from streams.files import ClipSource
 from vision.errors import DetectorError, SceneError
@@ -258,22 +258,20 @@ class Evaluation:
 
 def row_of(expected: CountExpectation, summary: Summary) -> Row:
     """What a clip came to, beside what was expected of one line, direction and class."""
-    classes = summary.counts[expected.line][expected.direction]
-    wanted = expected.class_name
     return Row(
         line=expected.line,
         direction=expected.direction,
-        class_name=wanted,
+        class_name=expected.class_name,
         truth=expected.count,
         tolerance=expected.tolerance,
-        counted=sum(classes.values()) if wanted is None else classes.get(wanted, 0),
+        counted=expected.counted(summary),
         late=summary.late[expected.line][expected.direction],
     )
 
 
 def model_name(model: str) -> str:
     """A model as tables and files name it, wherever its file lies."""
-    return Path(model).stem if model.endswith(".onnx") else model
+    return Path(model).stem if model.endswith(ONNX) else model
 
 
 def report(results: Sequence[tuple[Setting, list[Run]]], skipped: Sequence[str]) -> Record:

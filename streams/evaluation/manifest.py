@@ -22,6 +22,8 @@ from vision.scene import Scene
 CLIP_FIELDS = ("name", "clip", "sample", "scene", "model", "fps", "source_fps", "truth")
 MAX_FPS = 1000
 FULL: Final = "full"
+ONNX: Final = ".onnx"
+"""What ends so is the path of a model, and no name."""
 
 Rate: TypeAlias = "Fraction | Literal['full']"
 """Frames to analyse a second of the clip, ``full`` for every one."""
@@ -37,19 +39,28 @@ class ListedClip:
     name: str
     path: Path
     info: ClipInfo
+    scene_path: Path
     scene: Scene
     model: str
     rate: Rate
     source_fps: Fraction | None
     truth: tuple[CountExpectation, ...]
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is read of it."""
+        models = (Path(self.model),) if self.model.endswith(ONNX) else ()
+        return self.path, self.scene_path, *models
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Manifest:
-    """What is to be counted; ``skipped`` are the names of the clips that are not here."""
+    """What is to be counted; ``skipped`` are the names of the clips that are not here, ``files``
+    all that is read: the manifest itself, clips, scenes, and models that are files."""
 
     clips: tuple[ListedClip, ...]
     skipped: tuple[str, ...]
+    files: tuple[Path, ...]
 
 
 def load_manifest(
@@ -85,7 +96,8 @@ def load_manifest(
             if skipped
             else "no clip is listed; add one to 'clips:'"
         )
-    return Manifest(tuple(clips), tuple(skipped))
+    files = [path, *(file for clip in clips for file in clip.files)]
+    return Manifest(tuple(clips), tuple(skipped), tuple(files))
 
 
 class _Entry:
@@ -131,12 +143,13 @@ class _Entry:
             if source_fps is None and sample.source_fps is not None:
                 source_fps = Fraction(sample.source_fps)
         info = inspect_clip(path, source_fps)
-        scene = self._scene((info.width, info.height))
+        scene_path, scene = self._scene((info.width, info.height))
         truth = self._item.required(fields, "truth", "[{line: gate, direction: in, count: 12}]")
         return ListedClip(
             name=self.name,
             path=path,
             info=info,
+            scene_path=scene_path,
             scene=scene,
             model=_model(fields["model"], self._folder) if "model" in fields else default_model,
             rate=_rate_or_full(fields["fps"]) if "fps" in fields else FULL,
@@ -144,8 +157,8 @@ class _Entry:
             truth=_truth(truth, scene),
         )
 
-    def _scene(self, size: tuple[int, int]) -> Scene:
-        """What is drawn on the clip's pictures of ``size`` (w, h) px."""
+    def _scene(self, size: tuple[int, int]) -> tuple[Path, Scene]:
+        """What is drawn on the clip's pictures of ``size`` (w, h) px, and in which file."""
         if "scene" in self._fields:
             item, path = self._fields["scene"], self._file("scene")
         elif self._sample is not None and self._sample.scene is not None:
@@ -159,7 +172,7 @@ class _Entry:
             item.fail(str(error))
         if not scene.lines:
             item.fail(f"{path} has no line to count at; draw one in its 'lines'")
-        return scene
+        return path, scene
 
     def _file(self, field: str) -> Path:
         return self._folder / self._fields[field].path()
@@ -175,7 +188,7 @@ def _sample(item: Item) -> samples.Sample:
 def _model(item: Item, folder: Path) -> str:
     """A name, or the path of an ONNX file."""
     text = item.path()
-    return str(folder / text) if text.endswith(".onnx") else text
+    return str(folder / text) if text.endswith(ONNX) else text
 
 
 def _truth(item: Item, scene: Scene) -> tuple[CountExpectation, ...]:

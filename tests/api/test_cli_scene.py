@@ -18,6 +18,11 @@ lines:
 - {name: b, points: [[0, 352], [640, 352]]}
 """
 ZONE = "zones:\n- {name: yard, polygon: [[0, 100], [90, 100], [90, 200]]}\n"
+MOVEMENT = """\
+- {name: door, polygon: [[200, 100], [290, 100], [290, 200]]}
+movements:
+- {name: way, entries: [yard], exits: [door]}
+"""
 
 
 def write(tmp_path: Path, text: str) -> str:
@@ -33,14 +38,20 @@ def test_check_prints_warnings_and_what_was_found(tmp_path: Path) -> None:
     first, second, third = result.output.splitlines()[:3]
     assert first.startswith(f"{good}: warning: line 'b' runs along the bottom edge")
     assert second.startswith(f"{good}: warning: zone 'yard' is watched by no rule")
-    assert third == f"{good}: valid, 2 lines, 1 zone, 0 rules"
+    assert third == f"{good}: valid, 2 lines, 1 zone, 0 movements, 0 rules"
     assert len(result.output.splitlines()) == 6
+
+
+def test_check_counts_movements_too(tmp_path: Path) -> None:
+    good = write(tmp_path, "frame_size: [640, 352]\n" + LINES + ZONE + MOVEMENT)
+    result = CliRunner().invoke(app, ["check", good])
+    assert result.output.endswith(f"{good}: valid, 2 lines, 2 zones, 1 movement, 0 rules\n")
 
 
 def test_check_takes_the_picture_of_files_that_name_none(tmp_path: Path) -> None:
     bare = write(tmp_path, LINES)
     result = CliRunner().invoke(app, ["check", "--frame-size", "1280x704", bare])
-    assert result.output == f"{bare}: valid, 2 lines, 0 zones, 0 rules\n"
+    assert result.output == f"{bare}: valid, 2 lines, 0 zones, 0 movements, 0 rules\n"
     for wrong in ("1280", "0x10", "1280x704x3", "axb"):
         result = CliRunner().invoke(app, ["check", "--frame-size", wrong, bare])
         assert result.exit_code == 2

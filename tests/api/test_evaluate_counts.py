@@ -91,6 +91,16 @@ def test_a_truth_that_is_not_met(
     assert [one["within"] for one in json.loads(result.read_text())["agreement"]] == [0]
 
 
+def test_what_is_asked_twice_is_shown_once(
+    call: Callable[..., Result], write: Callable[..., Path], tmp_path: Path
+) -> None:
+    result = tmp_path / "result.json"
+    again = ("--fps", "7/2", "--model", "nanodet_g")
+    ran = call(write(), "--fps", "3.5", "--model", "nanodet_g", *again, "--json", result)
+    assert ran.exit_code == 0
+    assert len(json.loads(result.read_text())["settings"]) == 1
+
+
 def test_the_baseline(
     call: Callable[..., Result], write: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -140,8 +150,11 @@ def test_a_missing_clip(call: Callable[..., Result], write: Callable[..., Path])
     [
         (("--renew",), OutputError, "--renew needs to know the file: name it with --baseline"),
         (("--fps", "0"), MatakotaError, "--fps 0 is no frame rate"),
-        (("--json", "counts.yaml"), OutputError, "--json .* names a file of this run already"),
-        (("--json", "a", "--baseline", "a"), OutputError, "--json a names a file of this run"),
+        (("--json", "counts.yaml"), OutputError, "--json .* would overwrite a file that"),
+        (("--json", "{inputs}/scene.yaml"), OutputError, "scene.yaml would overwrite a"),
+        (("--baseline", "{inputs}/clip.mp4", "--renew"), OutputError, "clip.mp4 would overwrite"),
+        (("--model", "a/x.onnx", "--model", "b/x.onnx"), MatakotaError, "have the same name in"),
+        (("--json", "a", "--baseline", "a"), OutputError, "--json a would overwrite a file"),
         (("--baseline", "none.json"), ExpectationError, "there is no baseline none.json: check"),
         (("--json", "none/a.json"), OutputError, "its folder does not exist; .* another --json"),
     ],
@@ -152,11 +165,12 @@ def test_a_wrong_call(
     words: str,
     call: Callable[..., Result],
     write: Callable[..., Path],
+    inputs: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    ran = call(write(), *arguments)
+    ran = call(write(), *(word.format(inputs=inputs) for word in arguments))
     assert type(ran.exception) is error
     with pytest.raises(error, match=words):
         raise ran.exception

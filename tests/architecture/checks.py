@@ -19,6 +19,7 @@ HOMES = {
     "onnxruntime": ("models/",),
     "redis": ("streams/bus/",),
     "sqlalchemy": ("api/store/",),
+    "supervision": ("streams/evaluation/peers.py",),
     "trackers": ("streams/evaluation/peers.py",),
     "trackeval": ("streams/evaluation/scores.py",),
     "ultralytics": ("models/export.py", "streams/evaluation/agpl.py"),

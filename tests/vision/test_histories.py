@@ -159,6 +159,14 @@ def test_every_sighting_is_there_once(waits: list[float], lost: set[int]) -> Non
     np.testing.assert_allclose(history.xyxy, boxes_of(even, times), atol=0.05)
 
 
+def test_the_pictures_of_what_stands_for_days_are_told_apart() -> None:
+    """A path's seconds have 24 bits: after some hours they are no milliseconds any more."""
+    times = [*np.arange(10) / 10, *(200_000.0 + np.arange(40) / 30)]
+    (history,) = told(even, times)
+    np.testing.assert_allclose(history.ts, START + np.array(times), atol=1e-6)
+    assert history.seen.all()
+
+
 # --- with a tracker
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -233,6 +234,30 @@ def test_a_joined_track_counts_again_when_it_comes_back() -> None:
     sways += [(x, 300.0) for x in (345, 370, 385, 395, 398, 390, 380, 350, 340)]
     found, _ = counted(first(), Walker(sways, seconds(3.9, 6.9), number=2))
     assert [(c.direction, c.joined) for c in found] == [("forward", 1)]
+
+
+def test_a_track_whose_class_is_not_looked_for_for_a_moment_is_judged_once() -> None:
+    """A vote that sways lets a track out of sight of the counter: it neither counts again when it
+    comes back, nor comes late again."""
+    broken = first(), second(until=9.0)
+    late = straight((380, 300), (-SPEED, 0), seconds(0, 8.0), number=3)
+    for walkers in (broken, (late,)):
+        counter = Counter([ACROSS], PLAZA, GROUPS)
+        crossings: list[Crossing] = []
+        lates: list[Late] = []
+        for t in seconds(-5, 14):
+            seen = [w for w in walkers if w.times[0] + 0.2 <= t <= w.times[-1] + 1]
+            ended = tuple(w.number for w in walkers if math.isclose(t, w.times[-1] + 1.1))
+            steps = [int(np.searchsorted(w.times, t + 1e-6)) - 1 for w in seen]
+            tracks = [w.at(i) for w, i in zip(seen, steps, strict=True)]
+            if any(math.isclose(t - walkers[-1].times[0], away) for away in (2.4, 2.7)):
+                tracks = [track for track in tracks if track.id != walkers[-1].number]
+            said = counter.update(step_of(START + t, *tracks, ended=ended))
+            crossings += said.crossings
+            lates += said.late
+        assert [c.joined for c in crossings] == ([1] if len(walkers) == 2 else [])
+        assert len(lates) == (len(walkers) == 1)
+        assert not counter._joiner._judged
 
 
 def test_the_class_is_that_of_the_part_that_knows_it_better() -> None:

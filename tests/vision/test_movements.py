@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.vision.rules.scenarios import SIZE, T0, Walker, film
 from vision.movements import UNKNOWN, MovementCounter, direction, directions
 from vision.scene import Movement, Scene, Zone
-from vision.types import Trip
+from vision.types import Tracked, Trip
 
 SIDE = math.sqrt(20 * 40)
 """Mean side of a walker's box, px."""
@@ -172,6 +172,24 @@ def test_the_class_is_that_of_the_last_vote() -> None:
     assert trip.class_name == "car"
     assert trip.track_id == 1
     assert trip.movement == "junction"
+
+
+def test_a_track_that_turned_out_to_be_of_a_class_that_nobody_wants_makes_no_trip() -> None:
+    """Nor does one that was so when the source ended; a vote that came back does."""
+    steps = film([walker(N, S), walker(W, E), walker(E, W)])
+
+    def wanted(step: Tracked) -> Tracked:
+        gone = {1: step.ts > T0 + 1.0, 2: T0 + 0.5 < step.ts < T0 + 0.9, 3: False}
+        return replace(step, tracks=tuple(t for t in step.tracks if not gone[t.id]))
+
+    for last in (len(steps), next(i for i, step in enumerate(steps) if step.ts > T0 + 2.5)):
+        counter = MovementCounter(JUNCTION, SCENE)
+        found = [trip for step in steps[:last] for trip in counter.update(wanted(step))]
+        found += counter.finish()
+        assert [trip.origin for trip in found] == ["west", "east"]
+        balance = counter.balance()
+        assert balance.problems == ()
+        assert balance.entered["north"] == 0
 
 
 def test_a_trip_is_stated_when_its_track_ends_or_the_source_does() -> None:

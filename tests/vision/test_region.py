@@ -313,6 +313,26 @@ def test_a_crossing_in_the_region_is_counted_as_in_the_whole_picture(times: floa
     assert seen(walk((20, 30, 280, 110), 100.0, times=times)) == whole
 
 
+@pytest.mark.parametrize("drawn", [None, "auto", (170.0, 0.0, 150.0, 192.0)])
+@pytest.mark.parametrize(
+    ("box", "late"), [(None, 1), ((0, 0, 320, 192), 1), ((170, 0, 150, 192), 0)]
+)
+def test_who_came_late_is_told_by_what_is_looked_at(
+    drawn: Region | None, box: Box | None, late: int
+) -> None:
+    """Who is first seen beyond the line passed it, unless that was out of what is looked at."""
+    finder: Finder = detector(("person",))
+    if box is not None:
+        finder = RegionFinder(finder, box, (320, 192))
+    camera = Pipeline(dataclasses.replace(SCENE, region=drawn), finder, SETTINGS)
+    for frame in ride({}, seconds=2.0) + ride(
+        {"person": (190.0, 70.0, 100.0)}, seconds=1.5, start_ts=3.0
+    ):
+        camera.step(frame)
+    camera.finish()
+    assert camera.late == {"gate": {"left": 0, "right": late}}
+
+
 def test_a_head_that_reaches_into_the_region_is_nobody_in_the_zone() -> None:
     # feet at 150, below zone and region; the head at 118 is within both
     assert seen(walk(None, 150.0)) == ([], 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.vision.watched import HIGH, SETTINGS, START, WEAK, Box, Camera, car, person
+from tests.vision.watched import HIGH, SETTINGS, START, WEAK, Box, Camera, beginning, car, person
 
 
 @pytest.mark.parametrize("speed", [1400, -1400])
@@ -17,15 +17,18 @@ def test_a_fast_beginning_is_one_track(speed: float) -> None:
 
 
 @pytest.mark.parametrize("fps", [5, 25])
-def test_three_boxes_make_a_track(fps: int) -> None:
+def test_three_boxes_of_a_fifth_of_a_second_make_a_track(fps: int) -> None:
     camera = Camera()
-    assert camera.film(lambda t: [person(100 + 30 * t)], fps, 0, 4 / fps) == [[-1], [-1], [1], [1]]
+    first = beginning(fps)
+    boxes = first + 2
+    seen = camera.film(lambda t: [person(100 + 30 * t)], fps, 0, boxes / fps)
+    assert seen == [[-1]] * first + [[1]] * 2
     (track,) = camera.tracks
     # it began with its first box
     assert track.first_ts == START
-    assert track.last_ts == pytest.approx(START + 3 / fps)
-    assert len(track.path) == 4
-    assert track.path[:, 2].tolist() == pytest.approx([k / fps for k in range(4)], abs=1e-6)
+    assert track.last_ts == pytest.approx(START + (boxes - 1) / fps)
+    assert len(track.path) == boxes
+    assert track.path[:, 2].tolist() == pytest.approx([k / fps for k in range(boxes)], abs=1e-6)
     assert track.score == pytest.approx(HIGH)
 
 
@@ -80,8 +83,13 @@ def test_what_is_faint_and_stays_begins_nothing_until_it_moves() -> None:
 
 
 def test_faint_boxes_with_long_gaps_begin_nothing() -> None:
+    """Someone who walks by, seen a little for three or four pictures of each second."""
     camera = Camera()
-    camera.film(lambda t: [person(100, score=0.45)] if t % 1 < 0.35 else [], 10, 0, 30)
+
+    def scene(t: float) -> list[Box]:
+        return [person(100 + 130 * t, score=0.45)] if t % 1 < 0.35 else []
+
+    camera.film(scene, 10, 0, 30)
     assert camera.live == set()
 
 
@@ -178,9 +186,9 @@ def test_fast_traffic_both_ways_keeps_one_id_each(
         shown += bool(boxes)
     assert len(given) == 8
     for who, ids in given.items():
-        assert ids[:2] == [-1, -1], who
-        assert len(set(ids[2:])) == 1, who
-        assert -1 not in ids[2:], who
+        assert set(ids[: beginning(fps)]) == {-1}, who
+        assert len(set(ids[beginning(fps) :])) == 1, who
+        assert -1 not in ids[beginning(fps) :], who
     assert camera.live == set(range(1, 9))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -35,6 +36,11 @@ def found(boxes: Iterable[Box], classes: Sequence[str] = CLASSES) -> Detections:
         np.array([row[4] for row in rows], np.float32),
         np.array([classes.index(row[5]) for row in rows], np.int32),
     )
+
+
+def beginning(fps: float, settings: TrackerSettings = SETTINGS) -> int:
+    """So many boxes of an object have no id yet, at ``fps`` pictures a second."""
+    return max(settings.confirm_hits - 1, math.ceil(settings.confirm_s * fps))
 
 
 class Camera:
