@@ -134,9 +134,8 @@ class Tracker:
         sure = strong[i] & (moving & (away <= self._step_s))[j]
         shift = camera_shift(boxes[i[sure], :2] - self._filter.place[j[sure], :2])
         if shift is not None:
+            # places stay where they are remembered: a queue that starts as one looks like a turn
             self._filter.shift(shift)
-            self._seen[:, :2] += shift
-            self._anchor[:, :2] += shift
             self._behind[:, :, :2] += shift
             value, overlap = self._values(boxes, same, ts)
 

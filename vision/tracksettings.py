@@ -22,8 +22,8 @@ class TrackerSettings:
     confirm_hits: int = 3
     """Boxes that make a beginning a track."""
     confirm_s: float = 0.199
-    """And the least time from the first to the last of them: at 25 pictures a second three boxes are
-    soon found of what is none. A fifth of a second, less what times are rounded by."""
+    """And the least time from the first to the last of them: at 25 pictures a second three boxes
+    are soon found of what is none. A fifth of a second, less what times are rounded by."""
     faint_hits: float = 6.0
     """Or, with none of ``birth``, boxes from ``match`` on whose scores come to so many times it."""
     faint_travel: float = 1.0
