@@ -111,8 +111,8 @@ def _vehicle(rng: Rng, car: float) -> tuple[str, tuple[float, float]]:
 
 def speeds(rng: Rng, fps: float, px_per_frame: float | None = None) -> Stage:
     """Lanes of steady traffic both ways over one line, 1 to 120 px per frame. No vehicle is
-    smaller than it would be at 90 km/h, unless it covers a quarter of its length twice: so at 5
-    frames a second it may make two lengths from frame to frame, at 30 three quarters of one."""
+    smaller than it would be at 90 km/h, unless it covers at most three quarters of its length
+    from frame to frame: so at 5 frames a second it may make two lengths, at 30 three quarters."""
     step = px_per_frame or float(np.exp(rng.uniform(0, np.log(120))))
     speed = step * fps
     car = max(60.0, min(step * 4 / 3, speed / FASTEST)) * rng.uniform(1, 1.5)

@@ -31,5 +31,10 @@ class Path:
         if self._end - self._start > self._limit:
             self._start = self._end - self._limit
 
+    def split(self) -> tuple[FloatArray, FloatArray]:
+        """Views of foot and seconds (k, 3), and of width and height (k, 2)."""
+        start, end = self._start, self._end
+        return self._points[start:end, :3], self._points[start:end, 3:]
+
     def view(self) -> FloatArray:
         return self._points[self._start : self._end]

@@ -92,7 +92,9 @@ class Tracker:
                 raise ValueError(f"time ran backwards, from {self._ts} to {ts}")
             if ts - self._ts > self.settings.pause_s:
                 ended = self._keep(self._stood() & (ts - self._last <= self.settings.place_s))
-            self._filter.freeze(self._stood() & (self._last < self._ts))
+            hidden = self._last < self._ts
+            if hidden.any():
+                self._filter.freeze(hidden & self._stood())
             self._filter.predict(ts - self._ts)
             self._step_s = ts - self._ts
         self._ts = ts
@@ -153,12 +155,15 @@ class Tracker:
 
         begun = ~confirmed
         match(strong, moving, valued, s.value_high)
-        if weak.any():
-            match(weak, moving & (away <= s.lost_s / 2), valued, s.value_low)
+        match(weak, moving & (away <= s.lost_s / 2), valued, s.value_low)
+        # most of what is left is beyond the reach of anybody
+        within = (row_of < 0) & (same & pairs.free).any(axis=1)
+        if not within.any():
+            return row_of
+        strong, weak = strong & within, weak & within
         match(strong, recent, overlapping, s.iou_high)
         match(strong, begun, valued, s.value_high)
-        if weak.any():
-            match(weak, begun, valued, s.value_low)
+        match(weak, begun, valued, s.value_low)
         if (strong & (row_of < 0)).any() and pairs.free.any():
             match(strong, moving, overlapping, s.iou_high)
             match(strong, recent, grown, s.iou_buffered, only)
@@ -308,7 +313,10 @@ class Tracker:
 
     def _confirm(self) -> None:
         s = self.settings
-        ready = (self._id < 0) & (self._hits >= s.confirm_hits)
+        ready = self._id < 0
+        if not ready.any():
+            return
+        ready &= self._hits >= s.confirm_hits
         ready &= self._last - self._first >= s.confirm_s
         ready &= (self._best >= s.birth) | (self._total >= s.birth * s.faint_hits)
         for row in np.flatnonzero(ready):
@@ -380,13 +388,9 @@ class Tracker:
         )
         found = []
         for row, number, best, share, score, first, last, box in zip(*columns, strict=True):
-            points = self._paths[row].view()
-            found.append(
-                Track(
-                    number, self.classes[best], share, score, first, last, box,
-                    points[:, :3], points[:, 3:],
-                )
-            )  # fmt: skip
+            path, sizes = self._paths[row].split()
+            name = self.classes[best]
+            found.append(Track(number, name, share, score, first, last, box, path, sizes))
         return tuple(found)
 
 

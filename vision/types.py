@@ -116,15 +116,14 @@ class Track:
             raise ValueError(
                 f"a track's id is 0 or more, not {self.id}: unconfirmed boxes are no tracks"
             )
-        if self.box.shape != (4,) or self.path.ndim != 2 or self.path.shape[1:] != (3,):
-            raise ValueError(
-                f"a track has box (4,) and path (k, 3), not {self.box.shape}, {self.path.shape}"
-            )
-        if len(self.path) == 0 or self.last_ts < self.first_ts:
+        path = self.path.shape
+        if self.box.shape != (4,) or path[1:] != (3,):
+            raise ValueError(f"a track has box (4,) and path (k, 3), not {self.box.shape}, {path}")
+        if path[0] == 0 or self.last_ts < self.first_ts:
             raise ValueError("a track has at least one point and does not end before it starts")
-        if self.sizes.shape != (len(self.path), 2):
+        if self.sizes.shape != (path[0], 2):
             raise ValueError(
-                f"a track has a size for each point, ({len(self.path)}, 2), not {self.sizes.shape}"
+                f"a track has a size for each point, ({path[0]}, 2), not {self.sizes.shape}"
             )
 
     @property
