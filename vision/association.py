@@ -43,9 +43,9 @@ EVEN = 0.5
 """How far from where an even speed would have it a third box may lie, in mean sides."""
 MIN_SHIFTED = 4
 """So many tracks tell how the camera moved."""
-SHIFT_SURE = 6.0
+SHIFT_SURE = 4.0
 """And by so many times what they differ by (their median absolute deviation), over the square root
-of their number: about three times the standard error of a median."""
+of their number: about twice the standard error of a median."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
