@@ -177,11 +177,9 @@ class Tracker:
         return row_of
 
     def _same(self, group: IntArray) -> BoolArray:
-        """Which boxes of ``group`` (n,) may belong to which track (n, m)."""
         return one_group(group, self._group, self._any)
 
     def _values(self, boxes: Floats, same: BoolArray, ts: float) -> tuple[Floats, Floats]:
-        """What each pair is worth (n, m), and its IoU; 0 where it cannot be."""
         # half the precision is twice as fast, and ample for what is compared
         single, f = np.float32, self._filter
         recent = self._behind[:, 1, 2] > ts - BEHIND_S
@@ -349,7 +347,9 @@ class Tracker:
         s = self.settings
         away = ts - self._last
         patience = max(s.tentative_s, RECENT_STEPS * self._step_s)
-        limit = np.where(self._id < 0, patience, np.where(self._stood(), s.place_s, s.lost_s))
+        ripe = (self._hits >= s.confirm_hits) & (self._best >= s.birth)
+        begun = np.where(ripe, s.lost_s, patience)
+        limit = np.where(self._id < 0, begun, np.where(self._stood(), s.place_s, s.lost_s))
         gone = (away > s.lost_s) & (away <= limit)
         if gone.any():
             limit[gone & self._shadowed(gone, ts)] = s.lost_s
