@@ -32,7 +32,8 @@ GATE = 16.0
 """The largest squared distance from where a track is expected, in its own uncertainty (4
 standard deviations)."""
 SLACK = 0.75
-"""And so many mean sides further: a box may lose or gain half of its object."""
+"""A box may be so many mean sides further off than its object can have moved: it may lose or gain
+half of it."""
 OUTGROWN = 1.25
 """A box that is by so much larger than its track may hold another."""
 TOUCHES = 0.6
@@ -91,20 +92,14 @@ def iou_centred(a: Floats, b: Floats, grown: float = 0.0) -> Floats:
     return np.asarray(common / np.maximum(area_a[:, None] + area_b[None] - common, 1e-9))
 
 
-def _common(
-    a: Floats, half_a: Floats,
-    b: Floats, half_b: Floats,
-) -> Floats:  # fmt: skip
+def _common(a: Floats, half_a: Floats, b: Floats, half_b: Floats) -> Floats:
     """The common length (n, m) of intervals about ``a`` (n,) and ``b`` (m,)."""
     low = np.maximum.outer(a - half_a, b - half_b)
     high = np.minimum.outer(a + half_a, b + half_b)
     return np.asarray(np.maximum(high - low, 0))
 
 
-def ahead(
-    dx: Floats, dy: Floats, speed: Floats,
-    side: Floats,
-) -> Floats:  # fmt: skip
+def ahead(dx: Floats, dy: Floats, speed: Floats, side: Floats) -> Floats:
     """-1..1 (n, m): the cosine between a track's ``speed`` (m, 2) px/s and the way ``dx``, ``dy``
     (n, m) px to a box from where the track was some moments ago; less for a track that hardly
     moves (``side`` (m,) px is its mean side)."""
@@ -262,9 +257,8 @@ def _within(box: Floats, outer: Floats) -> Floats:
 
 
 def leaps(
-    found: Floats, begun: Floats, begun_s: Floats,
-    same: BoolArray, least_ratio: float,
-) -> list[tuple[int, int, int]]:  # fmt: skip
+    found: Floats, begun: Floats, begun_s: Floats, same: BoolArray, least_ratio: float
+) -> list[tuple[int, int, int]]:
     """Second boxes of beginnings whose speed is unknown, and who move by more than their size.
 
     ``found`` (n, 4) and ``begun`` (m, 4) are centred boxes, ``begun_s`` (m,) how long ago each

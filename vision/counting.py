@@ -189,8 +189,8 @@ class LineCounter:
             known = np.flatnonzero((later == passage.clear).all(axis=1))
             later = later[known[-1] + 1 :] if len(known) else later
             points = np.concatenate([passage.clear[None], later])
-        distance = side_distance(points[:, :2], self.line.points)
-        sides = np.abs(distance) / np.sqrt(np.maximum(points[:, 3] * points[:, 4], 1))
+        distance, sides = self._distances(points)
+        sides = np.abs(sides)
         fresh = points[:, 2] > passage.seen_s
         fresh[-1] = True
         passage.seen_s = float(points[-1, 2])
@@ -217,11 +217,14 @@ class LineCounter:
     def _clear(self, rows: Rows) -> NDArray[np.float64]:
         """Where a path (k, 5) was clear of the line: its indices and signed distances in mean
         sides (n, 2)."""
-        sides = side_distance(rows[:, :2], self.line.points) / np.sqrt(
-            np.maximum(rows[:, 3] * rows[:, 4], 1)
-        )
+        _, sides = self._distances(rows)
         which = np.flatnonzero(np.abs(sides) >= HYSTERESIS)
         return np.stack([which, sides[which]], axis=1)
+
+    def _distances(self, rows: Rows) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Signed distances of a path (k, 5) from the line: (k,) px, and (k,) mean sides."""
+        distance = side_distance(rows[:, :2], self.line.points)
+        return distance, distance / np.sqrt(np.maximum(rows[:, 3] * rows[:, 4], 1))
 
     def _came_along(self, before: Rows, after: Rows, side: int) -> bool:
         """Did the whole box move, from ``before`` to ``after`` (5,), or one of its edges alone?

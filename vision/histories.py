@@ -1,6 +1,6 @@
 """What a track was, known once it is over: its boxes at every picture, from its first on.
 
-A beginning becomes a track with its third box, and who was hidden is found again later; a history
+A beginning becomes a track some boxes later, and who was hidden is found again later; a history
 has the boxes of both, those of a gap interpolated between the sightings around it. All are
 smoothed by what comes before and after them, which nobody knows at the moment itself.
 """

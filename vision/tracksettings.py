@@ -34,7 +34,8 @@ class TrackerSettings:
     in_sight_s: float = 0.4
     """Who was seen so shortly ago cannot be far from there."""
     tentative_s: float = 0.3
-    """How long a beginning may be out of sight; one picture may always be missed."""
+    """How long a beginning of fewer than ``confirm_hits`` boxes may be out of sight; one picture
+    may always be missed. Of more boxes it is remembered as a track is."""
     place_s: float = 60.0
     """How long the place of something that stood still is remembered."""
     pause_s: float = 5.0
@@ -53,8 +54,8 @@ class TrackerSettings:
     iou_place: float = 0.5
     """The least IoU with where it was last seen, of who was out of sight."""
     buffer: float = 0.35
-    """Part of its sides by which a box grows on each side where a beginning's speed is unknown
-    (Yang et al. 2023, C-BIoU)."""
+    """Part of its sides by which a box grows on each side, where a beginning's speed is unknown or
+    a track in sight swerved (Yang et al. 2023, C-BIoU)."""
     iou_buffered: float = 0.3
     """The least IoU of boxes grown so, for a beginning, and for a track that has no rival."""
     fastest: tuple[tuple[str, float], ...] = (("person", 6.0),)
