@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.rtsp.forkserver import Child, ForkServer, ForkServerError
+from streams.rtsp.forkserver import FIRST_PAUSE_S, Child, ForkServer, ForkServerError
 from tests.streams.simulator.clients import GUARD_S, descriptors, eventually
 
 JITTERED = 1.3
@@ -107,6 +107,8 @@ def test_a_killed_server_takes_its_children_and_is_started_again(server: ForkSer
         os.kill(before, signal.SIGKILL)
         assert channel.recv(1) == b""
         assert eventually(lambda: not alive(first.pid))
+        # it ended right after its start, where the next start waits for a moment
+        time.sleep(JITTERED * FIRST_PAUSE_S)
         with waiting_child(server) as (second, _):
             assert server_pid(server) != before
             # The old child's number may be the new one's: it must not be hit.
