@@ -73,8 +73,11 @@ def analyse(
                     write(event_record(event, start_ts))
             if seen is not None:
                 seen(frame, step, [events[event_id] for event_id in open_ids])
-    for record in counted_records(*pipeline.finish(), start_ts):
+    last = pipeline.finish()
+    for record in counted_records(last.counted, last.trips, start_ts):
         write(record)
+    for event in last.events:
+        events[event.id] = event
     for event_id in open_ids:
         write(event_record(events[event_id], start_ts))
     summary = Summary(
@@ -157,13 +160,14 @@ def event_record(event: Event, start_ts: float) -> Record:
     def offset(ts: float) -> float:
         return round(ts - start_ts, DECIMALS)
 
+    place: Record = {kinds()[event.kind].place: event.place} if event.place else {}
     return {
         "type": "event",
         "id": event.id,
         "camera": event.camera_id,
         "kind": event.kind,
         "rule": event.rule,
-        kinds()[event.kind].place: event.place,
+        **place,
         "ts": round(event.raised_ts, DECIMALS),
         "start_offset_s": offset(event.start_ts),
         "raised_offset_s": offset(event.raised_ts),

@@ -307,7 +307,13 @@ class CameraLoop:
             tracked = step.tracked
             self._detections += int(np.count_nonzero(tracked.track_id >= 0))
             self._incidents.state(step.events, analysis.revision, synthetic=self._synthetic)
-            self._counts.update(frame.ts, step.counted.crossings, step.trips, step.counted.late)
+            self._counts.update(
+                frame.ts,
+                step.counted.crossings,
+                step.trips,
+                step.counted.late,
+                watched=step.watched,
+            )
         self._analysed += 1
         self._size, self._last_ts = frame.size, frame.ts
         self._last_s = time.monotonic()
@@ -334,7 +340,9 @@ class CameraLoop:
         """Forget who is in the picture, count what is decided of them, and close what they
         caused."""
         if self._pipeline is not None:
-            self._counts.finish(*self._pipeline.finish())
+            last = self._pipeline.finish()
+            self._counts.finish(last.counted, last.trips)
+            self._incidents.state(last.events, self._revision, synthetic=self._synthetic)
         self._pipeline = None
         self._incidents.close(self._ended_ts, why)
 

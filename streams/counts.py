@@ -85,13 +85,16 @@ class CameraCounts:
         crossings: Sequence[Crossing],
         trips: Sequence[Trip] = (),
         late: Sequence[Late] = (),
+        *,
+        watched: bool = True,
     ) -> None:
-        """Take an analysed picture and what it decided."""
+        """Take an analysed picture and what it decided; the time up to it was only watched where
+        the picture can be trusted (``watched``)."""
         binner = self._binner
         if binner is None:
             return
         self._pass(crossings)
-        done = binner.update(ts, crossings, trips, late)
+        done = binner.update(ts, crossings, trips, late, watched=watched)
         self._last_ts = ts
         now_s = time.monotonic()
         counted = bool(crossings or trips or late)

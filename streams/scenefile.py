@@ -10,14 +10,15 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn, TypeVar, cast
+from typing import TypeVar, cast
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from streams.messages import MAX_NAME_CHARS
-from streams.rulesettings import RULE_FIELDS, read_setting, setting_types
+from streams.rulefile import fail_rule, no_place, read_classes, read_rule
+from streams.rulesettings import read_setting
 from streams.sceneschema import (
     LINE_FIELDS,
     MAX_FRAME_PX,
@@ -28,7 +29,7 @@ from streams.sceneschema import (
     ZONE_FIELDS,
     scene_schema,
 )
-from streams.yamlfile import Item, did_you_mean, item_of, listed, quoted, read_yaml
+from streams.yamlfile import Item, item_of, quoted, read_yaml
 from vision.errors import SceneError
 from vision.movements import ARROW, UNKNOWN
 from vision.rules import registry
@@ -85,7 +86,7 @@ def read_scene(
     detector: DetectorKind = "model"
     if "detector" in fields:
         detector = cast("DetectorKind", read_setting(DetectorKind, fields["detector"]))
-    classes = _classes(fields["classes"]) if "classes" in fields else ()
+    classes = read_classes(fields["classes"]) if "classes" in fields else ()
     lines = _unique("line", (_line(item, size) for item in _items(fields, "lines")))
     zones = _unique("zone", (_zone(item, size) for item in _items(fields, "zones")))
     movements = _movements(_items(fields, "movements"), lines, zones)
@@ -93,13 +94,13 @@ def read_scene(
     drawn = Scene(size, classes, lines, zones, stretch=stretch)
     known = registry.kinds() if kinds is None else kinds
     items = _items(fields, "rules")
-    rules = _unique("rule", (_rule(item, drawn, known) for item in items))
+    rules = _unique("rule", (read_rule(item, drawn, known) for item in items))
     scene = Scene(size, classes, lines, zones, rules, stretch, movements, detector, region)
     for item, rule in zip(items, rules, strict=True):
         try:
             known[rule.kind].check(rule, scene)
         except ValueError as problem:
-            _fail_rule(item, rule.name, problem)
+            fail_rule(item, rule.name, problem)
     return scene
 
 
@@ -141,17 +142,6 @@ def _frame_size(
             f"{MAX_FRAME_PX} pixels"
         )
     return w, h
-
-
-def _classes(item: Item) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    for entry in item.items():
-        if (name := entry.text()) in found:
-            entry.fail(f"class {quoted(name)} is listed twice; remove one of them")
-        found[name] = None
-    if not found:
-        item.fail("the list is empty; name a class or leave the field out")
-    return tuple(found)
 
 
 def _name(item: Item, fields: Mapping[str, Item]) -> str:
@@ -268,7 +258,7 @@ def _arms(item: Item, zones: list[str]) -> tuple[str, ...]:
     for entry in item.items():
         name = entry.text()
         if name not in zones:
-            _no_place(entry, "zone", name, zones)
+            no_place(entry, "zone", name, zones)
         if name in found:
             entry.fail(f"zone {quoted(name)} is listed twice; remove one of them")
         if name == UNKNOWN or ARROW.strip() in name:
@@ -285,12 +275,6 @@ def _arms(item: Item, zones: list[str]) -> tuple[str, ...]:
     if not found:
         item.fail("the list is empty; name a zone")
     return tuple(found)
-
-
-def _no_place(item: Item, what: str, name: str, drawn: list[str]) -> NoReturn:
-    hint = did_you_mean(name, drawn) or f"; draw it under '{what}s'"
-    others = f" ({what}s are {listed(drawn)})" if drawn else ""
-    item.fail(f"there is no {what} {quoted(name)}{others}{hint}")
 
 
 def _crossing(polygon: shapely.Polygon) -> str:
@@ -321,75 +305,3 @@ def _points(item: Item, size: tuple[int, int]) -> NDArray[np.float64]:
 def _shown(point: Iterable[float]) -> str:
     x, y = point
     return f"({x:.10g}, {y:.10g})"
-
-
-def _rule(item: Item, scene: Scene, kinds: Mapping[str, type[Rule]]) -> tuple[Item, RuleConfig]:
-    fields = item.mapping()
-    if "kind" not in fields:
-        every = {name for kind in kinds.values() for name in setting_types(kind)}
-        item.refuse_unknown(fields, (*RULE_FIELDS, *sorted(every)))
-    kind_item = item.required(fields, "kind", next(iter(kinds), "<kind>"))
-    kind_name = kind_item.text()
-    if kind_name not in kinds:
-        hint = did_you_mean(kind_name, kinds) or "; write one of these"
-        kind_item.fail(f"unknown kind {quoted(kind_name)} (kinds are {listed(kinds)}){hint}")
-    kind = kinds[kind_name]
-    types = setting_types(kind)
-    item.refuse_unknown(fields, (*RULE_FIELDS, *types))
-    place = _place(item, fields, kind, scene)
-    name = fields["name"].text() if "name" in fields else f"{kind_name}@{place}"
-    classes = _rule_classes(fields, kind, scene)
-    values = {key: read_setting(types[key], fields[key]) for key in types if key in fields}
-    try:
-        settings = kind.Settings(**values)
-    except ValueError as problem:
-        _fail_rule(item, name, problem)
-    return item, RuleConfig(name, kind_name, place, classes, settings)
-
-
-def _place(item: Item, fields: Mapping[str, Item], kind: type[Rule], scene: Scene) -> str:
-    """The zone or line that a rule watches; fails where its kind needs the other, or none is
-    drawn under that name."""
-    wanted, other = kind.place, "line" if kind.place == "zone" else "zone"
-    drawn = [place.name for place in (scene.zones if wanted == "zone" else scene.lines)]
-    example = f"'{wanted}: {drawn[0] if drawn else 'name'}'"
-    if other in fields:
-        extra = " as well" if wanted in fields else ""
-        verb = "remove this field" if extra else f"write {example} instead"
-        fields[other].fail(
-            f"kind '{kind.kind}' watches a {wanted}, but a {other} is given{extra}; {verb}",
-            line=fields[other].key_line,
-        )
-    if wanted not in fields:
-        item.fail(f"kind '{kind.kind}' watches a {wanted}, but none is given; add {example}")
-    name = fields[wanted].text()
-    if name not in drawn:
-        _no_place(fields[wanted], wanted, name, drawn)
-    return name
-
-
-def _rule_classes(fields: Mapping[str, Item], kind: type[Rule], scene: Scene) -> tuple[str, ...]:
-    """The classes that a rule looks at: its own, or its kind's that the scene uses."""
-    if "classes" not in fields:
-        if not (kind.classes and scene.classes):
-            return kind.classes or scene.classes
-        return tuple(name for name in kind.classes if name in scene.classes)
-    classes = _classes(fields["classes"])
-    for name, entry in zip(classes, fields["classes"].items(), strict=True):
-        if scene.classes and name not in scene.classes:
-            entry.fail(
-                f"class {quoted(name)} is not among the scene's classes ({listed(scene.classes)}); "
-                "add it there or remove it here"
-            )
-    return classes
-
-
-def _fail_rule(item: Item, name: str, problem: ValueError) -> NoReturn:
-    """Blame the setting that the message names, otherwise the rule."""
-    text = str(problem)
-    settings = {key: value for key, value in item.mapping().items() if key not in RULE_FIELDS}
-    blamed = next(
-        (value for key, value in settings.items() if re.search(rf"\b{re.escape(key)}\b", text)),
-        item,
-    )
-    blamed.fail(f"rule {quoted(name)}: {text}")

@@ -74,12 +74,20 @@ def _rule(kind: type[Rule]) -> Schema:
         classes["default"] = list(kind.classes)
     fields: dict[str, JsonValue] = {
         "kind": {"const": kind.kind, "description": about},
-        "name": _ref("text", f"Unique among the rules; {kind.kind}@<{kind.place}> if left out."),
-        kind.place: _ref("text", f"Name of the {kind.place} that the rule watches."),
-        "classes": classes,
-        **settings_schema(kind),
+        "name": _ref("text", f"Unique among the rules; {_usual_name(kind)} if left out."),
     }
-    return {"title": kind.kind, **_object("kind", kind.place, **fields)}
+    if kind.place != "camera":
+        fields |= {
+            kind.place: _ref("text", f"Name of the {kind.place} that the rule watches."),
+            "classes": classes,
+        }
+    fields |= settings_schema(kind)
+    places = () if kind.place == "camera" else (kind.place,)
+    return {"title": kind.kind, **_object("kind", *places, **fields)}
+
+
+def _usual_name(kind: type[Rule]) -> str:
+    return kind.kind if kind.place == "camera" else f"{kind.kind}@<{kind.place}>"
 
 
 def _object(*required: str, **properties: JsonValue) -> Schema:

@@ -127,12 +127,18 @@ class Binner:
         crossings: Iterable[Crossing],
         trips: Iterable[Trip] = (),
         late: Iterable[Late] = (),
+        *,
+        watched: bool = True,
     ) -> list[Interval]:
         """Take an analysed frame and what it decided; returns the intervals that became final,
-        or were final and are amended."""
-        self._watch(ts)
-        self._at(ts).frames += 1
-        self._at(ts).changed = True
+        or were final and are amended. A frame that is not ``watched`` was there, but nothing in
+        it could be trusted."""
+        if watched:
+            self._watch(ts)
+            self._at(ts).frames += 1
+            self._at(ts).changed = True
+        else:
+            self._last_ts = None
         self.count(ts, crossings, trips, late)
         return self.due(ts)
 

@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from vision.rules.base import event_id
-from vision.rules.registry import kinds
-from vision.types import Alert, Event, Severity
+from vision.rules.base import ended, event_id
+from vision.scene import RuleConfig
+from vision.types import Alert, Event
 
 CAMERA_DOWN: Final = "camera_down"
-"""The one kind that is no rule: nobody watches there."""
+"""A kind that is no rule: without pictures nobody watches."""
 
 
-def severity_of(kind: str) -> Severity:
-    """How grave an incident of that kind is. Raises KeyError for a kind that does not exist."""
-    return "high" if kind == CAMERA_DOWN else kinds()[kind].severity
+class Incidents:
+    """What the rules of one view state, as incidents: opened, updated and closed once, however
+    often tracks break."""
+
+    def __init__(self, rules: Sequence[RuleConfig]) -> None:
+        self._rules = {rule.name: rule for rule in rules}
+        self._open: dict[str, Event] = {}
+
+    @property
+    def open(self) -> tuple[Event, ...]:
+        """Those that are open."""
+        return tuple(self._open.values())
+
+    def remember(self, events: Iterable[Event]) -> None:
+        """Go on with what an earlier run stated and did not close."""
+        self._open |= {event.id: event for event in events if event.rule in self._rules}
+
+    def update(self, events: Sequence[Event], ts: float) -> list[Event]:
+        """What there is to say at ``ts`` of what rules stated."""
+        del ts
+        for event in events:
+            if event.end_ts is None:
+                self._open[event.id] = event
+            else:
+                self._open.pop(event.id, None)
+        return list(events)
+
+    def cut(self, rule: str, ts: float) -> list[Event]:
+        """The rule stopped watching at ``ts``: the ends of what is open of it."""
+        return [ended(event, ts) for event in self._open.values() if event.rule == rule]
+
+    def finish(self) -> list[Event]:
+        """The source has ended: the ends of what was over and might have gone on."""
+        return []
 
 
 def alert_of(event: Event, version: int) -> Alert:
@@ -22,7 +54,7 @@ def alert_of(event: Event, version: int) -> Alert:
     later statement of the same event; whoever states events keeps it, until they end."""
     return Alert(
         event=event,
-        severity=severity_of(event.kind),
+        severity=event.severity,
         state="open" if event.end_ts is None else "closed",
         version=version,
     )
@@ -54,4 +86,5 @@ def camera_down(
         track_ids=(),
         score=1.0,
         details={"why": why, "code": code},
+        severity="high",
     )

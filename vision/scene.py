@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from vision.errors import SceneError
 from vision.geometry import contains
+from vision.schedule import Schedule
+from vision.types import Severity
 
 SHAPE_TOLERANCE = 0.01
 """Relative difference of aspect ratios up to which two pictures have the same shape: encoders
@@ -54,13 +56,22 @@ class Movement:
 @dataclass(frozen=True, slots=True)
 class RuleConfig:
     """One rule of a scene: ``kind`` is a name in ``vision.rules``, ``place`` the name of a line
-    or zone, ``classes`` what it looks at, ``settings`` that kind's frozen ``Settings``."""
+    or zone, "" for the camera as a whole, ``classes`` what it looks at, ``settings`` that kind's
+    frozen ``Settings``.
+
+    ``severity`` and ``cooldown_s`` are None where the kind's own hold; ``schedule`` is None for a
+    rule that always watches; one that is not ``enabled`` never does.
+    """
 
     name: str
     kind: str
     place: str
     classes: tuple[str, ...]
     settings: Any
+    severity: Severity | None = None
+    cooldown_s: float | None = None
+    schedule: Schedule | None = None
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

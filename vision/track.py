@@ -40,7 +40,6 @@ __all__ = ["Tracker", "TrackerSettings"]
 
 RECENT_STEPS = 2.5
 """Who was seen in one of the last two pictures is in sight, even where one was missed."""
-
 ANY_VOTE = 1e-9
 """A class that fits every group names a track only while no other does."""
 BEHIND_S = 0.2
@@ -113,6 +112,10 @@ class Tracker:
         seen = row_of >= 0
         ids[seen] = self._id[row_of[seen]]
         return ids, self._tracks(), tuple(sorted(ended + lost))
+
+    def forget(self) -> tuple[int, ...]:
+        """Follow nobody any more, as where the view was lost: the ids that ended."""
+        return tuple(sorted(self._keep(np.zeros(len(self._id), np.bool_))))
 
     # --- who is who
 
@@ -357,8 +360,7 @@ class Tracker:
         if keep.all():
             return (), row_of
         moved_to = np.where(keep, np.cumsum(keep) - 1, -1)
-        row_of = np.where(row_of >= 0, moved_to[row_of], -1)
-        return self._keep(keep), row_of
+        return self._keep(keep), np.where(row_of >= 0, moved_to[row_of], -1)
 
     def _keep(self, keep: BoolArray) -> tuple[int, ...]:
         """Forget the rows outside a mask (n,); the ids that end with them."""
@@ -371,8 +373,6 @@ class Tracker:
 
     def _tracks(self) -> tuple[Track, ...]:
         rows = np.flatnonzero(self._id >= 0)
-        if not len(rows):
-            return ()
         rows = rows[np.argsort(self._id[rows])]
         votes = self._votes[rows]
         total = np.maximum(votes.sum(axis=1), 1e-15)

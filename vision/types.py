@@ -21,6 +21,8 @@ IntArray: TypeAlias = NDArray[np.int32]
 BoolArray: TypeAlias = NDArray[np.bool_]
 Image: TypeAlias = NDArray[np.uint8]
 Severity: TypeAlias = Literal["low", "medium", "high"]
+FaultKind: TypeAlias = Literal["covered", "dark", "defocused", "frozen", "moved"]
+"""What may be wrong with a camera's picture; the incident kind is ``camera_`` and this."""
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 
@@ -132,13 +134,73 @@ class Track:
         return float(self.path[-1, 0]), float(self.path[-1, 1])
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something is wrong with the picture since ``since_ts``. ``score`` (0..1) says how clearly,
+    ``measured`` by what figures."""
+
+    kind: FaultKind
+    since_ts: float
+    score: float
+    measured: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How far the picture can be trusted: ``faults`` are those that hold now, ``view`` the name
+    of the preset that is seen, "" for the scene's own view. ``doubt_ts`` says since when the
+    picture may be wrong while nothing is certain yet: what is seen from then on counts only once
+    the doubt is gone."""
+
+    faults: tuple[Fault, ...] = ()
+    view: str = ""
+    doubt_ts: float | None = None
+
+    @property
+    def trusted(self) -> bool:
+        """Whether rules and counts may look at it."""
+        return not self.faults
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blob:
+    """A patch that differs from what the camera has always seen there, and keeps still.
+
+    ``id`` is its own while it is known; ``box`` (4,) float32 xyxy px. It is there since
+    ``first_ts`` and was seen uncovered at ``last_ts``. ``appeared`` tells something that came
+    from the gap that something left. ``score`` (0..1) says how clearly it differs.
+    """
+
+    id: int
+    box: FloatArray
+    first_ts: float
+    last_ts: float
+    appeared: bool
+    score: float
+
+    def __post_init__(self) -> None:
+        if self.box.shape != (4,):
+            raise ValueError(f"a blob has a box (4,), not {self.box.shape}")
+        if not self.first_ts <= self.last_ts:
+            raise ValueError("a blob is not seen before it is there")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observations:
+    """What stages saw that run only because a rule of the scene asks for them. ``blobs`` are in
+    order of id; one that is missing is known no more."""
+
+    blobs: tuple[Blob, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracked:
     """What one step knows of one camera, in the pixels of the scene's picture.
 
     ``track_id`` (n,) int32 names the track of each detection, -1 where there is none;
     ``classes`` are the names behind ``detections.class_id``; ``tracks`` are the live confirmed
-    tracks, in order of id; ``ended`` are the ids that ended in this step.
+    tracks, in order of id; ``ended`` are the ids that ended in this step. ``quality`` says how far
+    the picture is to be trusted; where it is not, nobody is followed in it.
     """
 
     camera_id: str
@@ -149,6 +211,8 @@ class Tracked:
     track_id: IntArray
     tracks: tuple[Track, ...]
     ended: tuple[int, ...]
+    quality: Quality = Quality()
+    observations: Observations = Observations()
 
     def __post_init__(self) -> None:
         if self.track_id.shape != (len(self.detections),):
@@ -214,7 +278,9 @@ class Event:
     ``id`` is deterministic: the same frames give the same id. ``start_ts`` is when the condition
     began, ``raised_ts`` when the rule fired, ``end_ts`` when it was over (None while it lasts).
     ``place`` is the name of the zone or line; ``details`` says why it fired, in JSON values.
-    An event is stated when it is raised and once more, with the same id, when it ends.
+    An event is stated when it is raised and once more, with the same id, when it ends; an
+    incident that is updated in between is stated again. ``place`` is "" for the camera as a whole.
+    ``lost`` says of one that ended that its object was lost from sight, and not seen to leave.
     """
 
     id: str
@@ -228,6 +294,8 @@ class Event:
     track_ids: tuple[int, ...]
     score: float
     details: Mapping[str, JsonValue]
+    severity: Severity = "medium"
+    lost: bool = False
 
     def __post_init__(self) -> None:
         if not self.id or not self.start_ts <= self.raised_ts:

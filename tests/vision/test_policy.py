@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from vision.policy import CAMERA_DOWN, alert_of, camera_down, severity_of
+from vision.policy import CAMERA_DOWN, alert_of, camera_down
 from vision.rules.base import event_id
-from vision.rules.registry import kinds
 from vision.types import Event
 
 EVENT = Event(
@@ -29,27 +28,6 @@ EVENT = Event(
 def down(**more: float | str | None) -> Event:
     fields = {"start_ts": 10.0, "raised_ts": 12.5, "end_ts": None, "code": "stalled", "why": "no"}
     return camera_down("cam1", **(fields | more))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("kind", "severity"),
-    [
-        ("intrusion", "high"),
-        ("loitering", "medium"),
-        ("line_crossing", "medium"),
-        (CAMERA_DOWN, "high"),
-    ],
-)
-def test_severity_goes_by_kind(kind: str, severity: str) -> None:
-    assert severity_of(kind) == severity
-    assert alert_of(replace(EVENT, kind=kind), 1).severity == severity
-
-
-def test_every_kind_has_a_severity_and_none_is_the_cameras_own() -> None:
-    assert {severity_of(kind) for kind in kinds()} <= {"low", "medium", "high"}
-    assert CAMERA_DOWN not in kinds()
-    with pytest.raises(KeyError):
-        severity_of("nonsense")
 
 
 def test_an_alert_is_open_until_its_event_ends() -> None:

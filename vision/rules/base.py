@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
 from vision.scene import RuleConfig, Scene
-from vision.types import Event, FloatArray, JsonValue, Severity, Track, Tracked
+from vision.types import Event, Fault, FloatArray, JsonValue, Severity, Track, Tracked
+
+Stage: TypeAlias = Literal["blobs"]
+"""What is seen beside tracks, and only where a rule asks for it."""
 
 SAME_S = 1e-3
 """Times that differ by less are the same: a path's seconds are float32, and a dwell of 1 s at 10
@@ -25,33 +29,80 @@ def event_id(camera_id: str, rule: str, place: str, start_ts: float, subject: st
     return hashlib.sha256(key.encode()).hexdigest()[:20]
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One thing that must be so before a rule fires: ``what`` names it in a word ("zone",
+    "dwell"), ``found`` and ``needed`` say in words how it is and how it must be."""
+
+    what: str
+    met: bool
+    found: str
+    needed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a rule fires or does not at this moment: about the track ``track_id``, or about the
+    place as a whole (None). ``conditions`` stand in the order in which they are looked at; the
+    event ``event_id`` is open where there is one. ``box`` (x1, y1, x2, y2) px shows where."""
+
+    rule: str
+    kind: str
+    place: str
+    track_id: int | None
+    conditions: tuple[Condition, ...]
+    event_id: str | None = None
+    box: tuple[float, float, float, float] | None = None
+
+    @property
+    def fires(self) -> bool:
+        return all(condition.met for condition in self.conditions)
+
+
 class Rule(ABC):
-    """One incident kind watching one place of one camera.
+    """One incident kind watching one place of one camera, or the camera as a whole.
 
     A subclass lives in ``vision/rules/<kind>.py`` and is found there by its ``kind``. ``Settings``
     is a frozen dataclass whose fields all have defaults and carry their unit in their name;
     it raises ValueError for a value that makes no sense, naming the field. ``place`` says what
     the rule is drawn on; ``classes`` are looked at when the scene's rule names none;
-    ``severity`` is that of its alerts.
+    ``severity`` is that of its alerts. ``stages`` are the observations that it needs.
+    ``cooldown_s``: something of the same kind at the same place, so many seconds after an incident
+    was over, is the same incident.
+
+    Nothing before ``from_ts`` (UTC seconds), when it begins to watch, is its business.
     """
 
     kind: ClassVar[str]
-    place: ClassVar[Literal["zone", "line"]]
+    place: ClassVar[Literal["zone", "line", "camera"]]
     classes: ClassVar[tuple[str, ...]]
     severity: ClassVar[Severity] = "medium"
+    stages: ClassVar[tuple[Stage, ...]] = ()
+    cooldown_s: ClassVar[float] = 10.0
     Settings: ClassVar[type[Any]]
 
-    def __init__(self, config: RuleConfig) -> None:
+    def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:
         self.config = config
+        self.from_ts = from_ts
 
     @classmethod
     def check(cls, config: RuleConfig, scene: Scene) -> None:
         """Raise ValueError where the settings do not fit the scene (an unknown direction, say)."""
 
+    @property
+    def patience_s(self) -> float:
+        """Seconds for which its condition must hold before it raises an event."""
+        return 0.0
+
     @abstractmethod
     def update(self, tracked: Tracked, scene: Scene) -> list[Event]:
         """Events that were raised or ended in this step. Reads ``tracked`` alone: its ``ts`` is
         the only clock, and state of a track goes when its id is in ``ended``."""
+
+    @abstractmethod
+    def explain(self, tracked: Tracked, scene: Scene) -> list[Explanation]:
+        """Why it fires or does not, for each track of this step, or once for the whole place.
+        Called after ``update`` of the same step; changes nothing."""
 
     def event(
         self,
@@ -69,22 +120,117 @@ class Rule(ABC):
             "class": track.class_name,
             "class_share": round(track.class_share, 3),
             "foot_px": [round(x, 1), round(y, 1)],
+            "box_px": [round(value, 1) for value in track.box.tolist()],
         }
+        return self.statement(
+            tracked,
+            start_ts=start_ts,
+            end_ts=end_ts,
+            # numbers of tracks begin anew with each start, places do not
+            subject=f"{track.id}@{x:.1f},{y:.1f}",
+            track_ids=(track.id,),
+            score=track.score,
+            details=who | dict(details),
+        )
+
+    def statement(
+        self,
+        tracked: Tracked,
+        *,
+        start_ts: float,
+        details: Mapping[str, JsonValue],
+        subject: str = "",
+        track_ids: tuple[int, ...] = (),
+        score: float = 1.0,
+        end_ts: float | None = None,
+    ) -> Event:
+        """An event raised in this step. ``subject`` tells two that start at the same moment
+        apart, as by where they are; ``details`` holds ``why``, and ``box_px`` ([x1, y1, x2, y2])
+        where something has a place of its own."""
+        config = self.config
         return Event(
-            id=event_id(
-                tracked.camera_id, self.config.name, self.config.place, start_ts, f"{track.id}"
-            ),
+            id=event_id(tracked.camera_id, config.name, config.place, start_ts, subject),
             kind=self.kind,
-            rule=self.config.name,
+            rule=config.name,
             camera_id=tracked.camera_id,
-            place=self.config.place,
+            place=config.place,
             start_ts=start_ts,
             raised_ts=max(tracked.ts, start_ts),
             end_ts=end_ts,
-            track_ids=(track.id,),
-            score=round(track.score, 3),
-            details=who | dict(details),
+            track_ids=track_ids,
+            score=round(score, 3),
+            details=details,
+            severity=self.severity if config.severity is None else config.severity,
         )
+
+
+class CameraRule(Rule):
+    """A rule about the picture itself: an event opens while the fault ``kind`` holds, and ends
+    when it is gone for ``release_s`` of the settings."""
+
+    place = "camera"
+    classes = ()
+    severity = "high"
+
+    def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:
+        super().__init__(config, from_ts)
+        self._event: Event | None = None
+        self._held_ts = -math.inf
+
+    @property
+    def patience_s(self) -> float:
+        return float(self.config.settings.after_s)
+
+    @abstractmethod
+    def why(self, fault: Fault) -> str:
+        """What is wrong, one clause in words."""
+
+    def _fault(self, tracked: Tracked) -> Fault | None:
+        kind = self.kind.removeprefix("camera_")
+        return next((fault for fault in tracked.quality.faults if fault.kind == kind), None)
+
+    def update(self, tracked: Tracked, _scene: Scene) -> list[Event]:
+        fault, settings = self._fault(tracked), self.config.settings
+        if fault is not None:
+            self._held_ts = tracked.ts
+            since_ts = max(fault.since_ts, self.from_ts)
+            if self._event is not None or tracked.ts - since_ts < settings.after_s - SAME_S:
+                return []
+            self._event = self.statement(
+                tracked,
+                start_ts=since_ts,
+                score=fault.score,
+                details={"why": self.why(fault), **fault.measured},
+            )
+            return [self._event]
+        event = self._event
+        if event is None or tracked.ts - self._held_ts < settings.release_s - SAME_S:
+            return []
+        self._event = None
+        return [ended(event, self._held_ts)]
+
+    def explain(self, tracked: Tracked, _scene: Scene) -> list[Explanation]:
+        fault, after_s = self._fault(tracked), self.config.settings.after_s
+        for_s = 0.0 if fault is None else tracked.ts - max(fault.since_ts, self.from_ts)
+        conditions = (
+            Condition(
+                "picture",
+                fault is not None,
+                "nothing of it" if fault is None else self.why(fault),
+                self.kind.removeprefix("camera_"),
+            ),
+            Condition("time", for_s >= after_s - SAME_S, f"{for_s:.1f} s", f"{after_s:g} s"),
+        )
+        return [
+            Explanation(
+                self.config.name,
+                self.kind,
+                self.config.place,
+                None,
+                conditions,
+                None if self._event is None else self._event.id,
+            )
+        ]
 
 
 @dataclass(slots=True, eq=False)
@@ -111,8 +257,8 @@ class TrackRule(Rule, Generic[W]):
     when it has visibly not held for ``release_s`` of the settings, or when the track ends.
     A track that is out of sight is neither: its event stays as it is."""
 
-    def __init__(self, config: RuleConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:
+        super().__init__(config, from_ts)
         self._watches: dict[int, W] = {}
 
     @abstractmethod
@@ -127,6 +273,11 @@ class TrackRule(Rule, Generic[W]):
     def raised(self, track: Track, watch: W, tracked: Tracked) -> Event | None:
         """The event, if it is time to raise one for a track whose condition holds now."""
 
+    @abstractmethod
+    def conditions(self, track: Track, watch: W, tracked: Tracked) -> tuple[Condition, ...]:
+        """What must be so for an event about ``track``, and how it is now; the class is not
+        among them."""
+
     def update(self, tracked: Tracked, scene: Scene) -> list[Event]:
         found = []
         for track in tracked.tracks:
@@ -135,7 +286,30 @@ class TrackRule(Rule, Generic[W]):
         for track_id in tracked.ended:
             watch = self._watches.pop(track_id, None)
             if watch is not None and watch.event is not None:
-                found.append(_ended(watch.event, watch.held_ts))
+                found.append(ended(watch.event, watch.held_ts, lost=watch.away_ts is None))
+        return found
+
+    def explain(self, tracked: Tracked, _scene: Scene) -> list[Explanation]:
+        found = []
+        for track in tracked.tracks:
+            watch = self._watches.get(track.id) or self.watch()
+            looked_for = track.class_name in self.config.classes
+            wanted = " or ".join(self.config.classes)
+            x1, y1, x2, y2 = map(float, track.box)
+            found.append(
+                Explanation(
+                    self.config.name,
+                    self.kind,
+                    self.config.place,
+                    track.id,
+                    (
+                        Condition("class", looked_for, track.class_name, wanted),
+                        *self.conditions(track, watch, tracked),
+                    ),
+                    None if watch.event is None else watch.event.id,
+                    (x1, y1, x2, y2),
+                )
+            )
         return found
 
     def _follow(self, track: Track, tracked: Tracked, scene: Scene) -> list[Event]:
@@ -144,7 +318,9 @@ class TrackRule(Rule, Generic[W]):
             watch = self._watches[track.id] = self.watch()
         if track.class_name not in self.config.classes and watch.event is None:
             return []
-        points = track.path[np.searchsorted(track.path[:, 2], watch.path_s, side="right") :]
+        # nothing before this rule watched
+        seen_s = max(watch.path_s, np.nextafter(self.from_ts - track.first_ts, -math.inf))
+        points = track.path[np.searchsorted(track.path[:, 2], seen_s, side="right") :]
         watch.path_s = float(track.path[-1, 2])
         found: list[Event] = []
         for point in points:
@@ -156,7 +332,7 @@ class TrackRule(Rule, Generic[W]):
             watch.away_ts = ts if watch.away_ts is None else watch.away_ts
             if ts - watch.away_ts >= self.config.settings.release_s - SAME_S:
                 if watch.event is not None:
-                    found.append(_ended(watch.event, watch.held_ts))
+                    found.append(ended(watch.event, watch.held_ts))
                 watch.event = watch.since_ts = None
         if watch.event is None and watch.away_ts is None and watch.since_ts is not None:
             watch.event = self.raised(track, watch, tracked)
@@ -165,11 +341,14 @@ class TrackRule(Rule, Generic[W]):
         return found
 
 
-def _ended(event: Event, held_ts: float | None) -> Event:
-    """``event`` with its end, never before its start."""
+def ended(event: Event, held_ts: float | None, *, lost: bool = False) -> Event:
+    """``event`` with its end, never before its start; ``lost`` as in Event."""
     end_ts = max(event.start_ts, event.start_ts if held_ts is None else held_ts)
     return replace(
-        event, end_ts=end_ts, details={**event.details, "held_s": round(end_ts - event.start_ts, 2)}
+        event,
+        end_ts=end_ts,
+        lost=lost,
+        details={**event.details, "held_s": round(end_ts - event.start_ts, 2)},
     )
 
 

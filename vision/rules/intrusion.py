@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from vision.geometry import box_shares
-from vision.rules.base import SAME_S, TrackRule, Watch, at_least
+from vision.rules.base import SAME_S, Condition, TrackRule, Watch, at_least
 from vision.scene import Scene
 from vision.types import Event, FloatArray, Track, Tracked
 
@@ -50,6 +50,11 @@ class Intrusion(TrackRule[Watch]):
     severity = "high"
     Settings = Settings
 
+    @property
+    def patience_s(self) -> float:
+        settings: Settings = self.config.settings
+        return settings.min_dwell_s
+
     def watch(self) -> Watch:
         return Watch()
 
@@ -81,4 +86,19 @@ class Intrusion(TrackRule[Watch]):
                 "min_dwell_s": settings.min_dwell_s,
                 "membership": settings.membership,
             },
+        )
+
+    def conditions(self, _track: Track, watch: Watch, tracked: Tracked) -> tuple[Condition, ...]:
+        settings: Settings = self.config.settings
+        inside = watch.since_ts is not None and watch.away_ts is None
+        inside_s = tracked.ts - watch.since_ts if inside and watch.since_ts is not None else 0.0
+        place = f"'{self.config.place}'"
+        return (
+            Condition("zone", inside, "inside" if inside else "outside", f"inside {place}"),
+            Condition(
+                "dwell",
+                inside_s >= settings.min_dwell_s - SAME_S,
+                f"{inside_s:.1f} s",
+                f"{settings.min_dwell_s:g} s",
+            ),
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from vision.counting import LineCounter
-from vision.rules.base import Rule
+from vision.rules.base import Condition, Explanation, Rule
 from vision.scene import RuleConfig, Scene
 from vision.types import Event, Tracked
 
@@ -23,11 +24,15 @@ class LineCrossing(Rule):
     place = "line"
     classes = ("person",)
     severity = "medium"
+    # it is a moment, and the next one is another
+    cooldown_s = 0.0
     Settings = Settings
 
-    def __init__(self, config: RuleConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:
+        super().__init__(config, from_ts)
         self._counter: LineCounter | None = None
+        self._passed: dict[int, str] = {}
+        """The direction in which each track crossed last."""
 
     @classmethod
     def check(cls, config: RuleConfig, scene: Scene) -> None:
@@ -44,20 +49,72 @@ class LineCrossing(Rule):
             self._counter = LineCounter(scene.line(self.config.place), scene.frame_size)
         settings: Settings = self.config.settings
         tracks = {track.id: track for track in tracked.tracks}
-        return [
-            self.event(
-                tracked,
-                tracks[crossing.track_id],
-                start_ts=crossing.ts,
-                end_ts=crossing.ts,
-                details={
-                    "why": f"{crossing.class_name} crossed '{crossing.line}' {crossing.direction}",
-                    "direction": crossing.direction,
-                    "forbidden": settings.direction if settings.direction is not None else "both",
-                    "crossed_px": [round(crossing.x, 1), round(crossing.y, 1)],
-                },
+        found = []
+        for crossing in self._counter.update(tracked):
+            if crossing.ts < self.from_ts:
+                continue
+            self._passed[crossing.track_id] = crossing.direction
+            if crossing.class_name not in self.config.classes or settings.direction not in (
+                None,
+                crossing.direction,
+            ):
+                continue
+            found.append(
+                self.event(
+                    tracked,
+                    tracks[crossing.track_id],
+                    start_ts=crossing.ts,
+                    end_ts=crossing.ts,
+                    details={
+                        "why": f"{crossing.class_name} crossed '{crossing.line}' "
+                        f"{crossing.direction}",
+                        "direction": crossing.direction,
+                        "forbidden": settings.direction or "both",
+                        "crossed_px": [round(crossing.x, 1), round(crossing.y, 1)],
+                    },
+                )
             )
-            for crossing in self._counter.update(tracked)
-            if crossing.class_name in self.config.classes
-            and settings.direction in (None, crossing.direction)
-        ]
+        for track_id in tracked.ended:
+            self._passed.pop(track_id, None)
+        return found
+
+    def explain(self, tracked: Tracked, scene: Scene) -> list[Explanation]:
+        settings: Settings = self.config.settings
+        line = scene.line(self.config.place)
+        forbidden = settings.direction if settings.direction is not None else "either way"
+        found = []
+        for track in tracked.tracks:
+            looked_for = track.class_name in self.config.classes
+            direction = self._passed.get(track.id)
+            x1, y1, x2, y2 = map(float, track.box)
+            found.append(
+                Explanation(
+                    self.config.name,
+                    self.kind,
+                    self.config.place,
+                    track.id,
+                    (
+                        Condition(
+                            "class",
+                            looked_for,
+                            track.class_name,
+                            " or ".join(self.config.classes),
+                        ),
+                        Condition(
+                            "crossing",
+                            direction is not None,
+                            "has not crossed" if direction is None else f"crossed {direction}",
+                            f"crosses '{line.name}'",
+                        ),
+                        Condition(
+                            "direction",
+                            direction is not None and settings.direction in (None, direction),
+                            direction or "none",
+                            forbidden,
+                        ),
+                    ),
+                    None,
+                    (x1, y1, x2, y2),
+                )
+            )
+        return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vision.rules.base import SAME_S, TrackRule, Watch, at_least
+from vision.rules.base import SAME_S, Condition, TrackRule, Watch, at_least
 from vision.scene import Scene
 from vision.types import Event, FloatArray, Track, Tracked
 
@@ -53,6 +53,11 @@ class Loitering(TrackRule[_Stay]):
     classes = ("person",)
     severity = "medium"
     Settings = Settings
+
+    @property
+    def patience_s(self) -> float:
+        settings: Settings = self.config.settings
+        return settings.dwell_s
 
     def watch(self) -> _Stay:
         return _Stay()
@@ -110,4 +115,23 @@ class Loitering(TrackRule[_Stay]):
                 "radius_px": round(watch.radius, 1),
                 "around_px": [round(float(mean[0]), 1), round(float(mean[1]), 1)],
             },
+        )
+
+    def conditions(self, track: Track, watch: _Stay, tracked: Tracked) -> tuple[Condition, ...]:
+        settings: Settings = self.config.settings
+        inside = watch.since_ts is not None and watch.away_ts is None
+        stayed_s = tracked.ts - track.first_ts - watch.start_s if inside else 0.0
+        return (
+            Condition(
+                "spot",
+                inside,
+                "keeps to one spot" if inside else "outside, or moves on",
+                f"within {watch.radius:.0f} px of one spot in '{self.config.place}'",
+            ),
+            Condition(
+                "dwell",
+                stayed_s >= settings.dwell_s - SAME_S,
+                f"{stayed_s:.1f} s",
+                f"{settings.dwell_s:g} s",
+            ),
         )

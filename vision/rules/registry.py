@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import vision.rules as package
 from vision.rules.base import Rule
+from vision.scene import RuleConfig, Scene
 
 _NOT_KINDS = {"base", "registry"}
 
@@ -35,3 +36,20 @@ def kinds() -> MappingProxyType[str, type[Rule]]:
             )
         found[info.name] = rules[0]
     return MappingProxyType(found)
+
+
+def camera_rules(scene: Scene) -> tuple[RuleConfig, ...]:
+    """The rules about the camera itself: those of ``scene``, and the others with their defaults.
+    Every camera watches itself unless its scene says otherwise."""
+    drawn = tuple(rule for rule in scene.rules if kinds()[rule.kind].place == "camera")
+    named = {rule.kind for rule in drawn}
+    return drawn + tuple(
+        RuleConfig(name, name, "", (), kind.Settings())
+        for name, kind in kinds().items()
+        if kind.place == "camera" and name not in named
+    )
+
+
+def place_rules(scene: Scene) -> tuple[RuleConfig, ...]:
+    """The rules of ``scene`` that watch a zone or a line."""
+    return tuple(rule for rule in scene.rules if kinds()[rule.kind].place != "camera")

@@ -17,7 +17,17 @@ import numpy as np
 from vision.rules.base import Rule
 from vision.rules.registry import kinds
 from vision.scene import Line, RuleConfig, Scene, Zone
-from vision.types import Detections, Event, Track, Tracked
+from vision.types import (
+    Blob,
+    Detections,
+    Event,
+    Fault,
+    FaultKind,
+    Observations,
+    Quality,
+    Track,
+    Tracked,
+)
 
 T0 = 1_769_817_600.0
 """When films start unless told otherwise, UTC seconds."""
@@ -52,6 +62,40 @@ class Walker:
         return [name for since, name in self.classes if since <= t][-1]
 
 
+@dataclass(frozen=True)
+class Spoilt:
+    """The picture has a fault from one second to another."""
+
+    kind: FaultKind
+    start: float
+    end: float
+
+    def fault(self, t: float, start_ts: float) -> tuple[Fault, ...]:
+        if not self.start <= t <= self.end:
+            return ()
+        return (Fault(self.kind, start_ts + self.start, 0.75, {"share": 0.9}),)
+
+
+@dataclass(frozen=True)
+class Left:
+    """A blob that is there from one second to another, hidden in spans; ``box`` x1, y1, x2, y2."""
+
+    start: float
+    end: float
+    box: tuple[float, float, float, float] = (290.0, 190.0, 310.0, 200.0)
+    hidden: tuple[tuple[float, float], ...] = ()
+    appeared: bool = True
+
+    def blob(self, number: int, t: float, fps: float, start_ts: float) -> list[Blob]:
+        if not self.start <= t <= self.end:
+            return []
+        steps = np.arange(np.ceil(self.start * fps), np.floor(t * fps) + 1) / fps
+        seen = [s for s in steps if not any(low <= s <= high for low, high in self.hidden)]
+        last = max(seen, default=self.start)
+        box = _frozen(np.array(self.box, np.float32))
+        return [Blob(number, box, start_ts + self.start, start_ts + last, self.appeared, 0.75)]
+
+
 def to_and_fro(*xs: float, y: float = 200.0, speed: float = 100.0) -> Walker:
     """A walker between the given x at ``speed`` px a second."""
     corners = [(0.0, xs[0], y)]
@@ -71,10 +115,14 @@ def film(
     camera_id: str = "cam",
     start_ts: float = T0,
     max_path: int = MAX_PATH,
+    spoilt: Sequence[Spoilt] = (),
+    left: Sequence[Left] = (),
+    until: float = 0.0,
 ) -> list[Tracked]:
-    """All steps, until every track has ended and one more; a track's id is its walker's place
-    in the list, from 1."""
-    until = max(walker.path[-1][0] for walker in walkers) + LOST_S
+    """All steps, until every track has ended and one more, ``until`` that second at least; a
+    track's id is its walker's place in the list, from 1, and a blob's likewise."""
+    ends = [*(walker.path[-1][0] for walker in walkers), *(each.end for each in (*spoilt, *left))]
+    until = max(until, max(ends) + LOST_S)
     tracks = [_Filmed(number, walker) for number, walker in enumerate(walkers, 1)]
     steps = []
     for index in range(int(until * fps) + 3):
@@ -98,6 +146,16 @@ def film(
                 track_id=_frozen(np.array([track.id for track in in_sight], np.int32).ravel()),
                 tracks=tuple(live),
                 ended=tuple(filmed.number for filmed in tracks if filmed.ends(t)),
+                quality=Quality(
+                    tuple(fault for each in spoilt for fault in each.fault(t, start_ts))
+                ),
+                observations=Observations(
+                    tuple(
+                        blob
+                        for number, each in enumerate(left, 1)
+                        for blob in each.blob(number, t, fps, start_ts)
+                    )
+                ),
             )
         )
     return steps
@@ -165,12 +223,21 @@ SCENE = Scene(SIZE, lines=(GATE,), zones=(YARD,))
 class Scenario:
     """Something that makes a kind fire: every ``test_<kind>.py`` has one called ``SCENARIO``.
 
-    ``settings`` are those that differ from the defaults; each event ends before the film does.
+    ``settings`` are those that differ from the defaults; each event ends before the film does,
+    which goes on ``until`` that second at least.
     """
 
-    walkers: tuple[Walker, ...]
+    walkers: tuple[Walker, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     scene: Scene = SCENE
+    spoilt: tuple[Spoilt, ...] = ()
+    left: tuple[Left, ...] = ()
+    until: float = 0.0
+
+    def film(self, **filming: Any) -> list[Tracked]:
+        """All its steps, as ``film`` makes them."""
+        more = {"spoilt": self.spoilt, "left": self.left, "until": self.until}
+        return film(self.walkers, **(more | filming))
 
 
 def rule(
@@ -183,7 +250,7 @@ def rule(
 ) -> Rule:
     """A rule of ``kind`` on the scene's zone or line, with its defaults and ``settings``."""
     made = kinds()[kind]
-    where = place or (YARD.name if made.place == "zone" else GATE.name)
+    where = place or {"zone": YARD.name, "line": GATE.name, "camera": ""}[made.place]
     return made(RuleConfig(name, kind, where, classes, made.Settings(**(settings or {}))))
 
 

@@ -25,9 +25,9 @@ from vision.scene import RuleConfig
 from vision.types import Detections, Event, Tracked
 
 KINDS = sorted(registry.kinds())
-UNITS = {"_s": "s", "_px": "px", "_share": "0..1", "_heights": "box heights"}
+UNITS = {"_s": "s", "_px": "px", "_share": "0..1", "_heights": "box heights", "_count": ""}
 """Endings of numeric settings, and what the documentation calls their unit."""
-COMMON_DETAILS = {"class", "class_share", "foot_px"}
+COMMON_DETAILS = {"class", "class_share", "foot_px", "box_px"}
 DOCS = REPO / "docs" / "incidents.md"
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -45,7 +45,7 @@ def fresh(kind: str, *, name: str = "watch") -> Rule:
 
 
 def played(kind: str, *, name: str = "watch", **filming: Any) -> list[Event]:
-    steps = film(scenario(kind).walkers, **filming)
+    steps = scenario(kind).film(**filming)
     return play(fresh(kind, name=name), steps, scenario(kind).scene)
 
 
@@ -73,6 +73,9 @@ class Bonfire(Rule):
     Settings = Settings
 
     def update(self, tracked, scene):
+        return []
+
+    def explain(self, tracked, scene):
         return []
 """
 
@@ -147,7 +150,7 @@ def numeric(hint: Any) -> bool:
 @every_kind
 def test_settings_are_frozen_with_defaults_units_and_help(kind: str) -> None:
     made = registry.kinds()[kind]
-    assert made.place in ("zone", "line")
+    assert made.place in ("zone", "line", "camera")
     assert isinstance(made.classes, tuple)
     assert dataclasses.is_dataclass(made.Settings)
     assert made.Settings.__dataclass_params__.frozen  # type: ignore[attr-defined]
@@ -241,7 +244,7 @@ def entries(value: object, seen: set[int] | None = None) -> int:
 
 @every_kind
 def test_state_is_gone_after_a_track_ended(kind: str) -> None:
-    steps, scene = film(scenario(kind).walkers), scenario(kind).scene
+    steps, scene = scenario(kind).film(), scenario(kind).scene
     watcher, idle = fresh(kind), fresh(kind)
     most = 0
     for step in steps:
@@ -272,7 +275,7 @@ def test_the_clock_does_not_matter(kind: str) -> None:
         watcher, scene = fresh(kind), scenario(kind).scene
         return [
             (step.index, round(event.start_ts - start_ts, 3))
-            for step in film(scenario(kind).walkers, start_ts=start_ts)
+            for step in scenario(kind).film(start_ts=start_ts)
             for event in watcher.update(step, scene)
         ]
 
@@ -300,9 +303,35 @@ def test_ids_repeat_on_replay_and_differ_between_cameras_and_rules(kind: str) ->
 
 
 @every_kind
+def test_every_step_can_be_explained_and_agrees_with_what_is_raised(kind: str) -> None:
+    """Explaining changes nothing, and at the step that raises an event all conditions are met."""
+    steps, scene = scenario(kind).film(), scenario(kind).scene
+    told, asked = fresh(kind), fresh(kind)
+    fired = 0
+    for step in steps:
+        stated = asked.update(step, scene)
+        assert told.update(step, scene) == stated
+        for each in asked.explain(step, scene):
+            assert (each.rule, each.kind) == ("watch", kind)
+            assert each.conditions
+            assert all(c.what and c.found and c.needed for c in each.conditions)
+        for event in stated:
+            if event.raised_ts != step.ts:
+                continue
+            about = [
+                each
+                for each in asked.explain(step, scene)
+                if each.track_id in (None, *event.track_ids)
+            ]
+            assert any(each.fires for each in about), event
+            fired += 1
+    assert fired
+
+
+@every_kind
 def test_update_never_writes_into_its_input(kind: str) -> None:
     """The film's and the scene's arrays are read-only: writing raises."""
-    steps, scene = film(scenario(kind).walkers), scenario(kind).scene
+    steps, scene = scenario(kind).film(), scenario(kind).scene
     arrays: list[Any] = [
         array
         for step in steps
@@ -361,7 +390,12 @@ def test_documentation_and_tests_come_with_the_kind(kind: str) -> None:
     text, made = section(kind), registry.kinds()[kind]
     assert table(text) == documented(kind)
     classes = ", ".join(f"`{name}`" for name in made.classes) or "the scene's classes"
-    assert f"Watches a {made.place}, by default for {classes}." in text
+    watched = {
+        "camera": "Watches the camera as a whole.",
+        "zone": f"Watches a zone, by default for {classes}.",
+        "line": f"Watches a line, by default for {classes}.",
+    }
+    assert watched[made.place] in text
     own = {key for event in played(kind) for key in event.details} - COMMON_DETAILS
     details = re.search(r"^Details: (.*?)\.$", text, re.MULTILINE | re.DOTALL)
     assert details is not None
