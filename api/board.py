@@ -181,7 +181,8 @@ class Board:
 def _drawn(scene: Mapping[str, Any]) -> Lines:
     return {
         line["name"]: (line.get("forward", "forward"), line.get("backward", "backward"))
-        for line in scene.get("lines", ())
+        for view in (scene, *scene.get("presets", ()))
+        for line in view.get("lines", ())
     }
 
 

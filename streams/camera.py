@@ -312,7 +312,7 @@ class CameraLoop:
                 step.counted.crossings,
                 step.trips,
                 step.counted.late,
-                watched=step.watched,
+                step.tracked.quality,
             )
         self._analysed += 1
         self._size, self._last_ts = frame.size, frame.ts

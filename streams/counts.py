@@ -18,13 +18,14 @@ from streams.recorder import Recorder
 from vision.bins import Binner, Interval
 from vision.counting import Counted
 from vision.scene import Scene
-from vision.types import Crossing, Late, Trip
+from vision.types import Crossing, Late, Quality, Trip
 
 KEEP_S = 5.0
 """A kill loses at most so many observed seconds; crossings are kept at once."""
 SHOWN: Final = 3
 """So many of the latest intervals are reported before the store has them."""
 SHOW_S = 1.0
+GOOD: Final = Quality()
 
 log = structlog.get_logger()
 
@@ -66,7 +67,9 @@ class CameraCounts:
         self.end()
         self._switch(synthetic)
         self._binner, self.running = None, ()
-        lines = () if scene is None else scene.lines
+        views = {} if scene is None else scene.views
+        lines = [line for view in views.values() for line in view.lines]
+        movements = [movement for view in views.values() for movement in view.movements]
         drawn = revision, {line.name: (line.forward, line.backward) for line in lines}
         if drawn != self._drawn or not self.passed:
             self.passed = {name: dict.fromkeys(pair, 0) for name, pair in drawn[1].items()}
@@ -74,7 +77,8 @@ class CameraCounts:
         if scene is None:
             self.settle()
             return
-        binner = Binner(self._camera_id, lines, classes, revision, movements=scene.movements)
+        where = {each.name: name for name, view in views.items() for each in view.counted}
+        binner = Binner(self._camera_id, lines, classes, revision, movements=movements, views=where)
         earlier = self._restored(binner)
         self._binner = binner
         self._keep(binner, earlier)
@@ -85,16 +89,21 @@ class CameraCounts:
         crossings: Sequence[Crossing],
         trips: Sequence[Trip] = (),
         late: Sequence[Late] = (),
-        *,
-        watched: bool = True,
+        quality: Quality = GOOD,
     ) -> None:
-        """Take an analysed picture and what it decided; the time up to it was only watched where
-        the picture can be trusted (``watched``)."""
+        """Take an analysed picture and what it decided. The time up to it was watched where its
+        ``quality`` lets rules and counts look at it."""
         binner = self._binner
         if binner is None:
             return
         self._pass(crossings)
-        done = binner.update(ts, crossings, trips, late, watched=watched)
+        if quality.trusted and quality.doubt_ts is not None:
+            # whether this was watched is known later
+            binner.count(ts, crossings, trips, late)
+            done = binner.due(ts)
+        else:
+            view = quality.view if quality.trusted else None
+            done = binner.update(ts, crossings, trips, late, view=view)
         self._last_ts = ts
         now_s = time.monotonic()
         counted = bool(crossings or trips or late)

@@ -26,8 +26,9 @@ from vision.errors import MatakotaError
 from vision.types import Alert, Severity
 
 SCHEMA: Final = 1
-COUNTS_SCHEMA: Final = 2
-"""Since 2, a line has any number of directions, and who came late is told."""
+COUNTS_SCHEMA: Final = 3
+"""Since 2, a line has any number of directions, and who came late is told; since 3, a line may be
+watched for less than the camera is, where it is only in one of its views."""
 MAX_NAME_CHARS = 120
 """A scene's own names have up to 80; a rule without one is called ``kind@place``."""
 MAX_BODY_BYTES = 1 << 18
@@ -148,10 +149,11 @@ class CountsMessage(Message):
 
     ``lines`` names the directions of each line and of each movement, which is counted like a line
     with one for each pair of an origin and a destination, and ``classes`` all that was looked for,
-    so that a count that is missing is 0 where ``observed_s`` is not. ``late`` is beside the counts.
+    so that a count that is missing is 0 where ``observed_s`` is not. ``observed`` says so for those
+    lines that are not in every view of the camera. ``late`` is beside the counts.
     """
 
-    schema_version: Literal[1, 2] = COUNTS_SCHEMA
+    schema_version: Literal[1, 2, 3] = COUNTS_SCHEMA
     type: Literal["counts"] = "counts"
     camera: Name
     start_ts: Ts
@@ -164,6 +166,7 @@ class CountsMessage(Message):
     classes: tuple[Name, ...]
     counts: tuple[Count, ...]
     late: tuple[LateCount, ...] = ()
+    observed: dict[Name, Annotated[float, Field(ge=0, le=3600)]] = {}
     synthetic: bool = False
 
     @property
@@ -189,6 +192,7 @@ class CountsMessage(Message):
                 LateCount(line=line, direction=direction, count=count)
                 for (line, direction), count in sorted(interval.late.items())
             ),
+            observed=dict(interval.observed),
             synthetic=synthetic,
         )
 

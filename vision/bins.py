@@ -41,7 +41,8 @@ class Interval:
     """What one camera saw pass in the ``seconds`` from ``start_ts`` on.
 
     Camera, start, seconds and ``revision`` of the scene are its identity; a higher ``version``
-    replaces a lower one. ``observed_s`` seconds of it were watched, in ``frames`` frames.
+    replaces a lower one. ``observed_s`` seconds of it were watched, in ``frames`` frames;
+    ``observed`` says for how many those lines and movements were that are not in every view.
     ``counts`` holds every count that is not 0, ``lines`` the directions of each line and
     movement. ``late`` says how many may have passed beside them, before they were seen.
     """
@@ -57,6 +58,7 @@ class Interval:
     classes: tuple[str, ...]
     counts: Mapping[Key, int]
     late: Mapping[Place, int] = field(default_factory=lambda: MappingProxyType({}))
+    observed: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     def bins(self) -> list[CountBin]:
         """One bin for each line, direction and class, the zeros included."""
@@ -74,7 +76,7 @@ class Interval:
                 seconds=self.seconds,
                 revision=self.revision,
                 count=self.counts.get((line, direction, name), 0),
-                observed_s=self.observed_s,
+                observed_s=self.observed.get(line, self.observed_s),
             )
             for line, direction, name in keys
         ]
@@ -82,9 +84,10 @@ class Interval:
 
 @dataclass(slots=True)
 class _Open:
-    """An interval that can still change. ``version`` is the one stated last, 0 for none."""
+    """An interval that can still change. ``version`` is the one stated last, 0 for none;
+    ``seen`` are the seconds for which each view was watched."""
 
-    observed_s: float = 0.0
+    seen: dict[str, float] = field(default_factory=dict)
     frames: int = 0
     version: int = 0
     changed: bool = True
@@ -93,7 +96,9 @@ class _Open:
 
 
 class Binner:
-    """The intervals of one camera's scene ``revision``. Raises ValueError for ``seconds`` below 1.
+    """The intervals of one camera's scene ``revision``. ``views`` says which line or movement
+    belongs to which view, "" for the camera's own, which those that it leaves out belong to.
+    Raises ValueError for ``seconds`` below 1.
 
     Every list it returns has to be stated, together with the ``state`` after it: a worker that
     is started anew goes on from there, and counts nothing twice and loses nothing.
@@ -107,6 +112,7 @@ class Binner:
         revision: int,
         seconds: int = SECONDS,
         movements: Sequence[Movement] = (),
+        views: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         if seconds < 1:
             raise ValueError(f"an interval has 1 second or more, not {seconds}")
@@ -118,6 +124,8 @@ class Binner:
         self._classes = tuple(classes)
         self._revision = revision
         self._seconds = seconds
+        self._views = dict(views)
+        self._view = ""
         self._last_ts: float | None = None
         self._intervals: dict[int, _Open] = {}
 
@@ -128,17 +136,17 @@ class Binner:
         trips: Iterable[Trip] = (),
         late: Iterable[Late] = (),
         *,
-        watched: bool = True,
+        view: str | None = "",
     ) -> list[Interval]:
         """Take an analysed frame and what it decided; returns the intervals that became final,
-        or were final and are amended. A frame that is not ``watched`` was there, but nothing in
-        it could be trusted."""
-        if watched:
-            self._watch(ts)
+        or were final and are amended. The frame shows ``view``; None for one in which nothing
+        could be trusted."""
+        if view is None:
+            self._last_ts = None
+        else:
+            self._watch(ts, view)
             self._at(ts).frames += 1
             self._at(ts).changed = True
-        else:
-            self._last_ts = None
         self.count(ts, crossings, trips, late)
         return self.due(ts)
 
@@ -169,7 +177,7 @@ class Binner:
     def flush(self, ts: float) -> list[Interval]:
         """The source ended at ``ts``, up to which its last frame counts as watched: everything
         that was not stated yet. A later frame of the same interval amends it."""
-        self._watch(ts)
+        self._watch(ts, self._view)
         return self.unstated()
 
     def latest(self, n: int) -> list[Interval]:
@@ -186,11 +194,12 @@ class Binner:
             "revision": self._revision,
             "seconds": self._seconds,
             "lines": {line: list(by) for line, by in self._lines.items()},
+            "views": dict(self._views),
             "classes": list(self._classes),
             "intervals": [
                 {
                     "start": start,
-                    "observed_s": interval.observed_s,
+                    "seen": dict(interval.seen),
                     "frames": interval.frames,
                     "version": interval.version,
                     "changed": interval.changed,
@@ -209,7 +218,11 @@ class Binner:
             kept = cast("dict[str, Any]", state)
             lines = {str(line): tuple(map(str, by)) for line, by in kept["lines"].items()}
             classes = tuple(map(str, kept["classes"]))
-            found = cls(camera_id, (), classes, int(kept["revision"]), int(kept["seconds"]))
+            # earlier versions knew one view
+            views = {str(line): str(view) for line, view in kept.get("views", {}).items()}
+            found = cls(
+                camera_id, (), classes, int(kept["revision"]), int(kept["seconds"]), views=views
+            )
             found._lines = lines
             found._intervals = {int(each["start"]): _open(each) for each in kept["intervals"]}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -244,15 +257,17 @@ class Binner:
     def _start(self, ts: float) -> int:
         return math.floor(ts / self._seconds) * self._seconds
 
-    def _watch(self, ts: float) -> None:
-        """Credit the time since the last frame to the intervals that it lies in."""
+    def _watch(self, ts: float, view: str) -> None:
+        """Credit the time since the last frame of the same view to the intervals that it lies
+        in."""
         last_ts, self._last_ts = self._last_ts, ts
-        if last_ts is None or not 0 < ts - last_ts <= MAX_GAP_S:
+        before, self._view = self._view, view
+        if last_ts is None or before != view or not 0 < ts - last_ts <= MAX_GAP_S:
             return
         while last_ts < ts:
             until_ts = min(ts, self._start(last_ts) + self._seconds)
             interval = self._at(last_ts)
-            interval.observed_s += until_ts - last_ts
+            interval.seen[view] = interval.seen.get(view, 0.0) + until_ts - last_ts
             interval.changed = True
             last_ts = until_ts
 
@@ -271,26 +286,40 @@ class Binner:
                 del self._intervals[start]
         return found
 
+    def _seconds_of(self, *seen_s: float) -> float:
+        # a clock that was set back may let a time be watched twice
+        return min(round(sum(seen_s), DECIMALS), float(self._seconds))
+
     def _interval(self, start: int, interval: _Open) -> Interval:
+        several = set(self._views.values()) - {""}
         return Interval(
             camera_id=self._camera_id,
             start_ts=float(start),
             seconds=self._seconds,
             revision=self._revision,
             version=interval.version,
-            # a clock that was set back may let a time be watched twice
-            observed_s=min(round(interval.observed_s, DECIMALS), float(self._seconds)),
+            observed_s=self._seconds_of(*interval.seen.values()),
             frames=interval.frames,
             lines=MappingProxyType(dict(self._lines)),
             classes=self._classes,
             counts=MappingProxyType(dict(interval.counts)),
             late=MappingProxyType(dict(interval.late)),
+            observed=MappingProxyType(
+                {
+                    line: self._seconds_of(interval.seen.get(self._views.get(line, ""), 0.0))
+                    for line in self._lines
+                }
+                if several
+                else {}
+            ),
         )
 
 
 def _open(kept: Mapping[str, Any]) -> _Open:
+    # earlier versions knew one view
+    seen = kept["seen"] if "seen" in kept else {"": kept["observed_s"]}
     return _Open(
-        observed_s=float(kept["observed_s"]),
+        seen={str(view): float(seen_s) for view, seen_s in seen.items()},
         frames=int(kept["frames"]),
         version=int(kept["version"]),
         changed=bool(kept["changed"]),

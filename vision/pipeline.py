@@ -25,10 +25,9 @@ from vision.watch import Decided, Rules, Watch, unseen
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """What one frame brought: the state of all tracks, what was counted and events raised,
-    updated or ended in it. ``watched`` says whether the frame was looked at with trust."""
+    updated or ended in it. ``tracked.quality`` says whether it was watched, and in which view."""
 
     tracked: Tracked
-    watched: bool
     counted: Counted = field(default_factory=Counted)
     trips: tuple[Trip, ...] = ()
     events: tuple[Event, ...] = ()
@@ -44,7 +43,7 @@ class Pipeline:
     def __init__(self, scene: Scene, detector: Finder, tracker: TrackerSettings) -> None:
         self.scene = scene
         self._detector = detector
-        for config in scene.rules:
+        for config in (rule for view in scene.views.values() for rule in view.rules):
             for name in config.classes:
                 if name not in detector.wanted:
                     raise DetectorError(
@@ -54,74 +53,79 @@ class Pipeline:
                     )
         self._monitor = ViewMonitor()
         self._camera = Rules(camera_rules(scene))
-        self._watch = Watch(scene, detector, tracker)
-        self._looking = False
+        self._watches = {name: Watch(view, detector, tracker) for name, view in scene.views.items()}
+        self._looking: Watch | None = None
         self._last: Tracked | None = None
 
     @property
     def wanted(self) -> tuple[str, ...]:
         """The classes that tracks, counts and rules are about."""
-        return self._watch.wanted
+        return self.scene.classes or self._detector.wanted
 
     @property
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Counts so far: line → direction → class → n, every line and direction present."""
-        return self._watch.counts
+        return {line: by for each in self._watches.values() for line, by in each.counts.items()}
 
     @property
     def late(self) -> dict[str, dict[str, int]]:
         """Who came late so far: line → direction → n, every line and direction present."""
-        return self._watch.late
+        return {line: by for each in self._watches.values() for line, by in each.late.items()}
 
     @property
     def movements(self) -> tuple[MovementCounter, ...]:
         """The counters of the scene's movements: matrices so far, and what they must agree with."""
-        return self._watch.movements
+        return tuple(each for watch in self._watches.values() for each in watch.movements)
 
     @property
     def open(self) -> tuple[Event, ...]:
         """The incidents that are open now."""
-        return (*self._camera.open, *self._watch.rules.open)
+        rules = [watch.rules for watch in self._watches.values()]
+        return tuple(event for each in (self._camera, *rules) for event in each.open)
 
     def remember(self, events: Iterable[Event]) -> None:
         """Go on with incidents that an earlier run stated and did not close."""
         known = list(events)
         self._camera.remember(known)
-        self._watch.rules.remember(known)
+        for watch in self._watches.values():
+            watch.rules.remember(known)
 
     def step(self, frame: Frame) -> Step:
         """Take one frame. Raises SceneError when its shape is not the scene's, ValueError when
         its time is before the last one's."""
         quality = self._monitor.update(frame)
-        if quality.trusted:
-            self._looking = True
-            tracked, decided = self._watch.look(frame, quality)
-        elif self._looking:
-            self._looking = False
-            tracked, decided = self._watch.leave(frame, quality)
+        watch = self._watches[quality.view] if quality.trusted else None
+        before = self._looking
+        if before is not None and watch is not before:
+            # the next picture is the first one of another view
+            tracked, decided = before.leave(frame, quality)
+            self._looking = None
+        elif watch is not None:
+            tracked, decided = watch.look(frame, quality)
+            self._looking = watch
         else:
             tracked, decided = unseen(frame, quality, self._detector.classes), Decided()
         self._last = tracked
         own = self._camera.state(self._camera.update(tracked, self.scene), frame.ts)
-        return Step(
-            tracked,
-            quality.trusted and quality.doubt_ts is None,
-            decided.counted,
-            decided.trips,
-            (*own, *decided.events),
-        )
+        return Step(tracked, decided.counted, decided.trips, (*own, *decided.events))
 
     def finish(self) -> Decided:
         """The source has ended: what is decided of those who are still in sight, and incidents
         that were over."""
-        last = self._watch.finish()
-        return Decided(last.counted, last.trips, (*self._camera.finish(), *last.events))
+        last = [watch.finish() for watch in self._watches.values()]
+        return Decided(
+            Counted(
+                tuple(crossing for each in last for crossing in each.counted.crossings),
+                tuple(late for each in last for late in each.counted.late),
+            ),
+            tuple(trip for each in last for trip in each.trips),
+            (*self._camera.finish(), *(event for each in last for event in each.events)),
+        )
 
     def explain(self) -> list[Explanation]:
         """Why each rule fires or does not, at the last step."""
         if self._last is None:
             return []
         found = self._camera.explain(self._last, self.scene)
-        return found + (
-            self._watch.rules.explain(self._last, self._watch.scene) if self._looking else []
-        )
+        watch = self._looking
+        return found if watch is None else found + watch.rules.explain(self._last, watch.scene)

@@ -75,13 +75,25 @@ class RuleConfig:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Preset:
+    """Another view of a camera that turns: ``view`` is how it looks (the text of a ``View``),
+    ``scene`` what is drawn on it."""
+
+    name: str
+    view: str
+    scene: Scene
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scene:
     """Everything drawn on one camera, in the pixels of a picture of ``frame_size`` (w, h).
 
     ``classes`` are the detector classes that this scene uses; an empty tuple means the
     detector's own choice. ``stretch`` says that streams of another shape show the same view.
     ``detector`` says what finds objects: the camera's model, what moves, or both; ``region`` is
-    the part of the picture that is analysed, None for all of it.
+    the part of the picture that is analysed, None for all of it. ``view`` is how the camera's own
+    view looks (the text of a ``View``), None where it is learnt; ``presets`` are its other views.
+    Lines, zones, movements and rules have names of their own over all views.
     """
 
     frame_size: tuple[int, int]
@@ -93,6 +105,18 @@ class Scene:
     movements: tuple[Movement, ...] = ()
     detector: DetectorKind = "model"
     region: Region | None = None
+    view: str | None = None
+    presets: tuple[Preset, ...] = ()
+
+    @property
+    def views(self) -> dict[str, Scene]:
+        """What is drawn on each view, by its name; the camera's own is ""."""
+        return {"": self} | {preset.name: preset.scene for preset in self.presets}
+
+    @property
+    def counted(self) -> tuple[Line | Movement, ...]:
+        """What is counted by name on this view."""
+        return (*self.lines, *self.movements)
 
     def line(self, name: str) -> Line:
         """The line of that name; raises StopIteration."""

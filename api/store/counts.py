@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
 
 from api.store.database import Database, UnstorableError
-from api.store.tables import count_intervals, counts, late_counts, layouts
+from api.store.tables import count_intervals, counts, late_counts, layouts, watched_lines
 from streams.messages import CountsMessage
+from vision.bins import DECIMALS
 from vision.errors import StoreError
 
 MAX_ROWS = 50_000
@@ -98,12 +99,19 @@ def record_counts(connection: Connection, messages: Iterable[CountsMessage]) -> 
             connection.execute(
                 update(count_intervals).where(count_intervals.c.id == interval).values(values)
             )
-            for table in (counts, late_counts):
+            for table in (counts, late_counts, watched_lines):
                 connection.execute(delete(table).where(table.c.interval == interval))
         for table, stated in ((counts, message.counts), (late_counts, message.late)):
             rows = [{"interval": interval, **each.model_dump()} for each in stated if each.count]
             if rows:
                 connection.execute(insert(table), rows)
+        partly = [
+            {"interval": interval, "line": line, "observed_s": min(seen_s, values["observed_s"])}
+            for line, seen_s in message.observed.items()
+            if seen_s < values["observed_s"]
+        ]
+        if partly:
+            connection.execute(insert(watched_lines), partly)
 
 
 def _layout(
@@ -201,11 +209,18 @@ class Counts:
             func.sum(late_counts.c.count).label("count"),
         ).join_from(count_intervals, late_counts)
         lately = lately.where(kept).group_by(*group, late_counts.c.line, late_counts.c.direction)
+        missed = select(
+            *group,
+            watched_lines.c.line,
+            func.sum(count_intervals.c.observed_s - watched_lines.c.observed_s).label("missed_s"),
+        ).join_from(count_intervals, watched_lines)
+        missed = missed.where(kept).group_by(*group, watched_lines.c.line)
         if line is not None:
             passed = passed.where(counts.c.line == line)
         observed: dict[_Group, float] = defaultdict(float)
         counted: dict[_Group, dict[Passage, int]] = defaultdict(dict)
         late: dict[tuple[_Group, str, str], int] = {}
+        unwatched: dict[tuple[_Group, str], float] = {}
         with self._database.read() as connection:
             found = connection.execute(watched).all()
             wanted = _passages(connection, {row.layout for row in found})
@@ -226,18 +241,22 @@ class Counts:
                 counted[where][Passage(*names)] = int(count)
             for start, revision, synthetic, *names, count in connection.execute(lately):
                 late[_Group(start, revision, synthetic), names[0], names[1]] = int(count)
+            for start, revision, synthetic, name, missed_s in connection.execute(missed):
+                unwatched[_Group(start, revision, synthetic), name] = missed_s
         groups: dict[int, list[_Group]] = defaultdict(list)
         for where in sorted(observed):
             groups[where.bucket].append(where)
         for start in range(from_ts, to_ts, seconds):
             for where in groups[start]:
                 for passage, count in sorted(counted[where].items()):
-                    unseen = not observed[where] and not count
+                    missed_s = unwatched.get((where, passage.line), 0.0)
+                    seen_s = max(observed[where] - missed_s, 0.0)
+                    unseen = round(seen_s, DECIMALS) == 0 and not count
                     yield CountRow(
                         passage,
                         start,
                         None if unseen else count,
-                        observed[where],
+                        seen_s,
                         where.revision,
                         where.synthetic,
                         late.get((where, passage.line, passage.direction), 0),

@@ -120,6 +120,16 @@ late_counts = Table(
     sqlite_with_rowid=False,
 )
 
+# For how long of an interval those lines were watched that are not in every view of their camera.
+watched_lines = Table(
+    "watched_lines",
+    metadata,
+    Column("interval", ForeignKey(count_intervals.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("line", Name, primary_key=True),
+    Column("observed_s", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # The last report of each camera, as its worker sent it, and when that was heard here.
 cameras = Table(
     "cameras",

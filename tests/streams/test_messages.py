@@ -47,6 +47,7 @@ EVENT = Event(
     track_ids=(3, 4),
     score=0.875,
     details={"why": "ü", "foot_px": [1.5, 2], "n": None, "deep": {"a": [True]}},
+    severity="low",
 )
 
 
@@ -72,7 +73,7 @@ def test_an_alert_comes_back_as_it_was_seen() -> None:
     assert isinstance(back, AlertMessage)
     assert back == message
     assert "\n" not in encode(message)
-    assert (back.id, back.state, back.severity, back.end_ts) == ("0123abcd", "open", "high", None)
+    assert (back.id, back.state, back.severity, back.end_ts) == ("0123abcd", "open", "low", None)
     assert (back.revision, back.synthetic, back.track_ids) == (4, True, (3, 4))
     assert back.details == EVENT.details
     assert back.key == "alert:0123abcd:1"
@@ -262,15 +263,15 @@ def test_numbers_that_are_none(text: str) -> None:
     ],
 )
 def test_counts_that_do_not_fit_name_the_field(field: str, value: object) -> None:
-    refused(altered(counts(), **{field: value}), "does not fit schema 2", field)
+    refused(altered(counts(), **{field: value}), "does not fit schema 3", field)
 
 
 def test_a_later_schema_is_told_from_a_mistake() -> None:
     for more in ({}, {"type": "song"}, {"surprise": 1}):
         with pytest.raises(NewerMessageError, match=r"schema 2, .*: install the newer version"):
             decode(altered(alert(1), schema_version=2, **more))
-    with pytest.raises(NewerMessageError, match=r"schema 3, .* reads up to 2: install the newer"):
-        decode(altered(counts(), schema_version=3, surprise=1))
+    with pytest.raises(NewerMessageError, match=r"schema 4, .* reads up to 3: install the newer"):
+        decode(altered(counts(), schema_version=4, surprise=1))
     for wrong in ("2", 2.5, None, [2]):
         with pytest.raises(MessageError) as caught:
             decode(altered(alert(1), schema_version=wrong))

@@ -274,7 +274,13 @@ def test_a_database_of_the_version_before_gets_the_tables(tmp_path: Path) -> Non
         for statement in (
             *(
                 f"DROP TABLE {table}"
-                for table in ("city", "configured_cameras", "scenes", "late_counts")
+                for table in (
+                    "city",
+                    "configured_cameras",
+                    "scenes",
+                    "late_counts",
+                    "watched_lines",
+                )
             ),
             *(f"ALTER TABLE keys DROP COLUMN {column}" for column in ("kind", "expires_at")),
             "UPDATE alembic_version SET version_num = '0001'",

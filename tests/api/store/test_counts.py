@@ -135,6 +135,7 @@ def test_a_database_of_the_version_before_keeps_its_counts(url: str) -> None:
     with Store.open(url) as store:
         store.record([counted(0, {IN_CAR: 3})])
         with store._database.write() as connection:
+            connection.exec_driver_sql("DROP TABLE watched_lines")
             connection.exec_driver_sql("DROP TABLE late_counts")
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
     with Store.open(url) as store:
@@ -142,6 +143,33 @@ def test_a_database_of_the_version_before_keeps_its_counts(url: str) -> None:
         late = ({"line": "gate", "direction": "in", "count": 2},)
         store.record([counted(0, {IN_CAR: 4}, version=2, late=late)])
         assert lates(store, 1, 60) == {(0, "gate", "in", 2)}
+
+
+def test_a_line_of_one_view_is_watched_while_that_is_seen(store: Store) -> None:
+    """The camera looks at the gate for 40 s of a minute and then elsewhere, and comes back."""
+    lines = LINES | {"pier": ("off", "on")}
+    pier = ("pier", "on", "car")
+    first = counted(0, {IN_CAR: 3}, lines=lines, observed={"gate": 40.0, "pier": 20.0})
+    second = counted(60, {pier: 2}, lines=lines, observed={"gate": 0.0, "pier": 60.0})
+    store.record([first, second])
+
+    def watched(seconds: int) -> set[tuple[int, str, int | None, float]]:
+        return {
+            (row.start_ts - START, row.passage.line, row.count, row.observed_s)
+            for row in sums(store, 2, seconds)
+            if row.passage in {IN_CAR, pier}
+        }
+
+    assert watched(60) == {
+        (0, "gate", 3, 40.0),
+        (0, "pier", 0, 20.0),
+        (60, "gate", None, 0.0),
+        (60, "pier", 2, 60.0),
+    }
+    assert watched(120) == {(0, "gate", 3, 40.0), (0, "pier", 2, 80.0)}
+    # a newer version replaces that too
+    store.record([counted(60, {pier: 2}, version=2, lines=lines)])
+    assert (60, "gate", 0, 60.0) in watched(60)
 
 
 def test_layouts_are_kept_once(store: Store) -> None:

@@ -52,6 +52,7 @@ def test_keys_of_an_older_version_stay_keys(url: str) -> None:
         store.keys.add("old", "room", "hash")
         with store._database.write() as connection:
             for statement in (
+                "DROP TABLE watched_lines",
                 "DROP TABLE late_counts",
                 "ALTER TABLE keys DROP COLUMN kind",
                 "ALTER TABLE keys DROP COLUMN expires_at",
