@@ -43,8 +43,7 @@ class Assignment:
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
     """How a camera's pictures are analysed: ``classes`` are what is looked for, ``pipeline``
-    builds it for pictures of a size (w, h). Without any of it only the camera's health is
-    watched."""
+    builds it for pictures of a size (w, h). Without a scene the camera itself is watched."""
 
     scene: Scene | None = None
     revision: int = 0
@@ -56,7 +55,7 @@ def analysis_of(config: CameraConfig, detectors: Detectors) -> tuple[Analysis, l
     """The analysis of a camera, loaded and tried, and warnings about its scene, a sentence each.
     Raises SceneError, DetectorError or ModelError where it cannot work."""
     if config.scene is None:
-        return Analysis(), []
+        return Analysis(pipeline=Pipeline.of_camera), []
     label = f"scene of {config.id}"
     scene = scene_of(dict(config.scene), label)
 

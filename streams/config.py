@@ -58,8 +58,8 @@ class Credential:
 class CameraConfig:
     """One camera: ``source`` is its address or ``"synthetic"``, ``login`` the name of its login;
     ``fps`` are the frames to analyse a second, None for every one; ``scene`` is what is drawn on
-    it, as a document that ``scene_of`` reads, None for a camera that is only watched for its
-    health, and ``revision`` the number the store gave to that, 0 for none; ``worker`` is the one
+    it, as a document that ``scene_of`` reads, None for a camera that is only watched
+    itself, and ``revision`` the number the store gave to that, 0 for none; ``worker`` is the one
     that has it, None for whichever has the cameras that name none."""
 
     id: str

@@ -44,6 +44,20 @@ class Finder(Protocol):
     def find(self, frame: Frame) -> Detections: ...
 
 
+class Nobody:
+    """Finds nothing: a camera that is only watched itself."""
+
+    classes: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
+
+    @property
+    def group_of(self) -> IntArray:
+        return np.zeros(0, np.int32)
+
+    def find(self, _frame: Frame) -> Detections:
+        return Detections.empty()
+
+
 class Session(Protocol):
     """What runs a model: ``batch`` (n, 3, h, w) float32 in, the model's outputs out; for the DETR
     layout the boxes come first."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from vision.counting import Counted
-from vision.detect import Finder
+from vision.detect import Finder, Nobody
 from vision.errors import DetectorError
 from vision.movements import MovementCounter
 from vision.quality import ViewMonitor
@@ -56,6 +56,12 @@ class Pipeline:
         self._watches = {name: Watch(view, detector, tracker) for name, view in scene.views.items()}
         self._looking: Watch | None = None
         self._last: Tracked | None = None
+
+    @classmethod
+    def of_camera(cls, frame_size: tuple[int, int]) -> Pipeline:
+        """One for pictures of ``frame_size`` (w, h) on which nothing is drawn: it watches the
+        camera itself."""
+        return cls(Scene(frame_size), Nobody(), TrackerSettings(low=0.1, match=0.1, birth=0.1))
 
     @property
     def wanted(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from vision.counting import HYSTERESIS
 from vision.region import region_of
+from vision.rules.registry import kinds
 from vision.scene import Line, RuleConfig, Scene, Zone
 
 WIDTH_PER_HEIGHT = 0.4
@@ -55,6 +56,8 @@ def check_scene(scene: Scene) -> list[str]:
         found += _check_zone(zone, scene.frame_size, watched=zone.name in watched)
     for rule in scene.rules:
         found += _check_rule(rule, scene)
+    for preset in scene.presets:
+        found += [f"preset '{preset.name}': {text}" for text in check_scene(preset.scene)]
     return found
 
 
@@ -169,7 +172,7 @@ def _check_zone(zone: Zone, size: tuple[int, int], *, watched: bool) -> list[str
 
 
 def _check_rule(rule: RuleConfig, scene: Scene) -> list[str]:
-    if rule.classes:
+    if rule.classes or kinds()[rule.kind].place == "camera":
         return []
     used = ", ".join(scene.classes) or "none"
     text = (

@@ -1,0 +1,148 @@
+"""The pipeline where the picture cannot be trusted, or shows another view of the camera."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from tests.vision.painted import CLASSES, SETTINGS, detector, ride
+from vision.pipeline import Pipeline, Step
+from vision.rules.intrusion import Settings as Intrusion
+from vision.rules.line_crossing import Settings as LineCrossing
+from vision.scene import Line, Preset, RuleConfig, Scene, Zone
+from vision.types import Fault, Frame, Quality
+
+GATE = Line("gate", np.array([[160.0, 191.0], [160.0, 0.0]]), forward="in", backward="out")
+PIER = Line("pier", np.array([[120.0, 191.0], [120.0, 0.0]]), forward="on", backward="off")
+YARD = Zone("yard", np.array([[200.0, 80.0], [319.0, 80.0], [319.0, 170.0], [200.0, 170.0]]))
+RULES = (
+    RuleConfig("keep out", "intrusion", "yard", ("person",), Intrusion()),
+    RuleConfig("no way", "line_crossing", "gate", CLASSES, LineCrossing()),
+)
+SCENE = Scene((320, 192), lines=(GATE,), zones=(YARD,), rules=RULES)
+TURNS = Scene(
+    (320, 192), lines=(GATE,), presets=(Preset("harbour", "", Scene((320, 192), lines=(PIER,))),)
+)
+# Walks to the right at 60 px a second from x = 40: past the pier at 1.33 s, past the gate at 2 s,
+# in the yard from 2.67 s on.
+PERSON = {"person": (40.0, 60.0, 120.0)}
+GOOD = Quality()
+
+
+def doubt(since: float) -> Quality:
+    return Quality(doubt_ts=since)
+
+
+def moved(since: float) -> Quality:
+    return Quality((Fault("moved", since, 1.0, {}),), doubt_ts=since)
+
+
+class Told:
+    """A monitor that says what a test tells it, by time."""
+
+    def __init__(self, says: Callable[[float], Quality]) -> None:
+        self._says = says
+
+    def update(self, frame: Frame) -> Quality:
+        return self._says(frame.ts)
+
+
+def run(
+    scene: Scene, says: Callable[[float], Quality], frames: Sequence[Frame] | None = None
+) -> tuple[Pipeline, list[Step]]:
+    camera = Pipeline(scene, detector(CLASSES), SETTINGS)
+    camera._monitor = Told(says)  # type: ignore[assignment]
+    return camera, [camera.step(frame) for frame in frames or ride(PERSON)]
+
+
+def lines(steps: Sequence[Step]) -> list[str]:
+    return [crossing.line for step in steps for crossing in step.counted.crossings]
+
+
+def rules(steps: Sequence[Step]) -> list[str]:
+    """The rules that fired, in order."""
+    return list({event.id: event.rule for step in steps for event in step.events}.values())
+
+
+def test_what_is_seen_in_doubt_is_stated_when_the_doubt_is_gone() -> None:
+    plain, expected = run(SCENE, lambda _: GOOD)
+    camera, steps = run(SCENE, lambda ts: doubt(1.5) if 1.5 <= ts < 3.6 else GOOD)
+    assert lines(steps) == lines(expected) == ["gate"]
+    assert camera.counts == plain.counts
+    during = [step for step in steps if 1.5 <= step.tracked.ts < 3.6]
+    assert all(not step.counted.crossings and not step.events for step in during)
+    assert rules(steps) == rules(expected) == ["no way", "keep out"]
+    ids = [[event.id for step in found for event in step.events] for found in (steps, expected)]
+    assert ids[0] == ids[1]
+    assert all(step.tracked.tracks for step in during), "everybody is followed meanwhile"
+
+
+def test_what_was_seen_before_a_fault_was_certain_is_forgotten() -> None:
+    def says(ts: float) -> Quality:
+        return GOOD if ts < 1.5 else doubt(1.5) if ts < 3.2 else moved(1.5)
+
+    camera, steps = run(SCENE, says)
+    assert lines(steps) == [] == rules(steps)
+    assert camera.counts == {"gate": {"in": {}, "out": {}}}
+    gone = [step for step in steps if step.tracked.ts >= 3.2]
+    assert all(not step.tracked.tracks and not len(step.tracked.detections) for step in gone)
+    assert gone[0].tracked.ended, "who was followed is followed no more"
+
+
+def test_an_event_from_before_ends_where_the_doubt_began() -> None:
+    def says(ts: float) -> Quality:
+        return GOOD if ts < 3.5 else doubt(3.5) if ts < 3.8 else moved(3.5)
+
+    camera, steps = run(SCENE, says)
+    assert rules(steps) == ["no way", "keep out"]
+    last = camera.finish()
+    ends = [e for s in steps for e in s.events if e.end_ts] + [e for e in last.events if e.end_ts]
+    (inside,) = [event for event in ends if event.rule == "keep out"]
+    assert inside.end_ts is not None
+    assert inside.end_ts <= 3.5
+
+
+def test_all_resumes_by_itself() -> None:
+    """The view is away from 0.5 to 1 s, before anybody gets to the line."""
+    _, steps = run(SCENE, lambda ts: moved(0.5) if 0.5 <= ts < 1 else GOOD)
+    assert lines(steps) == ["gate"]
+    assert rules(steps) == ["no way", "keep out"]
+    numbers = {track.id for step in steps for track in step.tracked.tracks}
+    assert len(numbers) == 2, "nobody is the one from before"
+
+
+def test_the_lines_of_the_view_that_is_seen_count() -> None:
+    harbour = Quality(view="harbour")
+    for says, expected in (
+        (lambda _: GOOD, ["gate"]),
+        (lambda _: harbour, ["pier"]),
+        (lambda ts: harbour if ts < 1.7 else GOOD, ["pier", "gate"]),
+        (lambda ts: GOOD if ts < 1.7 else harbour, []),
+        (lambda _: moved(0.0), []),
+    ):
+        camera, steps = run(TURNS, says)
+        assert lines(steps) == expected
+        counted = {line for line, by in camera.counts.items() if any(by.values())}
+        assert (counted, set(camera.counts)) == (set(expected), {"gate", "pier"})
+
+
+@pytest.mark.parametrize("fault", ["covered", "dark", "defocused", "frozen", "moved"])
+def test_the_camera_itself_is_an_incident_whatever_is_drawn(fault: str) -> None:
+    def says(ts: float) -> Quality:
+        if not 1 <= ts < 6:
+            return GOOD
+        return Quality((Fault(fault, 1.0, 0.9, {}),))  # type: ignore[arg-type]
+
+    frames = [Frame("cam", i, i / 5, np.zeros((192, 320, 3), np.uint8)) for i in range(80)]
+    camera, steps = run(Scene((320, 192), lines=(GATE,)), says, frames)
+    told = [event for step in steps for event in step.events]
+    told += camera.finish().events
+    assert {event.kind for event in told} == {f"camera_{fault}"}
+    assert len({event.id for event in told}) == 1
+    first, last = told[0], told[-1]
+    assert (first.start_ts, first.end_ts, first.place, first.severity) == (1.0, None, "", "high")
+    assert first.raised_ts <= 4
+    assert last.end_ts is not None
+    assert last.end_ts == pytest.approx(5.8, abs=0.01)
