@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from streams.config import CameraConfig, Credential, Network
 from streams.detector import Detectors
@@ -40,15 +39,22 @@ class Assignment:
         return self.config.scene, self.config.revision, self.config.model
 
 
+class Build(Protocol):
+    """Makes the pipeline for pictures of ``size`` (w, h), where ``view`` is how the camera's own
+    view looked before, None where that is not known."""
+
+    def __call__(self, size: Size, view: str | None = None) -> Pipeline: ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
     """How a camera's pictures are analysed: ``classes`` are what is looked for, ``pipeline``
-    builds it for pictures of a size (w, h). Without a scene the camera itself is watched."""
+    builds what does so. Without a scene the camera itself is watched."""
 
     scene: Scene | None = None
     revision: int = 0
     classes: tuple[str, ...] = ()
-    pipeline: Callable[[Size], Pipeline] | None = None
+    pipeline: Build | None = None
 
 
 def analysis_of(config: CameraConfig, detectors: Detectors) -> tuple[Analysis, list[str]]:
@@ -59,10 +65,10 @@ def analysis_of(config: CameraConfig, detectors: Detectors) -> tuple[Analysis, l
     label = f"scene of {config.id}"
     scene = scene_of(dict(config.scene), label)
 
-    def pipeline(size: Size) -> Pipeline:
+    def pipeline(size: Size, view: str | None = None) -> Pipeline:
         scene.scale_from(size)
         detector, tracker = detectors.get(config.model, size, scene)
-        return Pipeline(scene, detector, tracker)
+        return Pipeline(scene, detector, tracker, view)
 
     try:
         classes = pipeline(scene.frame_size).wanted

@@ -1,9 +1,8 @@
 """One live camera: pictures in; alerts and counts to the recorder, health for the report.
 
 Its thread owns everything that is known of the camera, and takes over by itself what is asked of
-it: another address, another scene, a model. Alerts that are open when it starts were left by a
-worker that was ended in their middle: an outage goes on where it was, the others are closed, since
-who caused them is not followed any more.
+it: another address, another scene, a model. Incidents that are open when it starts were left by
+another run, and go on.
 """
 
 from __future__ import annotations
@@ -25,12 +24,13 @@ from streams.assignment import Analysis, Assignment
 from streams.config import SYNTHETIC, CameraConfig
 from streams.counts import CameraCounts
 from streams.health import Code, Health, State
-from streams.incidents import Incidents
+from streams.incidents import Incidents, Seen
 from streams.messages import AlertMessage, CameraReport
 from streams.recorder import Recorder
 from streams.source import LiveSource
 from vision.errors import DetectorError, MatakotaError, SceneError
 from vision.pipeline import Pipeline
+from vision.policy import CAMERA_DOWN
 from vision.scene import Scene
 from vision.types import Event, Frame, Tracked
 
@@ -38,7 +38,8 @@ TICK_S = 0.5
 OUTAGE_AFTER_S = 2.0
 """A camera without an analysed picture for so long, and known to be down, is an incident."""
 GONE_AFTER_S = 10.0
-"""After so long without pictures nobody in front of the camera is followed any more."""
+"""After so long without pictures nobody in front of the camera is followed any more; who is found
+there later may be the same incident."""
 FIRST_PAUSE_S = 1.0
 LONGEST_BLIND_S = 5.0
 """So long at the most nobody looks after a camera whose turn broke down."""
@@ -113,7 +114,9 @@ class CameraLoop:
         self._refused: tuple[str, Health] | None = None
         self._pipeline: Pipeline | None = None
         self._counts = CameraCounts(self.id, recorder)
-        self._incidents = Incidents(self.id, recorder)
+        self._incidents = Incidents(
+            self.id, recorder, lambda: Seen(self._revision, synthetic=self._synthetic)
+        )
         self._fault: Health | None = None
         self._pause_s = self._prepare_pause_s = FIRST_PAUSE_S
         self._resume_s = 0.0
@@ -137,7 +140,7 @@ class CameraLoop:
         self._asked = assignment
 
     def stop(self, why: str, *, removed: bool = False) -> None:
-        """End within a second. An outage stays open for the next run, unless the camera is
+        """End within a second. What is open stays so for the next run, unless the camera is
         ``removed``."""
         self._why, self._removed = why, removed
         self._stop.set()
@@ -209,8 +212,9 @@ class CameraLoop:
             if doing is None or asked.way != doing.way:
                 self._move(asked)
             if doing is not None and asked.config.source != doing.config.source:
-                # what was drawn may not fit what is seen now
+                # what was drawn may not fit what is seen now, and what is open was seen elsewhere
                 self._analysis = self._refused = None
+                self._incidents.close("the camera was changed")
             self._prepare_s, self._prepare_pause_s = 0.0, FIRST_PAUSE_S
             if self._analysis is not None and asked.analysis == self._in_force:
                 self._refused, self._prepare_s = None, math.inf
@@ -303,10 +307,11 @@ class CameraLoop:
         if analysis.pipeline is not None:
             if self._pipeline is None:
                 self._pipeline = analysis.pipeline(frame.size)
+                self._incidents.resume(self._pipeline)
             step = self._pipeline.step(frame)
             tracked = step.tracked
             self._detections += int(np.count_nonzero(tracked.track_id >= 0))
-            self._incidents.state(step.events, analysis.revision, synthetic=self._synthetic)
+            self._incidents.state(step.events)
             self._counts.update(
                 frame.ts,
                 step.counted.crossings,
@@ -317,7 +322,7 @@ class CameraLoop:
         self._analysed += 1
         self._size, self._last_ts = frame.size, frame.ts
         self._last_s = time.monotonic()
-        self._incidents.end_outage(frame.ts, "pictures are analysed again")
+        self._incidents.end(CAMERA_DOWN, frame.ts, "pictures are analysed again")
         return tracked
 
     def _show(self, frame: Frame, tracked: Tracked | None, scene: Scene | None) -> None:
@@ -337,29 +342,28 @@ class CameraLoop:
         return new
 
     def _drop_pipeline(self, why: str) -> None:
-        """Forget who is in the picture, count what is decided of them, and close what they
-        caused."""
+        """Forget who is in the picture, and count what is decided of them. What is open is for
+        the next pipeline; what that does not watch was closed for the reason ``why``."""
+        events: tuple[Event, ...] = ()
         if self._pipeline is not None:
             last = self._pipeline.finish()
             self._counts.finish(last.counted, last.trips)
-            self._incidents.state(last.events, self._revision, synthetic=self._synthetic)
+            events = last.events
         self._pipeline = None
-        self._incidents.close(self._ended_ts, why)
+        self._incidents.leave(events, self._ended_ts, why)
 
     # --- the camera itself
 
     def _watch(self) -> None:
         """The camera itself as an incident: it opens and closes by itself."""
         idle_s = time.monotonic() - self._last_s
-        health = self._health()
+        health, source = self._health(), self._source
+        if source is not None:
+            self._incidents.watch(source.health, self._now_ts())
         down = health.state is State.DOWN and idle_s >= OUTAGE_AFTER_S
         if down and not self._incidents.outage:
-            self._incidents.begin_outage(
-                health.code or Code.DISCONNECTED,
-                start_ts=self._ended_ts,
-                raised_ts=self._now_ts(),
-                revision=self._revision,
-                synthetic=self._synthetic,
+            self._incidents.begin(
+                CAMERA_DOWN, health.code or Code.DISCONNECTED, self._ended_ts, self._now_ts()
             )
         if self._pipeline is not None and idle_s >= GONE_AFTER_S:
             self._drop_pipeline("the camera sends no pictures")
@@ -383,7 +387,8 @@ class CameraLoop:
         self._drop_pipeline(self._why)
         self._counts.end()
         if self._removed:
-            self._incidents.end_outage(self._now_ts(), self._why)
+            self._incidents.close(self._why)
+            self._incidents.end_all(self._now_ts(), self._why)
             self._counts.settle()
 
 

@@ -52,6 +52,9 @@ class CameraCounts:
         self.running: tuple[Running, ...] = ()
         self.passed: dict[str, dict[str, int]] = {}
         """Totals by line and direction since this revision of the scene is in force."""
+        self.view: str | None = None
+        """How the camera's own view looks, kept beside what is counted in it."""
+        self._view_of: object = None
         self._remember(kept)
 
     @property
@@ -67,6 +70,8 @@ class CameraCounts:
         self.end()
         self._switch(synthetic)
         self._binner, self.running = None, ()
+        if self._view_of != revision:
+            self.view, self._view_of = None, revision
         views = {} if scene is None else scene.views
         lines = [line for view in views.values() for line in view.lines]
         movements = [movement for view in views.values() for movement in view.movements]
@@ -158,7 +163,12 @@ class CameraCounts:
         """State ``intervals`` and keep the rest."""
         self._kept_s = time.monotonic()
         self.kept = json.dumps(
-            {**binner.state(), "last_ts": self._last_ts, "synthetic": self._synthetic}
+            {
+                **binner.state(),
+                "last_ts": self._last_ts,
+                "synthetic": self._synthetic,
+                "view": self.view,
+            }
         )
         self._recorder.put(
             [CountsMessage.of(each, synthetic=self._fake(each)) for each in intervals],
@@ -182,16 +192,20 @@ class CameraCounts:
         log.warning("the running minute is lost", camera=self._camera_id, why=str(error))
 
     def _remember(self, kept: str | None) -> None:
-        """When the last picture was, and whether it was of a real camera, by what was kept."""
+        """When the last picture was, whether it was of a real camera, and how the view looked, by
+        what was kept."""
         try:
             state: Any = json.loads(kept or "{}")
             last_ts, synthetic = state.get("last_ts"), state.get("synthetic")
+            view, revision = state.get("view"), state.get("revision")
         except (ValueError, AttributeError):
             return
         if isinstance(last_ts, int | float) and math.isfinite(last_ts):
             self._last_ts = float(last_ts)
         if isinstance(synthetic, bool):
             self._switch(synthetic)
+        if isinstance(view, str):
+            self.view, self._view_of = view, revision
 
     def _switch(self, synthetic: bool) -> None:
         """Pictures are of this kind from now on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,16 +63,24 @@ class EventExpectation:
 
     def fits(self, event: Event, start_ts: float) -> bool:
         """Is it an event of this kind, in these windows?"""
+        return (
+            self.begins(event, start_ts)
+            and _within(self.raised_s, event.raised_ts, start_ts)
+            and self.ends(event, start_ts) is not False
+        )
+
+    def begins(self, event: Event, start_ts: float) -> bool:
+        """Is it an event of this kind, rule and place that started when it should?"""
         named = (self.kind, event.kind), (self.rule, event.rule), (self.place, event.place)
         if any(wanted not in (None, got) for wanted, got in named):
             return False
-        timed = [(self.start_s, event.start_ts), (self.raised_s, event.raised_ts)]
-        if self.end_s is not None:
-            if event.end_ts is None:
-                return False
-            timed.append((self.end_s, event.end_ts))
-        # as the records show them, so that a time copied from there fits
-        return all(low <= round(ts - start_ts, DECIMALS) <= high for (low, high), ts in timed)
+        return _within(self.start_s, event.start_ts, start_ts)
+
+    def ends(self, event: Event, start_ts: float) -> bool | None:
+        """Did it end when it should? None where nothing is said of its end."""
+        if self.end_s is None:
+            return None
+        return event.end_ts is not None and _within(self.end_s, event.end_ts, start_ts)
 
     def difference(self, events: Sequence[Event], start_ts: float) -> str | None:
         got = sum(self.fits(event, start_ts) for event in events)
@@ -94,6 +102,12 @@ class EventExpectation:
             if window is not None and window != EVERYTHING
         ]
         return " ".join(words)
+
+
+def _within(window: tuple[float, float], ts: float, start_ts: float) -> bool:
+    low, high = window
+    # as the records show them, so that a time copied from there fits
+    return low <= round(ts - start_ts, DECIMALS) <= high
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +142,7 @@ def load_expectations(path: Path, scene: Scene) -> Expectations:
         top.fail("nothing is expected; add 'counts:' or 'events:'")
     return Expectations(
         counts=tuple(read_count(item, scene) for item in _entries(fields, "counts")),
-        events=tuple(_event(item, scene) for item in _entries(fields, "events")),
+        events=tuple(read_event(item, scene) for item in _entries(fields, "events")),
         only=fields["only"].flag() if "only" in fields else False,
     )
 
@@ -154,9 +168,11 @@ def read_count(item: Item, scene: Scene) -> CountExpectation:
     )
 
 
-def _event(item: Item, scene: Scene) -> EventExpectation:
+def read_event(item: Item, scene: Scene, known: Collection[str] = EVENT_FIELDS) -> EventExpectation:
+    """One entry of ``events``, of whose fields only the ``known`` may be there; raises
+    ExpectationError, which names the line and the field."""
     fields = item.mapping()
-    item.refuse_unknown(fields, EVENT_FIELDS)
+    item.refuse_unknown(fields, known)
     if "zone" in fields and "line" in fields:
         item.fail("an event happens at a zone or at a line; remove one of the two")
     places = {"zone": [z.name for z in scene.zones], "line": [line.name for line in scene.lines]}
@@ -172,9 +188,9 @@ def _event(item: Item, scene: Scene) -> EventExpectation:
         if "rule" in fields
         else None,
         place=next((_one_of(fields[f], places[f]) for f in places if f in fields), None),
-        start_s=_window(fields["start_s"]) if "start_s" in fields else EVERYTHING,
-        raised_s=_window(fields["raised_s"]) if "raised_s" in fields else EVERYTHING,
-        end_s=_window(fields["end_s"]) if "end_s" in fields else None,
+        start_s=read_window(fields["start_s"]) if "start_s" in fields else EVERYTHING,
+        raised_s=read_window(fields["raised_s"]) if "raised_s" in fields else EVERYTHING,
+        end_s=read_window(fields["end_s"]) if "end_s" in fields else None,
         count=0 if none else count,
         tolerance=_natural(fields["tolerance"]) if "tolerance" in fields else 0,
     )
@@ -200,7 +216,8 @@ def _natural(item: Item) -> int:
     return value
 
 
-def _window(item: Item) -> tuple[float, float]:
+def read_window(item: Item) -> tuple[float, float]:
+    """From and to, seconds since the first frame."""
     entries = item.items()
     if len(entries) != 2:
         item.fail("a window is two numbers; write [from, to] in seconds since the first frame")

@@ -1,92 +1,195 @@
-"""What is open at one live camera: incidents that were seen, and its own outage."""
+"""What is open at one live camera: incidents that were seen, and those of its own stream."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
-from streams.health import SENTENCES, Code
+from streams.health import SENTENCES, Code, Health, State
 from streams.messages import AlertMessage
 from streams.recorder import Recorder
-from vision.policy import CAMERA_DOWN, alert_of, camera_down
+from vision.pipeline import Pipeline
+from vision.policy import CAMERA_DOWN, CLOCK_SKEW, STREAM_CORRUPT, STREAM_KINDS, alert_of, of_stream
 from vision.types import Event
+
+AFTER_S = 3.0
+"""A live camera that carries a code for so long has an incident."""
+RELEASE_S = 30.0
+"""It is over once the code is gone for so long: after a new connection it may take its time."""
+UNWATCHED = "no rule watches it any more"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """With which scene something was seen, and whether a real camera saw it."""
+
+    revision: int
+    synthetic: bool
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """A code that a live camera may carry. ``hidden_by`` are those that are said in its place;
+    ``since_ts`` and ``gone_ts`` are since when it is there or not."""
+
+    kind: str
+    code: Code
+    hidden_by: frozenset[Code]
+    well: str
+    since_ts: float | None = None
+    gone_ts: float | None = None
+
+
+_HIDES: Final = frozenset({Code.RESOLUTION_CHANGED})
 
 
 class Incidents:
     """Says of each incident when it is raised and when it is over. Used by the camera's thread
-    alone."""
+    alone.
 
-    def __init__(self, camera_id: str, recorder: Recorder) -> None:
+    What was seen is known to a pipeline. When that is dropped, or was another run's, its incidents
+    stay open and are handed to the next one, which goes on with them. ``seen`` tells of what is
+    seen now.
+    """
+
+    def __init__(self, camera_id: str, recorder: Recorder, seen: Callable[[], Seen]) -> None:
         self._camera_id = camera_id
         self._recorder = recorder
+        self._seen = seen
         self._open: dict[str, AlertMessage] = {}
-        self._events: dict[str, Event] = {}
-        self._outage: str | None = None
+        # those that no pipeline spoke of since it was handed them: when they last held
+        self._ends: dict[str, float] = {}
+        self._why = UNWATCHED
+        # kind to id, of those of the stream
+        self._own: dict[str, str] = {}
+        self._troubles = (
+            _Trouble(STREAM_CORRUPT, Code.CORRUPT, _HIDES, "pictures arrive whole again"),
+            _Trouble(
+                CLOCK_SKEW, Code.CLOCK_SKEW, _HIDES | {Code.CORRUPT}, "the clocks agree again"
+            ),
+        )
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """Those that are open, without the outage."""
-        return tuple(self._events.values())
+        """Those that were seen and are open."""
+        return tuple(message.event for message in self._watched())
 
     @property
     def outage(self) -> bool:
-        return self._outage is not None
+        return CAMERA_DOWN in self._own
 
     def take_over(self, opened: Iterable[AlertMessage], last_ts: float | None) -> None:
-        """Go on with an outage that an earlier run stated, and close its other alerts at
-        ``last_ts``, when it saw its last picture."""
+        """Go on with what an earlier run stated, which saw its last picture at ``last_ts``."""
         for message in opened:
-            if message.kind == CAMERA_DOWN and self._outage is None:
+            if message.kind not in STREAM_KINDS:
                 self._open[message.id] = message
-                self._outage = message.id
+                self._ends[message.id] = message.raised_ts if last_ts is None else last_ts
+            elif message.kind in self._own:
+                self._say([message.closed(message.raised_ts, "it was stated twice")])
             else:
-                end_ts = message.raised_ts if last_ts is None else last_ts
-                self._say([message.closed(end_ts, "the worker was started anew")])
+                self._open[message.id] = message
+                self._own[message.kind] = message.id
 
-    def state(self, events: Sequence[Event], revision: int, *, synthetic: bool) -> None:
-        """State what was raised or ended in one picture; an event may do both in it."""
-        self._say([self._stated(event, revision, synthetic) for event in events])
+    # --- what was seen
 
-    def close(self, end_ts: float, why: str) -> None:
-        """Nobody is followed any more: all of it is over, but for the outage."""
-        followed = [m for m in self._open.values() if m.kind != CAMERA_DOWN]
-        self._say([message.closed(end_ts, why) for message in followed])
+    def resume(self, pipeline: Pipeline) -> None:
+        """Hand what is open to a new pipeline, and close what none of its rules watches."""
+        known = [
+            replace(self._open[i].event, end_ts=max(end_ts, self._open[i].start_ts))
+            for i, end_ts in self._ends.items()
+        ]
+        pipeline.remember(known)
+        kept = {event.id for event in pipeline.open}
+        self._close([event.id for event in known if event.id not in kept], self._why)
+        self._why = UNWATCHED
 
-    def begin_outage(
-        self, code: Code, *, start_ts: float, raised_ts: float, revision: int, synthetic: bool
-    ) -> None:
-        """The camera has sent no picture since ``start_ts``, for the reason ``code``."""
-        outage = camera_down(
+    def state(self, events: Sequence[Event]) -> None:
+        """State what was raised, changed or ended in one picture; an event may do all in it."""
+        self._say([self._stated(event) for event in events])
+
+    def leave(self, last: Sequence[Event], end_ts: float, why: str) -> None:
+        """The pipeline is dropped, which saw its last picture at ``end_ts`` and said ``last``.
+        What was seen to end is over; all else is for the next one, and if that has no rule for
+        it, it was closed for the reason ``why``."""
+        self.state([event for event in last if not event.lost])
+        for event in last:
+            if event.lost and event.end_ts is not None:
+                self._ends.setdefault(event.id, event.end_ts)
+        for message in self._watched():
+            self._ends.setdefault(message.id, end_ts)
+        self._why = why
+
+    def close(self, why: str) -> None:
+        """Nobody will look for it any more: all is over that the last pipeline left."""
+        self._close(list(self._ends), why)
+
+    # --- the stream itself
+
+    def begin(self, kind: str, code: Code, start_ts: float, ts: float) -> None:
+        """Something of ``STREAM_KINDS`` is the case since ``start_ts``, for the reason ``code``,
+        as is said at ``ts``."""
+        event = of_stream(
+            kind,
             self._camera_id,
             start_ts=start_ts,
-            raised_ts=max(start_ts, raised_ts),
-            end_ts=None,
+            raised_ts=max(start_ts, ts),
             code=code.value,
             why=SENTENCES[code],
         )
-        self._outage = outage.id
-        self.state([outage], revision, synthetic=synthetic)
+        self._own[kind] = event.id
+        self.state([event])
 
-    def end_outage(self, ts: float, why: str) -> None:
-        """The outage is over, if there is one."""
-        message = self._open.get(self._outage or "")
-        self._outage = None
+    def end(self, kind: str, ts: float, why: str) -> None:
+        """It is over, if it was the case."""
+        message = self._open.get(self._own.pop(kind, ""))
         if message is not None:
             self._say([message.closed(ts, why)])
 
-    def _stated(self, event: Event, revision: int, synthetic: bool) -> AlertMessage:
+    def end_all(self, ts: float, why: str) -> None:
+        """Nobody watches the stream any more."""
+        for kind in STREAM_KINDS:
+            self.end(kind, ts, why)
+
+    def watch(self, health: Health, ts: float) -> None:
+        """What a live camera carries at ``ts`` beside its pictures. While it is not live nobody
+        knows."""
+        for trouble in self._troubles:
+            if health.state is not State.LIVE or health.code in trouble.hidden_by:
+                trouble.since_ts = trouble.gone_ts = None
+            elif health.code is not trouble.code:
+                trouble.since_ts = None
+                trouble.gone_ts = ts if trouble.gone_ts is None else trouble.gone_ts
+                if ts - trouble.gone_ts >= RELEASE_S:
+                    self.end(trouble.kind, trouble.gone_ts, trouble.well)
+            else:
+                trouble.gone_ts = None
+                trouble.since_ts = ts if trouble.since_ts is None else trouble.since_ts
+                if trouble.kind not in self._own and ts - trouble.since_ts >= AFTER_S:
+                    self.begin(trouble.kind, trouble.code, trouble.since_ts, ts)
+
+    # --- statements
+
+    def _watched(self) -> list[AlertMessage]:
+        return [message for message in self._open.values() if message.kind not in STREAM_KINDS]
+
+    def _stated(self, event: Event) -> AlertMessage:
         """What is said of ``event`` now."""
         known = self._open.get(event.id)
         alert = alert_of(event, 1 if known is None else known.version + 1)
-        message = AlertMessage.of(alert, revision=revision, synthetic=synthetic)
+        seen = self._seen()
+        message = AlertMessage.of(alert, revision=seen.revision, synthetic=seen.synthetic)
         self._open[event.id] = message
-        if event.kind != CAMERA_DOWN:
-            self._events[event.id] = event
+        self._ends.pop(event.id, None)
         return message
+
+    def _close(self, ids: Sequence[str], why: str) -> None:
+        self._say([self._open[i].closed(self._ends[i], why) for i in ids])
 
     def _say(self, messages: Sequence[AlertMessage]) -> None:
         for message in messages:
             if message.state == "closed":
                 self._open.pop(message.id, None)
-                self._events.pop(message.id, None)
+                self._ends.pop(message.id, None)
         if messages:
             self._recorder.put(messages)

@@ -23,7 +23,7 @@ from pydantic import (
 from streams.health import Code, State
 from vision.bins import Interval
 from vision.errors import MatakotaError
-from vision.types import Alert, Severity
+from vision.types import Alert, Event, Severity
 
 SCHEMA: Final = 1
 COUNTS_SCHEMA: Final = 3
@@ -99,6 +99,24 @@ class AlertMessage(Message):
             }
         )
 
+    @property
+    def event(self) -> Event:
+        """What it says of the incident, as rules say it."""
+        return Event(
+            id=self.id,
+            kind=self.kind,
+            rule=self.rule,
+            camera_id=self.camera,
+            place=self.place,
+            start_ts=self.start_ts,
+            raised_ts=max(self.start_ts, self.raised_ts),
+            end_ts=self.end_ts,
+            track_ids=self.track_ids,
+            score=self.score,
+            details=self.details,
+            severity=self.severity,
+        )
+
     @staticmethod
     def of(alert: Alert, *, revision: int, synthetic: bool) -> AlertMessage:
         """The message that states ``alert``, seen with scene revision ``revision``."""
@@ -166,7 +184,7 @@ class CountsMessage(Message):
     classes: tuple[Name, ...]
     counts: tuple[Count, ...]
     late: tuple[LateCount, ...] = ()
-    observed: dict[Name, Annotated[float, Field(ge=0, le=3600)]] = {}
+    observed: dict[Name, Annotated[float, Field(ge=0, le=3600)]] = Field(default_factory=dict)
     synthetic: bool = False
 
     @property

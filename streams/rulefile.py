@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from streams.rulesettings import RULE_FIELDS, read_setting, setting_types
+from streams.schedulefile import read_schedule
 from streams.yamlfile import Item, did_you_mean, listed, quoted
 from vision.rules.base import Rule
 from vision.scene import RuleConfig, Scene
+from vision.types import Severity
 
 
 def read_rule(item: Item, scene: Scene, kinds: Mapping[str, type[Rule]]) -> tuple[Item, RuleConfig]:
@@ -39,18 +41,39 @@ def read_rule(item: Item, scene: Scene, kinds: Mapping[str, type[Rule]]) -> tupl
         settings = kind.Settings(**values)
     except ValueError as problem:
         fail_rule(item, name, problem)
-    return item, RuleConfig(name, kind_name, place, classes, settings)
+    return item, RuleConfig(
+        name,
+        kind_name,
+        place,
+        classes,
+        settings,
+        severity=(
+            cast("Severity", read_setting(Severity, fields["severity"]))
+            if "severity" in fields
+            else None
+        ),
+        cooldown_s=_cooldown(fields["cooldown_s"]) if "cooldown_s" in fields else None,
+        schedule=read_schedule(fields["schedule"]) if "schedule" in fields else None,
+        enabled=fields["enabled"].flag() if "enabled" in fields else True,
+    )
+
+
+def _cooldown(item: Item) -> float:
+    if (seconds := item.number()) < 0:
+        item.fail(f"{item.shown} is below 0; write seconds from 0 on")
+    return seconds
 
 
 def _place(item: Item, fields: Mapping[str, Item], kind: type[Rule], scene: Scene) -> str:
     """The zone or line that a rule watches, "" for the camera as a whole; fails where its kind
     needs the other, or none is drawn under that name."""
     if kind.place == "camera":
-        for name in {"zone", "line"} & fields.keys():
-            fields[name].fail(
-                f"kind '{kind.kind}' watches the camera as a whole; remove this field",
-                line=fields[name].key_line,
-            )
+        for name, value in fields.items():
+            if name in ("zone", "line", "classes"):
+                value.fail(
+                    f"kind '{kind.kind}' watches the camera as a whole; remove this field",
+                    line=value.key_line,
+                )
         return ""
     wanted, other = kind.place, "line" if kind.place == "zone" else "zone"
     drawn = [place.name for place in (scene.zones if wanted == "zone" else scene.lines)]
@@ -71,7 +94,10 @@ def _place(item: Item, fields: Mapping[str, Item], kind: type[Rule], scene: Scen
 
 
 def _rule_classes(fields: Mapping[str, Item], kind: type[Rule], scene: Scene) -> tuple[str, ...]:
-    """The classes that a rule looks at: its own, or its kind's that the scene uses."""
+    """The classes that a rule looks at: its own, or its kind's that the scene uses; none where it
+    watches the camera as a whole."""
+    if kind.place == "camera":
+        return ()
     if "classes" not in fields:
         if not (kind.classes and scene.classes):
             return kind.classes or scene.classes

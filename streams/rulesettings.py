@@ -17,7 +17,17 @@ from streams.yamlfile import Item, did_you_mean, listed, quoted
 from vision.rules.base import Rule
 from vision.types import JsonValue
 
-RULE_FIELDS = ("name", "kind", "zone", "line", "classes")
+RULE_FIELDS = (
+    "name",
+    "kind",
+    "zone",
+    "line",
+    "classes",
+    "severity",
+    "cooldown_s",
+    "schedule",
+    "enabled",
+)
 """Fields that every rule has; no setting may carry one of these names."""
 
 _READERS: Mapping[type, str] = types.MappingProxyType(

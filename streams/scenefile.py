@@ -7,7 +7,8 @@ what refers to it. The first problem is raised, as one sentence with file, line 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar, cast
@@ -22,9 +23,11 @@ from streams.rulesettings import read_setting
 from streams.sceneschema import (
     LINE_FIELDS,
     MAX_FRAME_PX,
+    MAX_VIEW_CHARS,
     MIN_FRAME_PX,
     MIN_REGION_PX,
     MOVEMENT_FIELDS,
+    PRESET_FIELDS,
     SCENE_FIELDS,
     ZONE_FIELDS,
     scene_schema,
@@ -34,8 +37,9 @@ from vision.errors import SceneError
 from vision.movements import ARROW, UNKNOWN
 from vision.rules import registry
 from vision.rules.base import Rule
-from vision.scene import DetectorKind, Line, Movement, Region, RuleConfig, Scene, Zone
+from vision.scene import DetectorKind, Line, Movement, Preset, Region, RuleConfig, Scene, Zone
 from vision.types import JsonValue
+from vision.views import View
 
 __all__ = ["load_scene", "read_scene", "scene_of", "scene_schema"]
 
@@ -87,21 +91,86 @@ def read_scene(
     if "detector" in fields:
         detector = cast("DetectorKind", read_setting(DetectorKind, fields["detector"]))
     classes = read_classes(fields["classes"]) if "classes" in fields else ()
+    known = registry.kinds() if kinds is None else kinds
+    frame = Scene(size, classes, stretch=stretch, detector=detector)
+    own = _drawn(fields, frame, known)
+    region = _region(fields["region"], size, own.lines + own.zones) if "region" in fields else None
+    view = _view(fields["view"]) if "view" in fields else None
+    presets = tuple(_presets(_items(fields, "presets"), frame, known))
+    if presets and region is not None:
+        fields["region"].fail("a camera with presets is analysed as a whole; remove this field")
+    scene = replace(own, region=region, view=view, presets=presets)
+    _refuse_shared_names(scene, _items(fields, "presets"))
+    return scene
+
+
+def _drawn(fields: Mapping[str, Item], frame: Scene, kinds: Mapping[str, type[Rule]]) -> Scene:
+    """``frame`` with what is drawn on one view."""
+    size = frame.frame_size
     lines = _unique("line", (_line(item, size) for item in _items(fields, "lines")))
     zones = _unique("zone", (_zone(item, size) for item in _items(fields, "zones")))
     movements = _movements(_items(fields, "movements"), lines, zones)
-    region = _region(fields["region"], size, lines + zones) if "region" in fields else None
-    drawn = Scene(size, classes, lines, zones, stretch=stretch)
-    known = registry.kinds() if kinds is None else kinds
+    drawn = replace(frame, lines=lines, zones=zones, movements=movements)
     items = _items(fields, "rules")
-    rules = _unique("rule", (read_rule(item, drawn, known) for item in items))
-    scene = Scene(size, classes, lines, zones, rules, stretch, movements, detector, region)
+    rules = _unique("rule", (read_rule(item, drawn, kinds) for item in items))
+    scene = replace(drawn, rules=rules)
     for item, rule in zip(items, rules, strict=True):
         try:
-            known[rule.kind].check(rule, scene)
+            kinds[rule.kind].check(rule, scene)
         except ValueError as problem:
             fail_rule(item, rule.name, problem)
     return scene
+
+
+def _presets(items: list[Item], frame: Scene, kinds: Mapping[str, type[Rule]]) -> Iterator[Preset]:
+    names: set[str] = set()
+    for item in items:
+        fields = item.mapping()
+        item.refuse_unknown(fields, PRESET_FIELDS)
+        name = _name(item, fields)
+        if name in names:
+            item.fail(f"a preset named {quoted(name)} is there already; give one another 'name'")
+        names.add(name)
+        view = _view(item.required(fields, "view", "what 'matakota scene view' prints"))
+        scene = _drawn(fields, frame, kinds)
+        for entry, rule in zip(_items(fields, "rules"), scene.rules, strict=True):
+            if kinds[rule.kind].place == "camera":
+                entry.fail(
+                    f"kind '{rule.kind}' watches the camera as a whole, whatever it looks at; move "
+                    "this rule out of the preset"
+                )
+        yield Preset(name, view, scene)
+
+
+def _view(item: Item) -> str:
+    """The text of a view."""
+    text = item.text(max_chars=MAX_VIEW_CHARS)
+    try:
+        View.of_text(text)
+    except ValueError as problem:
+        item.fail(f"{problem}; write what 'matakota scene view' prints")
+    return text
+
+
+def _refuse_shared_names(scene: Scene, items: list[Item]) -> None:
+    """Counts, incidents and what people see go by name, over all views of a camera."""
+    taken: dict[tuple[str, str], str] = {}
+    for name, view in scene.views.items():
+        groups: dict[str, Sequence[Line | Zone | Movement | RuleConfig]] = {
+            "zone": view.zones,
+            "line or movement": view.counted,
+            "rule": view.rules,
+        }
+        for what, drawn in groups.items():
+            for each in drawn:
+                where = taken.setdefault((what, each.name), name)
+                if where != name:
+                    item = items[[preset.name for preset in scene.presets].index(name)]
+                    other = f"preset {quoted(where)}" if where else "the camera's own view"
+                    item.fail(
+                        f"a {what} named {quoted(each.name)} is in {other} too; give this one "
+                        "another 'name'"
+                    )
 
 
 def _items(fields: Mapping[str, Item], section: str) -> list[Item]:

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from typing import get_args
 
 from streams.rulesettings import settings_schema
+from streams.schedulefile import schedule_schema
 from streams.yamlfile import MAX_TEXT_CHARS
 from vision.rules import registry
 from vision.rules.base import Rule
 from vision.scene import DetectorKind
-from vision.types import JsonValue
+from vision.types import JsonValue, Severity
 
 MIN_FRAME_PX = 16
 MAX_FRAME_PX = 16384
@@ -32,7 +33,11 @@ SCENE_FIELDS = (
     "zones",
     "movements",
     "rules",
+    "view",
+    "presets",
 )
+PRESET_FIELDS = ("name", "view", "lines", "zones", "movements", "rules")
+MAX_VIEW_CHARS = 8192
 LINE_FIELDS = ("name", "points", "forward", "backward")
 ZONE_FIELDS = ("name", "polygon")
 MOVEMENT_FIELDS = ("name", "entries", "exits")
@@ -45,6 +50,19 @@ def scene_schema(kinds: Mapping[str, type[Rule]] | None = None) -> Schema:
     kind is one branch of ``rules``, with the settings of its ``Settings`` dataclass."""
     known = registry.kinds() if kinds is None else kinds
     branches: list[JsonValue] = [_rule(kind) for kind in known.values()]
+    drawn: dict[str, JsonValue] = {
+        "lines": _list(_LINE, "Counting lines; each counts in both directions."),
+        "zones": _list(_ZONE, "Polygons that rules watch, and between which movements lead."),
+        "movements": _list(_MOVEMENT, "Counts of who came from which zone and went into which."),
+        "rules": _list({"oneOf": branches}, "What raises an alert."),
+    }
+    preset = _object(
+        "name",
+        "view",
+        name=_ref("text", "Unique among the presets."),
+        view={**_VIEW, "description": "How this preset looks: 'matakota scene view' prints it."},
+        **drawn,
+    )
     schema: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Matakota scene",
@@ -55,12 +73,23 @@ def scene_schema(kinds: Mapping[str, type[Rule]] | None = None) -> Schema:
             detector=_DETECTOR,
             region=_REGION,
             classes=_ref("classes", "The detector's classes that the scene uses; all if left out."),
-            lines=_list(_LINE, "Counting lines; each counts in both directions."),
-            zones=_list(_ZONE, "Polygons that rules watch, and between which movements lead."),
-            movements=_list(_MOVEMENT, "Counts of who came from which zone and went into which."),
-            rules=_list({"oneOf": branches}, "What raises an alert."),
+            **drawn,
+            view={
+                **_VIEW,
+                "description": (
+                    "How the camera's own view looks: 'matakota scene view' prints it. Learnt from "
+                    "its first pictures if left out."
+                ),
+            },
+            presets=_list(preset, "Other views of a camera that turns, each with its own scene."),
         ),
-        "$defs": {"text": _TEXT, "point": _POINT, "classes": _CLASSES, "places": _CLASSES},
+        "$defs": {
+            "text": _TEXT,
+            "point": _POINT,
+            "classes": _CLASSES,
+            "places": _CLASSES,
+            "schedule": schedule_schema(),
+        },
     }
     return copy.deepcopy(schema)
 
@@ -81,7 +110,21 @@ def _rule(kind: type[Rule]) -> Schema:
             kind.place: _ref("text", f"Name of the {kind.place} that the rule watches."),
             "classes": classes,
         }
-    fields |= settings_schema(kind)
+    fields |= settings_schema(kind) | {
+        "severity": {
+            "enum": list(get_args(Severity)),
+            "description": "How bad it is; its alerts carry it.",
+            "default": kind.severity,
+        },
+        "cooldown_s": {
+            "type": "number",
+            "minimum": 0,
+            "description": "Seconds after an incident was over in which the same is that incident.",
+            "default": kind.cooldown_s,
+        },
+        "schedule": {"$ref": "#/$defs/schedule"},
+        "enabled": {"type": "boolean", "description": "Whether it watches.", "default": True},
+    }
     places = () if kind.place == "camera" else (kind.place,)
     return {"title": kind.kind, **_object("kind", *places, **fields)}
 
@@ -166,6 +209,7 @@ _REGION: JsonValue = {
         },
     ],
 }
+_VIEW: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_VIEW_CHARS}
 _POINT_REF: JsonValue = {"$ref": "#/$defs/point"}
 _LINE = _object(
     "name",

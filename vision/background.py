@@ -9,6 +9,7 @@ All rates follow capture time; everything that is kept is a few planes of the pi
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -97,6 +98,18 @@ class Difference:
     sure: BoolArray
 
 
+def planes_of(image: Image, size: tuple[int, int]) -> Planes:
+    """Luma and chroma of ``image`` (h, w, 3) BGR, made smaller to ``size`` (w, h)."""
+    h, w = image.shape[:2]
+    if (w, h) != size:
+        if w > 2 * size[0]:
+            # averaging four pixels each is fast, and so is picking those of twice the size
+            image = _image(cv2.resize(image, (2 * size[0], 2 * size[1])))
+        image = _image(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    luma, blue, red = cv2.split(cv2.cvtColor(image, cv2.COLOR_BGR2YUV))
+    return _image(luma), _image(blue), _image(red)
+
+
 class Background:
     """The empty view of one camera, in planes of one size."""
 
@@ -128,14 +141,14 @@ class Background:
             return None
         luma = planes[0]
         remembered = _levels(self._luma)
-        gain, curve = _tone(luma, remembered, self._covered)
+        gain, curve = tone(luma, remembered, self._covered)
         if not 1 / MAX_GAIN <= gain <= MAX_GAIN:
             self._begin_again(planes, ts)
             return None
         expected = _image(cv2.LUT(remembered, curve))
-        by_luma = _beyond_neighbours(luma, expected)
+        by_luma = beyond_neighbours(luma, expected)
         by_chroma = np.maximum(
-            _beyond_light(planes[1], self._chroma[0]), _beyond_light(planes[2], self._chroma[1])
+            beyond_light(planes[1], self._chroma[0]), beyond_light(planes[2], self._chroma[1])
         )
         limit = np.maximum(_levels(self._noise[0], NOISE_FACTOR), np.uint8(MIN_LUMA))
         tint = np.maximum(_levels(self._noise[1], NOISE_FACTOR), np.uint8(MIN_CHROMA))
@@ -272,33 +285,50 @@ class Background:
 def _has_gone(luma: Image, expected: Image, patch: Image, differs: BoolArray) -> bool:
     """Whether the step in luma across the outline of ``patch``, from it to the empty view around
     it, was in the view and is gone. All are (h, w)."""
+    steps = outline_steps((luma,), (expected,), patch, differs)
+    if steps is None:
+        return False
+    is_now, was = steps
+    changed = float(cv2.mean(cv2.absdiff(luma, expected), mask=patch)[0])
+    return was > GHOST_RATIO * is_now and was > GHOST_PART * changed
+
+
+def outline_steps(
+    now: Sequence[Image], view: Sequence[Image], patch: Image, differs: BoolArray
+) -> tuple[float, float] | None:
+    """The step across the outline of ``patch``, from it to what does not differ around it, in the
+    picture and in the view: the mean over the outline of the greatest of their planes' steps. None
+    where too little of the outline has empty view beside it. All are (h, w)."""
     inside = patch.astype(np.float32)
     outside = (~differs).astype(np.float32)
     near, far = _sums(inside, GHOST_WINDOW), _sums(outside, GHOST_WINDOW)
     ring = _image(cv2.dilate(patch, _OPEN)) > _image(cv2.erode(patch, _OPEN))
     judged = ring & (near >= 5) & (far >= 5)
     if np.count_nonzero(judged) < GHOST_RING * np.count_nonzero(ring):
-        return False
+        return None
     near, far = np.maximum(near, 1), np.maximum(far, 1)
 
-    def step(plane: Image) -> float:
-        across = _sums(plane * inside, GHOST_WINDOW) / near
-        across -= _sums(plane * outside, GHOST_WINDOW) / far
-        return float(np.abs(across[judged]).mean())
+    def step(planes: Sequence[Image]) -> float:
+        across = [
+            np.abs(
+                _sums(plane * inside, GHOST_WINDOW) / near
+                - _sums(plane * outside, GHOST_WINDOW) / far
+            )[judged]
+            for plane in planes
+        ]
+        return float(np.max(across, axis=0).mean())
 
-    was, is_now = step(expected), step(luma)
-    changed = float(cv2.mean(cv2.absdiff(luma, expected), mask=patch)[0])
-    return was > GHOST_RATIO * is_now and was > GHOST_PART * changed
+    return step(now), step(view)
 
 
-def _beyond_neighbours(luma: Image, expected: Image) -> Image:
+def beyond_neighbours(luma: Image, expected: Image) -> Image:
     """(h, w) by how much each pixel is lighter or darker than all that the view shows there and
     beside it: leaves that sway and cameras that tremble by a pixel differ little."""
     lightest, darkest = cv2.dilate(expected, _OPEN), cv2.erode(expected, _OPEN)
     return _image(cv2.max(cv2.subtract(luma, lightest), cv2.subtract(darkest, luma)))
 
 
-def _beyond_light(chroma: Image, expected: FloatArray) -> Image:
+def beyond_light(chroma: Image, expected: FloatArray) -> Image:
     """(h, w) by how much each pixel's chroma is beyond what light and shadow make of the view's:
     they change it as they change the luma."""
     level = _levels(expected)
@@ -307,7 +337,7 @@ def _beyond_light(chroma: Image, expected: FloatArray) -> Image:
     return _image(cv2.max(cv2.subtract(chroma, most), cv2.subtract(least, chroma)))
 
 
-def _tone(luma: Image, remembered: Image, covered: BoolArray) -> tuple[float, Image]:
+def tone(luma: Image, remembered: Image, covered: BoolArray) -> tuple[float, Image]:
     """The gain of the picture over the view, and the curve (256,) uint8 from the view's luma to
     what it must look like now: the median of each of sixteen bands, told by what is free."""
     now, before = luma[::3, ::3], remembered[::3, ::3]

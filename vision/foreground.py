@@ -13,7 +13,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from vision.background import Background, Difference, Planes
+from vision.background import Background, Difference, Planes, planes_of
 from vision.errors import DetectorError
 from vision.track import TrackerSettings
 from vision.types import BoolArray, Detections, Frame, Image, IntArray
@@ -94,16 +94,8 @@ def motion_tracker() -> TrackerSettings:
 def _planes(image: Image) -> Planes:
     """Luma and chroma of ``image`` (h, w, 3), at most ``WIDTH_PX`` wide."""
     h, w = image.shape[:2]
-    if w > WIDTH_PX:
-        width, height = WIDTH_PX, max(1, round(h * WIDTH_PX / w))
-        if w > 2 * width:
-            # averaging four pixels each is fast, and so is picking those of twice the size
-            image = np.asarray(cv2.resize(image, (2 * width, 2 * height)), np.uint8)
-        image = np.asarray(
-            cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8
-        )
-    luma, blue, red = cv2.split(cv2.cvtColor(image, cv2.COLOR_BGR2YUV))
-    return np.asarray(luma, np.uint8), np.asarray(blue, np.uint8), np.asarray(red, np.uint8)
+    size = (WIDTH_PX, max(1, round(h * WIDTH_PX / w))) if w > WIDTH_PX else (w, h)
+    return planes_of(image, size)
 
 
 def _objects(seen: Difference) -> list[tuple[int, int, int, int, int]]:

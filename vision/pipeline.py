@@ -19,6 +19,7 @@ from vision.rules.registry import camera_rules
 from vision.scene import Scene
 from vision.track import TrackerSettings
 from vision.types import Event, Frame, Tracked, Trip
+from vision.views import View
 from vision.watch import Decided, Rules, Watch, unseen
 
 
@@ -36,11 +37,18 @@ class Step:
 class Pipeline:
     """Everything that is known of one camera. Its state dies with it.
 
-    Building it raises DetectorError for a rule about a class that the detector does not look for:
-    it could never fire.
+    ``view`` is how the camera's own view looked to an earlier run (its ``learnt``), None where it
+    is to be learnt; a scene that states its view knows better. Building it raises DetectorError for
+    a rule about a class that the detector does not look for: it could never fire.
     """
 
-    def __init__(self, scene: Scene, detector: Finder, tracker: TrackerSettings) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        detector: Finder,
+        tracker: TrackerSettings,
+        view: str | None = None,
+    ) -> None:
         self.scene = scene
         self._detector = detector
         for config in (rule for view in scene.views.values() for rule in view.rules):
@@ -51,17 +59,21 @@ class Pipeline:
                         f"{', '.join(detector.wanted)}: name it in the scene's 'classes', or "
                         "correct the rule's"
                     )
-        self._monitor = ViewMonitor()
+        known = {preset.name: preset.view for preset in scene.presets}
+        if scene.view is not None or view is not None:
+            known[""] = scene.view or view or ""
+        self._monitor = ViewMonitor({name: View.of_text(text) for name, text in known.items()})
         self._camera = Rules(camera_rules(scene))
         self._watches = {name: Watch(view, detector, tracker) for name, view in scene.views.items()}
         self._looking: Watch | None = None
         self._last: Tracked | None = None
 
     @classmethod
-    def of_camera(cls, frame_size: tuple[int, int]) -> Pipeline:
-        """One for pictures of ``frame_size`` (w, h) on which nothing is drawn: it watches the
+    def of_camera(cls, size: tuple[int, int], view: str | None = None) -> Pipeline:
+        """One for pictures of ``size`` (w, h) on which nothing is drawn: it watches the
         camera itself."""
-        return cls(Scene(frame_size), Nobody(), TrackerSettings(low=0.1, match=0.1, birth=0.1))
+        tracker = TrackerSettings(low=0.1, match=0.1, birth=0.1)
+        return cls(Scene(size), Nobody(), tracker, view)
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -82,6 +94,12 @@ class Pipeline:
     def movements(self) -> tuple[MovementCounter, ...]:
         """The counters of the scene's movements: matrices so far, and what they must agree with."""
         return tuple(each for watch in self._watches.values() for each in watch.movements)
+
+    @property
+    def learnt(self) -> str | None:
+        """The text of the camera's own view as it is known now, None until it is learnt."""
+        view = self._monitor.learnt
+        return None if view is None else view.text
 
     @property
     def open(self) -> tuple[Event, ...]:

@@ -4,20 +4,25 @@ watch. A camera has one view, or one for each of its presets."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import numpy as np
 
 from vision.counting import Counted, Counter
 from vision.detect import Finder
+from vision.leftovers import Leftovers
 from vision.movements import MovementCounter
 from vision.policy import Incidents
 from vision.region import RegionFinder
-from vision.rules.base import Explanation, Rule
+from vision.rules.base import Condition, Explanation, Rule, ended
 from vision.rules.registry import kinds, place_rules
 from vision.scene import RuleConfig, Scene
+from vision.schedule import Schedule, Span
 from vision.track import Tracker, TrackerSettings
-from vision.types import Detections, Event, Frame, Observations, Quality, Tracked, Trip
+from vision.types import Detections, Event, Frame, Observations, Quality, Track, Tracked, Trip
+
+DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,13 @@ class Rules:
 
     def __init__(self, configs: Sequence[RuleConfig]) -> None:
         self._configs = tuple(config for config in configs if config.enabled)
+        self._disabled = tuple(config for config in configs if not config.enabled)
         self._running: dict[str, Rule] = {}
+        # what each rule raised and did not end
+        self._raised: dict[str, dict[str, Event]] = {}
+        self._off: set[str] = set()
+        self._cut: list[str] = []
+        self._tracks: tuple[Track, ...] = ()
         self._incidents = Incidents(self._configs)
 
     @property
@@ -49,30 +60,87 @@ class Rules:
     def update(self, tracked: Tracked, scene: Scene) -> list[Event]:
         """What the rules say of this step, before it is one incident or another."""
         found = []
+        self._tracks = tracked.tracks
         for config in self._configs:
             rule = self._running.get(config.name)
             if config.schedule is not None and not config.schedule.active(tracked.ts):
-                if rule is not None:
-                    del self._running[config.name]
-                    found += self._incidents.cut(config.name, tracked.ts)
+                if config.name not in self._off:
+                    self._off.add(config.name)
+                    self._cut.append(config.name)
+                    found += self._stopped(config.name, tracked.ts, lost=False)
                 continue
+            self._off.discard(config.name)
             if rule is None:
                 since_ts = tracked.ts if config.schedule is not None else -np.inf
                 rule = self._running[config.name] = kinds()[config.kind](config, since_ts)
-            found += rule.update(tracked, scene)
+            stated = rule.update(tracked, scene)
+            raised = self._raised.setdefault(config.name, {})
+            for event in stated:
+                raised[event.id] = event
+                if event.end_ts is not None:
+                    del raised[event.id]
+            found += stated
         return found
+
+    def leave(self, tracked: Tracked, scene: Scene) -> list[Event]:
+        """The same, where the view is not seen any more: each rule begins anew when it is back."""
+        found = self.update(tracked, scene)
+        for name in list(self._running):
+            found += self._stopped(name, tracked.ts, lost=True)
+        return found
+
+    def _stopped(self, name: str, ts: float, *, lost: bool) -> list[Event]:
+        """The rule of that name does not watch any more: the ends of what it raised."""
+        self._running.pop(name, None)
+        return [ended(event, ts, lost=lost) for event in self._raised.pop(name, {}).values()]
 
     def state(self, events: Sequence[Event], ts: float) -> tuple[Event, ...]:
         """What staff are told of it at ``ts``."""
-        return tuple(self._incidents.update(events, ts))
+        said = self._incidents.update(events, ts, self._tracks)
+        cut, self._cut = self._cut, []
+        return (*said, *(event for name in cut for event in self._incidents.cut(name, ts)))
 
     def finish(self) -> tuple[Event, ...]:
         """The source has ended: incidents that were over and waited for whether they go on."""
         return tuple(self._incidents.finish())
 
     def explain(self, tracked: Tracked, scene: Scene) -> list[Explanation]:
-        """Why each rule fires or does not, at this step."""
-        return [each for rule in self._running.values() for each in rule.explain(tracked, scene)]
+        """Why each rule fires or does not, at this step; one that does not watch says so."""
+        found = []
+        for config in self._configs:
+            rule = self._running.get(config.name)
+            if rule is not None:
+                known = self._incidents.known_as
+                found += [
+                    replace(each, event_id=known(each.event_id))
+                    for each in rule.explain(tracked, scene)
+                ]
+            elif config.schedule is not None:
+                found.append(_idle(config, _off_duty(config.schedule, tracked.ts)))
+        off = Condition("enabled", False, "switched off", "'enabled: true'")
+        return found + [_idle(config, off) for config in self._disabled]
+
+
+def _idle(config: RuleConfig, why: Condition) -> Explanation:
+    return Explanation(config.name, config.kind, config.place, None, (why,))
+
+
+def _off_duty(schedule: Schedule, ts: float) -> Condition:
+    now = datetime.fromtimestamp(ts, schedule.zone)
+    holiday = ", a holiday" if replace(schedule, on_holidays="same").active(ts) else ""
+    return Condition(
+        "schedule",
+        False,
+        f"{now:%a %Y-%m-%d %H:%M:%S} in {schedule.zone.key}{holiday}",
+        " or ".join(map(_in_words, schedule.spans)),
+    )
+
+
+def _in_words(span: Span) -> str:
+    days = sorted(span.days)
+    run = len(days) > 2 and days == list(range(days[0], days[-1] + 1))
+    names = [DAY_NAMES[day] for day in ((days[0], days[-1]) if run else days)]
+    return f"{('-' if run else ', ').join(names)} {span.start:%H:%M} to {span.end:%H:%M}"
 
 
 class Watch:
@@ -89,6 +157,13 @@ class Watch:
         self._counter = Counter(scene.lines, scene.frame_size, groups, seen)
         self.movements = tuple(MovementCounter(movement, scene) for movement in scene.movements)
         self.rules = Rules(place_rules(scene))
+        looked_at = {
+            rule.place: scene.zone(rule.place)
+            for rule in place_rules(scene)
+            if rule.enabled and "blobs" in kinds()[rule.kind].stages
+        }
+        # costs a few ms twice a second, so it runs only where a rule asks for it
+        self._leftovers = Leftovers([*looked_at.values()], scene.frame_size) if looked_at else None
         self._held: list[tuple[Counted, list[Event]]] = []
         self.counts: dict[str, dict[str, dict[str, int]]] = {
             line.name: {line.forward: {}, line.backward: {}} for line in scene.lines
@@ -106,6 +181,8 @@ class Watch:
         found = self._detector.find(frame)
         found = Detections(found.xyxy * scale, found.score, found.class_id)
         track_id, tracks, ended = self._tracker.update(found, frame.ts)
+        # rivals of the wanted classes were only needed to tell them apart
+        tracks = tuple(track for track in tracks if track.class_name in self.wanted)
         tracked = Tracked(
             camera_id=frame.camera_id,
             index=frame.index,
@@ -113,11 +190,10 @@ class Watch:
             classes=self._detector.classes,
             detections=found,
             track_id=track_id,
-            # rivals of the wanted classes were only needed to tell them apart
-            tracks=tuple(track for track in tracks if track.class_name in self.wanted),
+            tracks=tracks,
             ended=ended,
             quality=quality,
-            observations=Observations(),
+            observations=self._observed(frame, tracks, quality),
         )
         counted = self._counter.update(tracked)
         trips = tuple(trip for each in self.movements for trip in each.update(tracked))
@@ -125,6 +201,14 @@ class Watch:
         if quality.doubt_ts is not None:
             return tracked, Decided(trips=trips)
         return tracked, self._released(frame.ts, trips)
+
+    def _observed(self, frame: Frame, tracks: Sequence[Track], quality: Quality) -> Observations:
+        """What the stages see that rules ask for; a picture in doubt teaches them nothing."""
+        if self._leftovers is None:
+            return Observations()
+        if quality.doubt_ts is not None:
+            return Observations(self._leftovers.blobs)
+        return Observations(self._leftovers.update(frame, tracks))
 
     def leave(self, frame: Frame, quality: Quality) -> tuple[Tracked, Decided]:
         """This view is not seen any more: nobody is followed, and what was seen since the doubt
@@ -134,8 +218,8 @@ class Watch:
         counted = self._counter.update(tracked)
         trips = tuple(trip for each in self.movements for trip in each.update(tracked))
         self._held = [
-            (_before(counted, until_ts), [event for event in events if event.start_ts < until_ts])
-            for counted, events in [*self._held, (counted, self.rules.update(tracked, self.scene))]
+            (_before(counted, until_ts), _known(events, until_ts))
+            for counted, events in [*self._held, (counted, self.rules.leave(tracked, self.scene))]
         ]
         return tracked, self._released(frame.ts, trips)
 
@@ -183,3 +267,12 @@ def _before(counted: Counted, ts: float) -> Counted:
         tuple(crossing for crossing in counted.crossings if crossing.ts < ts),
         tuple(late for late in counted.late if late.ts < ts),
     )
+
+
+def _known(events: Sequence[Event], ts: float) -> list[Event]:
+    """Those that were certain before ``ts``, over by then at the latest."""
+    return [
+        event if event.end_ts is None else replace(event, end_ts=min(event.end_ts, ts))
+        for event in events
+        if min(event.raised_ts, np.inf if event.end_ts is None else event.end_ts) < ts
+    ]

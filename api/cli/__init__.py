@@ -27,8 +27,8 @@ _USAGE_ERROR: Any = typer.BadParameter.__base__
 """What typer raises for wrong options; it has no public name there."""
 
 _COMMANDS = (
-    "demo", "analyse", "up", "config", "worker", "serve", "rtsp", "cameras", "keys", "link",
-    "scene", "models", "samples", "evaluate", "bench",
+    "demo", "analyse", "explain", "up", "config", "worker", "serve", "rtsp", "cameras", "keys",
+    "link", "scene", "models", "samples", "evaluate", "bench",
 )  # fmt: skip
 """Modules beside this one, each with an ``app`` or a function of its own name."""
 

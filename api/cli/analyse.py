@@ -78,7 +78,7 @@ def analyse(
     refuse_overwriting(
         {"--out": out, "--video": video, "--tracks": tracks}, [clip, scene, expect, Path(model)]
     )
-    start_ts = _start(start)
+    start_ts = start_time(start)
     wanted_fps = frame_rate("--fps", fps)
     source = ClipSource(
         clip,
@@ -87,7 +87,7 @@ def analyse(
         fps=wanted_fps,
         start_ts=start_ts,
     )
-    _check_calendar(start_ts, source.info.duration_s)
+    check_calendar(start_ts, source.info.duration_s)
     size = (source.info.width, source.info.height)
     drawn = load_scene(scene, default_frame_size=size)
     for warning in check_scene(drawn):
@@ -95,7 +95,7 @@ def analyse(
     expected = load_expectations(expect, drawn) if expect is not None else None
     try:
         drawn.scale_from(size)
-        pipeline = Pipeline(drawn, *_detectors(provider or [CPU]).get(model, size, drawn))
+        pipeline = Pipeline(drawn, *detectors_by(provider or [CPU]).get(model, size, drawn))
     except (SceneError, DetectorError) as error:
         raise type(error)(f"{scene}: {error}") from None
 
@@ -109,7 +109,7 @@ def analyse(
         if tracks is not None:
             table = stack.enter_context(AtomicText(tracks, option="--tracks"))
             boxes = TrackFile(table.write, start_ts)
-        progress = stack.enter_context(_progress())
+        progress = stack.enter_context(progress_bar())
         task = progress.add_task(clip.name, total=source.info.frames)
 
         def seen(frame: Frame, step: Step, events: Sequence[Event]) -> None:
@@ -150,7 +150,7 @@ def analyse(
         log.info("as expected", expect=str(expect))
 
 
-def _detectors(providers: Sequence[str]) -> Detectors:
+def detectors_by(providers: Sequence[str]) -> Detectors:
     return Detectors(lambda name: resolve(name, cache=cache_folder(os.environ)), providers)
 
 
@@ -186,7 +186,7 @@ def refuse_overwriting(outputs: Mapping[str, Path | None], inputs: Sequence[Path
         taken.add(path.resolve())
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
@@ -224,7 +224,7 @@ def frame_rate(option: str, text: str | None) -> Fraction | None:
     return rate
 
 
-def _start(text: str) -> float:
+def start_time(text: str) -> float:
     try:
         start = datetime.fromisoformat(text)
     except ValueError:
@@ -238,7 +238,7 @@ def _start(text: str) -> float:
     return start.timestamp()
 
 
-def _check_calendar(start_ts: float, duration_s: float) -> None:
+def check_calendar(start_ts: float, duration_s: float) -> None:
     """Raise MatakotaError where the clip begins before the year 1 or ends after the year 9999."""
     try:
         for ts in (start_ts, start_ts + duration_s):

@@ -1,4 +1,4 @@
-"""``matakota evaluate``: how good tracks and counts are against what people labelled."""
+"""``matakota evaluate``: how good tracks, counts and incidents are against what is true."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ import typer
 from rich.table import Table
 
 from api.cli.evaluate_counts import counts
+from api.cli.evaluate_incidents import incidents
 from api.cli.evaluate_oracle import oracle
 from api.cli.tables import print_table
 from streams.evaluation import mot, peers, scores
 from streams.output import AtomicText
 from vision.errors import MatakotaError, OutputError
 
-app = typer.Typer(no_args_is_help=True, help="Measure tracks and counts against labelled data.")
+app = typer.Typer(
+    no_args_is_help=True, help="Measure tracks, counts and incidents against what is true."
+)
 
 OURS = "matakota"
 LIVE = "matakota, live"
@@ -27,6 +30,7 @@ LIVE = "matakota, live"
 
 
 app.command()(counts)
+app.command()(incidents)
 app.command()(oracle)
 
 

@@ -21,6 +21,7 @@ from models.zoo import cache_folder, resolve
 from streams import samples
 from streams.detector import Detectors
 from streams.evaluation.baseline import Comparison, baseline_of, compare, read_baseline, written
+from streams.evaluation.clips import FULL, ONNX, Rate
 from streams.evaluation.counts import (
     Agreement,
     Evaluation,
@@ -31,7 +32,7 @@ from streams.evaluation.counts import (
     model_name,
     report,
 )
-from streams.evaluation.manifest import FULL, ONNX, Rate, load_manifest
+from streams.evaluation.manifest import load_manifest
 from streams.output import AtomicText
 from vision.errors import MatakotaError, OutputError
 
@@ -68,7 +69,7 @@ def counts(
     refuse_overwriting(outputs, [manifest])
     known = read_baseline(baseline) if baseline is not None and not renew else None
     models: Sequence[str | None] = _models(model or []) or [None]
-    rates: Sequence[Rate | None] = list(dict.fromkeys(map(_rate, fps or []))) or [None]
+    rates: Sequence[Rate | None] = list(dict.fromkeys(map(read_rate, fps or []))) or [None]
     settings = [Setting(*pair) for pair in product(models, rates)]
     listed = load_manifest(
         manifest,
@@ -96,10 +97,10 @@ def counts(
         if listed.skipped:
             typer.echo(f"\nleft out, not on this machine: {', '.join(listed.skipped)}")
         record = report(results, listed.skipped)
-        compared = None if known is None else compare(runs, known)
+        compared = None if known is None else compare(baseline_of(runs), known)
         if compared is not None:
             record["baseline"] = compared.record()
-            _show_comparison(compared)
+            show_comparison(compared)
         if out is not None:
             out.write(json.dumps(record, ensure_ascii=False, indent=1) + "\n")
             out.commit()
@@ -122,7 +123,8 @@ def _models(wanted: Sequence[str]) -> list[str]:
     return list(by_name.values())
 
 
-def _rate(text: str) -> Rate:
+def read_rate(text: str) -> Rate:
+    """A value of ``--fps``: frames a second, or ``full``. Raises MatakotaError."""
     return FULL if text == FULL else frame_rate("--fps", text) or FULL
 
 
@@ -187,7 +189,8 @@ def _show_agreement(found: Sequence[Agreement]) -> None:
     print_table(table)
 
 
-def _show_comparison(compared: Comparison) -> None:
+def show_comparison(compared: Comparison) -> None:
+    """What has become worse and better since the baseline."""
     typer.echo("\nagainst the baseline")
     for word, said in (("worse", compared.worse), ("better", compared.better)):
         for sentence in said:

@@ -1,18 +1,32 @@
-"""``matakota scene``: checks scene files and prints their JSON Schema."""
+"""``matakota scene``: checks scene files, prints their JSON Schema, tells how a view looks."""
 
 from __future__ import annotations
 
 import json
 import re
+from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from api.cli.analyse import frame_rate
+from api.cli.explain import clip_time
+from streams.explaining import check_length
+from streams.files import ClipSource
 from streams.scenefile import load_scene, scene_schema
+from vision.errors import ClipError
 from vision.scene_check import check_scene
+from vision.views import View
 
-app = typer.Typer(help="Check scene files and print their JSON Schema.", no_args_is_help=True)
+LOOKS_A_SECOND: Final = 4
+LOOKED_S: Final = 2.0
+"""People who pass in this time do not stay in the view: it is the median of its pictures."""
+
+app = typer.Typer(
+    help="Check scene files, print their JSON Schema, tell how a view looks.", no_args_is_help=True
+)
 
 
 @app.command()
@@ -34,8 +48,38 @@ def check(
             _number(len(scene.zones), "zone"),
             _number(len(scene.movements), "movement"),
             _number(len(scene.rules), "rule"),
+            *([_number(len(scene.presets), "preset")] if scene.presets else []),
         )
         typer.echo(f"{path}: valid, {', '.join(parts)}")
+
+
+@app.command()
+def view(
+    clip: Annotated[Path, typer.Argument(help="A recording of the view.")],
+    at: Annotated[
+        str, typer.Option(help="When the view is seen, such as 12.5, 00:12 or 1:02:03.")
+    ] = "0",
+    source_fps: Annotated[
+        str | None, typer.Option(help="The clip's frame rate, where its own times are wrong.")
+    ] = None,
+) -> None:
+    """Print how a camera's view looks, for 'view:' in a scene file: from two seconds of a clip."""
+    at_s = clip_time(at)
+    source = ClipSource(
+        clip,
+        camera_id=clip.stem,
+        source_fps=frame_rate("--source-fps", source_fps),
+        fps=Fraction(LOOKS_A_SECOND),
+    )
+    check_length(source, at_s)
+    with source:
+        seen = (frame for frame in source.frames() if frame.ts >= at_s)
+        images = [frame.image for frame in takewhile(lambda f: f.ts <= at_s + LOOKED_S, seen)]
+    try:
+        text = View.of(images).text
+    except ValueError as problem:
+        raise ClipError(f"{clip} at {at}: {problem}: choose another time") from None
+    typer.echo(text)
 
 
 @app.command()

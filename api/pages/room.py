@@ -30,10 +30,22 @@ CSS: Final = Path(__file__).with_name("room.css")
 AGAIN_MS: Final = 3000
 
 KINDS: Final = {
+    "abandoned_object": "Abandoned object",
+    "camera_covered": "Camera covered",
+    "camera_dark": "Camera dark",
+    "camera_defocused": "Camera out of focus",
     "camera_down": "Camera down",
+    "camera_frozen": "Camera picture frozen",
+    "camera_moved": "Camera moved",
+    "clock_skew": "Camera clock wrong",
+    "crowd": "Crowd",
+    "intrusion": "Intrusion",
     "line_crossing": "Forbidden crossing",
+    "loitering": "Loitering",
+    "removed_object": "Object removed",
+    "stream_corrupt": "Camera stream damaged",
 }
-"""Kinds that are not called as their name reads."""
+"""What each kind is called. Other programs may post alerts of kinds of their own."""
 
 log = structlog.get_logger()
 

@@ -1,8 +1,8 @@
 """What was counted before, as a committed file: errors may only become fewer.
 
-The file has, of every run and line, what truly passed and what was counted. Errors are compared
-line by line, as the sum of the absolute errors: two misses traded for one are an improvement, a
-miss at one line traded for one at another is not.
+The file has, of every run and part of it (a line, a kind of incident), what there truly was and
+what was counted. Errors are compared part by part, as the sum of the absolute errors: two misses
+traded for one are an improvement, a miss at one line traded for one at another is not.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from vision.errors import ExpectationError
 
 
 class Passages(BaseModel):
-    """What truly passed in one direction, of one class or all, and what was counted."""
+    """What there truly was, as what passed in one direction, of one class or all, and what was
+    counted of it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -31,7 +32,8 @@ class Passages(BaseModel):
 
 Lines: TypeAlias = dict[str, dict[str, Passages]]
 Baseline: TypeAlias = dict[str, Lines]
-"""The run's name, the line, then direction and class in one."""
+"""The run's name, the part (a line's name, say), then what of it, such as direction and class
+in one."""
 
 _FILE = TypeAdapter(Baseline)
 
@@ -56,8 +58,9 @@ def baseline_of(runs: Iterable[Run]) -> Baseline:
     return {run.name: _lines(run.rows) for run in runs}
 
 
-def read_baseline(path: Path) -> Baseline:
-    """The committed figures. Raises ExpectationError where the file is missing or none of ours."""
+def read_baseline(path: Path, of: str = "counts") -> Baseline:
+    """The committed figures ``of`` what is in it. Raises ExpectationError where the file is
+    missing or none of ours."""
     try:
         return _FILE.validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -71,7 +74,7 @@ def read_baseline(path: Path) -> Baseline:
         place = ".".join(map(str, first["loc"]))
         where = f" at {place}" if place else ""
         raise ExpectationError(
-            f"{path} is no baseline of counts ({first['msg']}{where}): write it with --renew"
+            f"{path} is no baseline of {of} ({first['msg']}{where}): write it with --renew"
         ) from None
 
 
@@ -81,10 +84,11 @@ def written(baseline: Baseline) -> str:
     return json.dumps(plain, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
-def compare(runs: Iterable[Run], baseline: Mapping[str, Lines]) -> Comparison:
-    """What has become of the runs that are in ``baseline``. Raises ExpectationError where none
-    is: nothing was compared then."""
-    found = baseline_of(runs)
+def compare(
+    found: Mapping[str, Lines], baseline: Mapping[str, Lines], part: str = "line"
+) -> Comparison:
+    """What has become of the runs that are in ``baseline``; ``part`` is what their parts are
+    called. Raises ExpectationError where none is: nothing was compared then."""
     if not found.keys() & baseline.keys():
         raise ExpectationError(
             f"the baseline has none of these runs ({'; '.join(found)}): compare with another, or "
@@ -95,7 +99,7 @@ def compare(runs: Iterable[Run], baseline: Mapping[str, Lines]) -> Comparison:
     for name in found.keys() & baseline.keys():
         for line in sorted(found[name].keys() | baseline[name].keys()):
             now, before = found[name].get(line, {}), baseline[name].get(line, {})
-            at = f"{name}: line '{line}'"
+            at = f"{name}: {part} '{line}'"
             if _truth(now) != _truth(before):
                 worse.append(f"{at} has another truth than in the baseline; renew it with --renew")
             elif _off(now) > _off(before):

@@ -18,7 +18,8 @@ from typing import TypeVar
 
 from streams.analysis import Record, Summary, analyse
 from streams.detector import MOTION, Detectors
-from streams.evaluation.manifest import ONNX, ListedClip, Rate, rate_name
+from streams.evaluation.clips import ONNX, Rate, rate_name
+from streams.evaluation.manifest import ListedClip
 from streams.expectations import CountExpectation
 from streams.files import ClipSource
 from vision.errors import DetectorError, SceneError

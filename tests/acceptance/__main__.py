@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.acceptance.counting import counting
+from tests.acceptance.incidents import incidents
 from tests.acceptance.live import live
 from tests.acceptance.result import Result, judge
 from tests.api.bad_inputs import CASES, BadInput, prepare
@@ -250,7 +251,7 @@ def main(show: Callable[[str], object] = print) -> int:
         folder = Path(name)
         results, first = plaza(folder)
         results += [*counting(folder, command()), *shared_clips(folder), *stays(folder)]
-        results += [*refused(folder), *live(folder)]
+        results += [*incidents(folder, command()), *refused(folder), *live(folder)]
     show(table(results))
     count = {verdict: sum(r.verdict == verdict for r in results) for verdict in ("ok", "short")}
     missing = len(results) - sum(count.values())

@@ -10,6 +10,7 @@ import pytest
 from tests.acceptance import __main__ as acceptance
 from tests.acceptance.__main__ import Result, Run, counted, expected, main, needing, refusal_of
 from tests.acceptance.counting import judged
+from tests.acceptance.incidents import judged_incidents
 from tests.api.command import Ran
 
 SUMMARY = (
@@ -101,6 +102,53 @@ def test_counts_at_several_frame_rates(record: dict[str, Any], verdicts: list[st
     assert results[0].promised == "plaza, nanodet_g, at 10 and 5 fps: 19 within 2"
 
 
+def seen(
+    detected: int = 20, false: int = 0, *, found: str = "detected", ended: bool = True,
+    untouched: tuple[str, ...] = (), worse: tuple[str, ...] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """What ``evaluate incidents`` writes, of a clip as it is and panned."""
+
+    def finding(verdict: str) -> dict[str, Any]:
+        wanted = None if verdict == "false" else "event 'camera_moved'"
+        return {
+            "verdict": verdict, "kind": "camera_moved", "expected": wanted, "raised_s": 21.0,
+            "delay_s": 1.0, "ended": ended if wanted else None,
+        }  # fmt: skip
+
+    total = {
+        "expected": 20, "detected": detected, "late": 0, "missed": 20 - detected, "false": false,
+        "detection_rate": detected / 20, "precision": detected / (detected + false),
+        "worst_delay_s": 1.0, "footage_s": 3600.0,
+    }  # fmt: skip
+    runs = [
+        {"film": "plaza", "watch": "camera only", "findings": [finding(v) for v in untouched]},
+        {"film": "plaza, pan", "watch": "camera only", "findings": [finding(found)]},
+    ]
+    return {
+        "settings": [{"total": total, "runs": runs}],
+        "baseline": {"worse": list(worse), "better": []},
+    }
+
+
+@pytest.mark.parametrize(
+    ("record", "short"),
+    [
+        (seen(), []),
+        (seen(19, 2), []),
+        (seen(18), [0]),
+        (seen(20, 3), [1]),
+        (seen(found="missed", ended=False), [2, 3]),
+        (seen(found="late"), [2]),
+        (seen(ended=False), [3]),
+        (seen(untouched=("false",)), [4]),
+        (seen(worse=("plaza is off",)), [5]),
+    ],
+)
+def test_incidents_are_held_against_the_promises(record: dict[str, Any], short: list[int]) -> None:
+    verdicts = [result.verdict for result in judged_incidents(record)]
+    assert verdicts == ["short" if place in short else "ok" for place in range(6)]
+
+
 def test_what_cannot_run_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acceptance, "SHARED", tmp_path)
     missing = needing("road", "clips/road.mp4")
@@ -115,7 +163,7 @@ def test_what_cannot_run_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_exit_code_tells(verdict: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     result = Result("a promise", "what came", verdict)  # type: ignore[arg-type]
     monkeypatch.setattr(acceptance, "plaza", lambda folder: ([result], ended(0)))
-    for part in ("counting", "shared_clips", "stays", "refused", "live"):
+    for part in ("counting", "shared_clips", "stays", "incidents", "refused", "live"):
         monkeypatch.setattr(acceptance, part, lambda *_: [])
     shown: list[str] = []
     assert main(shown.append) == code

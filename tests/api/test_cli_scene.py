@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from api.cli.scene import app
 from streams.scenefile import scene_schema
-from vision.errors import SceneError
+from tests.faults.cities import PLAZA
+from vision.errors import MatakotaError, SceneError
+from vision.types import Image
+from vision.views import Look, Reference, View
 
 LINES = """\
 lines:
@@ -69,3 +73,28 @@ def test_schema_is_json() -> None:
     result = CliRunner().invoke(app, ["schema"])
     assert result.exit_code == 0
     assert json.loads(result.output) == scene_schema()
+
+
+def test_view_prints_what_a_scene_file_takes(tmp_path: Path) -> None:
+    """The plaza is known again by what was printed at another time, and by its own scene file."""
+    wanted = ["view", str(PLAZA), "--source-fps", "7", "--at"]
+    texts = [CliRunner().invoke(app, [*wanted, at]).output.strip() for at in ("0", "1:00")]
+    first, second = (View.of_text(text) for text in texts)
+    assert first != second
+    assert Reference(first).agreement(Look.of(_picture(second))).share > 0.9
+    good = write(tmp_path, f"frame_size: [768, 576]\nview: {texts[0]}\n" + ZONE)
+    assert CliRunner().invoke(app, ["check", good]).exit_code == 0
+
+
+def _picture(view: View) -> Image:
+    return np.ascontiguousarray(np.repeat(view.plane[:, :, None], 3, 2))
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [("2:00", "the clip ends at 113.5 s"), ("soon", "--at soon is no time of a clip")],
+)
+def test_a_view_of_no_moment(at: str, said: str) -> None:
+    result = CliRunner().invoke(app, ["view", str(PLAZA), "--source-fps", "7", "--at", at])
+    assert isinstance(result.exception, MatakotaError)
+    assert str(result.exception).startswith(said)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +26,7 @@ from vision.counting import Counted
 from vision.pipeline import Step
 from vision.scene import Line, Scene
 from vision.types import Crossing, Detections, Event, Frame, Late, Tracked, Trip
+from vision.watch import Decided
 
 LINE = Line("gate", np.array([[10.0, 0.0], [10.0, 50.0]]), "in", "out")
 SCENE = Scene((64, 48), ("person",), (LINE,))
@@ -77,6 +79,11 @@ class Scripted:
         self.late: dict[float, list[Late]] = {}
         self.left: list[Trip] = []
         """Of those who are in sight at the end."""
+        self.over: list[Event] = []
+        """What is stated at the end."""
+        self.watches = True
+        """Whether its rules watch what is remembered."""
+        self.remembered: list[Event] = []
         self.broken = False
         self.built = 0
         self.scene = SCENE
@@ -84,7 +91,13 @@ class Scripted:
     def build(self, size: tuple[int, int]) -> Any:
         self.scene.scale_from(size)
         self.built += 1
+        self.open: tuple[Event, ...] = ()
         return self
+
+    def remember(self, events: Iterable[Event]) -> None:
+        self.remembered = list(events)
+        if self.watches:
+            self.open = tuple(self.remembered)
 
     def step(self, frame: Frame) -> Step:
         if self.broken:
@@ -100,15 +113,17 @@ class Scripted:
             tuple(self.events.get(frame.ts, ())),
         )
 
-    def finish(self) -> tuple[Counted, tuple[Trip, ...]]:
+    def finish(self) -> Decided:
         left, self.left = tuple(self.left), []
-        return Counted(), left
+        over, self.over = tuple(self.over), []
+        return Decided(trips=left, events=over)
 
 
-def event(name: str, start_ts: float, end_ts: float | None = None) -> Event:
+def event(name: str, start_ts: float, end_ts: float | None = None, *, lost: bool = False) -> Event:
     return Event(
-        name, "intrusion", "r", "a", "yard", start_ts, start_ts, end_ts, (1,), 0.5, {"why": "x"}
-    )
+        name, "intrusion", "r", "a", "yard", start_ts, start_ts, end_ts, (1,), 0.5, {"why": "x"},
+        lost=lost,
+    )  # fmt: skip
 
 
 class Viewer:

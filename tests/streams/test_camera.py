@@ -94,31 +94,49 @@ def test_events_are_stated_as_they_begin_and_end(spool: Spool) -> None:
         ("e2", 1, "open"),
         ("e3", 1, "open"),
         ("e3", 2, "closed"),
-        # the worker stops: nobody follows e2 any more
-        ("e2", 2, "closed"),
     ]
-    assert stage.alerts()[-1].details["closed"] == "the worker stopped"
-    assert stage.alerts()[-1].end_ts == START_TS + 2
-    assert spool.open_alerts() == []
+    # the worker stops, and the next one goes on with e2
+    assert {decode(body).key for body in spool.open_alerts()} == {"alert:e2:1"}
 
 
-def test_who_was_followed_when_the_camera_went_is_closed_after_a_while(
+def test_what_was_open_when_the_camera_went_goes_on_when_it_is_back(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "GONE_AFTER_S", 0.1)
     with Stage(spool) as stage:
-        stage.analysis.events = {START_TS: [event("e1", START_TS)]}
+        names = ("seen", "hidden", "gone")
+        stage.analysis.events = {START_TS: [event(name, START_TS) for name in names]}
         stage.source.show(START_TS)
-        stage.analysed(1)
-        stage.source.fail(Code.STALLED)
-        wait_for(lambda: len(stage.alerts("intrusion")) == 2, "closed")
-        stage.source.show(START_TS + 60)
+        stage.source.show(START_TS + 5)
         stage.analysed(2)
-    assert stage.alerts("intrusion")[1].end_ts == START_TS
+        # at its end it knows of one that left, and of one that it lost
+        stage.analysis.over = [
+            event("gone", START_TS, START_TS + 1),
+            event("hidden", START_TS, START_TS + 2, lost=True),
+        ]
+        stage.source.fail(Code.STALLED)
+        wait_for(lambda: len(stage.alerts("intrusion")) == 4, "one is closed")
+        assert stage.loop.report().state is State.DOWN
+        stage.analysis.events = {
+            START_TS + 60: [event("seen", START_TS)],
+            START_TS + 61: [event("hidden", START_TS, START_TS + 2, lost=True)],
+        }
+        stage.source.show(START_TS + 60)
+        stage.source.show(START_TS + 61)
+        stage.analysed(4)
+        remembered = {each.id: each.end_ts for each in stage.analysis.remembered}
+    assert remembered == {"seen": START_TS + 5, "hidden": START_TS + 2}
     assert stage.analysis.built == 2
+    said = [(m.id, m.version, m.state, m.end_ts) for m in stage.alerts("intrusion")[3:]]
+    assert said == [
+        ("gone", 2, "closed", START_TS + 1),
+        ("seen", 2, "open", None),
+        ("hidden", 2, "closed", START_TS + 2),
+    ]
 
 
-def test_what_an_earlier_run_left_open(spool: Spool) -> None:
+@pytest.mark.parametrize("watched", [True, False])
+def test_what_an_earlier_run_left_open(spool: Spool, watched: bool) -> None:
     with Stage(spool) as stage:
         stage.analysis.events = {START_TS: [event("e1", START_TS)]}
         stage.source.show(START_TS)
@@ -131,15 +149,54 @@ def test_what_an_earlier_run_left_open(spool: Spool) -> None:
     assert {m.kind for m in opened} == {"intrusion", "camera_down"}
     down = next(m for m in opened if m.kind == "camera_down")
     with Stage(spool, left=Left(tuple(opened))) as stage:
+        stage.analysis.watches = watched
         stage.source.fail(Code.UNREACHABLE)
         time.sleep(0.2)
+        assert len(stage.alerts()) == 2, "it is the same outage"
+        stage.analysis.events = {START_TS + 50: [event("e1", START_TS)]} if watched else {}
         stage.source.show(START_TS + 50)
-        wait_for(lambda: any(m.state == "closed" for m in stage.alerts("camera_down")), "closed")
+        stage.analysed(1)
     outages = stage.alerts("camera_down")
     assert {m.id for m in outages} == {down.id}
     assert [(m.version, m.state) for m in outages] == [(1, "open"), (2, "closed")]
     assert outages[1].end_ts == START_TS + 50
-    assert [m.state for m in stage.alerts("intrusion")] == ["open", "closed"]
+    again = stage.alerts("intrusion")[1:]
+    assert [(m.id, m.version, m.state) for m in again] == [
+        ("e1", 2, "open" if watched else "closed")
+    ]
+    if not watched:
+        assert again[0].details["closed"] == "no rule watches it any more"
+
+
+def test_an_end_of_the_worker_leaves_the_outage_open(spool: Spool) -> None:
+    with Stage(spool) as stage:
+        stage.source.show(START_TS)
+        stage.analysed(1)
+        stage.source.fail(Code.STALLED)
+        wait_for(lambda: stage.alerts("camera_down"), "the outage")
+    assert [decode(body).type for body in spool.open_alerts()] == ["alert"]
+
+
+def test_what_a_killed_run_left_held_until_its_last_picture(spool: Spool) -> None:
+    with Stage(spool) as stage:
+        stage.analysis.events = {START_TS: [event("e1", START_TS)]}
+        stage.analysis.crossings = {
+            START_TS + 7: [Crossing("a", "gate", "in", "person", 1, START_TS + 7, 10, 20)]
+        }
+        for ts in (START_TS, START_TS + 7):
+            stage.source.show(ts)
+        stage.analysed(2)
+        opened = [decode(body) for body in spool.open_alerts()]
+        killed = Left(
+            tuple(m for m in opened if isinstance(m, AlertMessage)), spool.kept_bins()["a"]
+        )
+    with Stage(spool, left=killed) as again:
+        again.source.show(START_TS + 30)
+        again.analysed(1)
+        (left,) = again.analysis.remembered
+    assert (left.id, left.end_ts) == ("e1", START_TS + 7)
+    # everything that the rules said of it is known again
+    assert replace(left, end_ts=None) == event("e1", START_TS)
 
 
 def test_a_picture_of_another_shape_says_so_and_heals(spool: Spool) -> None:

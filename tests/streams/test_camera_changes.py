@@ -17,7 +17,7 @@ from models.errors import MissingWeights
 from streams.address import parse_address
 from streams.camera import Left
 from streams.health import Code, State
-from streams.messages import AlertMessage, CountsMessage, decode
+from streams.messages import CountsMessage
 from streams.spool import Spool
 from tests.streams.stage import START_TS, Stage, assigned, event, quick
 from tests.waiting import wait_for
@@ -56,8 +56,10 @@ def total(messages: list[CountsMessage]) -> Counter[int]:
     return found
 
 
-def test_a_scene_changes_under_a_running_camera(spool: Spool) -> None:
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_scene_changes_under_a_running_camera(spool: Spool, watched: bool) -> None:
     with Stage(spool) as stage:
+        stage.analysis.watches = watched
         stage.analysis.events = {START_TS + 3: [event("e1", START_TS + 3)]}
         stage.analysis.crossings = {START_TS + k: [crossing(START_TS + k)] for k in range(20)}
         for k in range(10):
@@ -75,10 +77,14 @@ def test_a_scene_changes_under_a_running_camera(spool: Spool) -> None:
     assert total(stage.counts()) == {1: 10, 2: 10}
     observed = {m.revision: m.observed_s for m in stage.counts()}
     assert observed == {1: 9, 2: 9}
-    over = stage.alerts()[-1]
-    assert (over.id, over.state, over.revision) == ("e1", "closed", 1)
-    assert (over.details["closed"], over.end_ts) == ("the scene was changed", START_TS + 9)
     assert stage.analysis.built == 2
+    # an incident of a rule that is still there goes on
+    over = stage.alerts()[-1]
+    assert (over.id, over.revision) == ("e1", 1)
+    assert [(each.id, each.end_ts) for each in stage.analysis.remembered] == [("e1", START_TS + 9)]
+    assert over.state == ("open" if watched else "closed")
+    if not watched:
+        assert (over.details["closed"], over.end_ts) == ("the scene was changed", START_TS + 9)
 
 
 def test_many_changes_in_one_minute_lose_no_crossing(spool: Spool) -> None:
@@ -321,31 +327,6 @@ def test_a_removed_camera_whose_scene_was_refused_states_the_minute_before(
             assert refused.counts() == []
             refused.end("the camera was removed", removed=True)
         assert total(refused.counts()) == {1: 1}
-
-
-def test_an_end_of_the_worker_leaves_the_outage_open(spool: Spool) -> None:
-    with Stage(spool) as stage:
-        stage.source.show(START_TS)
-        stage.analysed(1)
-        stage.source.fail(Code.STALLED)
-        wait_for(lambda: stage.alerts("camera_down"), "the outage")
-    assert [decode(body).type for body in spool.open_alerts()] == ["alert"]
-
-
-def test_alerts_of_a_killed_run_end_with_its_last_picture(spool: Spool) -> None:
-    with Stage(spool) as stage:
-        stage.analysis.events = {START_TS: [event("e1", START_TS)]}
-        stage.analysis.crossings = {START_TS + 7: [crossing(START_TS + 7)]}
-        for ts in (START_TS, START_TS + 7):
-            stage.source.show(ts)
-        stage.analysed(2)
-        opened = [decode(body) for body in spool.open_alerts()]
-        killed = Left(
-            tuple(m for m in opened if isinstance(m, AlertMessage)), spool.kept_bins()["a"]
-        )
-    with Stage(spool, left=killed) as again:
-        wait_for(lambda: len(again.alerts()) >= 2, "closed")
-    assert {m.end_ts for m in again.alerts() if m.state == "closed"} == {START_TS + 7}
 
 
 def test_pictures_are_offered_while_somebody_wants_them(spool: Spool) -> None:

@@ -29,7 +29,7 @@ from streams.messages import (
 )
 from tests.streams.statements import alert, counts
 from vision.bins import Binner
-from vision.policy import alert_of, camera_down
+from vision.policy import CAMERA_DOWN, alert_of, of_stream
 from vision.scene import Line, Movement
 from vision.types import Crossing, Event, Late, Trip
 
@@ -77,13 +77,14 @@ def test_an_alert_comes_back_as_it_was_seen() -> None:
     assert (back.revision, back.synthetic, back.track_ids) == (4, True, (3, 4))
     assert back.details == EVENT.details
     assert back.key == "alert:0123abcd:1"
+    assert back.event == EVENT
     ended = AlertMessage.of(alert_of(replace(EVENT, end_ts=TS + 9), 2), revision=4, synthetic=False)
     assert (ended.state, ended.end_ts, ended.key) == ("closed", TS + 9, "alert:0123abcd:2")
 
 
 def test_an_outage_is_an_alert_too() -> None:
-    event = camera_down(
-        "cam1", start_ts=TS, raised_ts=TS + 2, end_ts=None, code="stalled", why="no pictures"
+    event = of_stream(
+        CAMERA_DOWN, "cam1", start_ts=TS, raised_ts=TS + 2, code="stalled", why="no pictures"
     )
     message = AlertMessage.of(alert_of(event, 1), revision=1, synthetic=False)
     assert decode(encode(message)) == message

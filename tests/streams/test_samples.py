@@ -32,6 +32,7 @@ FIELDS = {
 STREET = Sample.model_validate(FIELDS)
 CLIPS = samples.load_samples()
 COUNTED = yaml.safe_load((REPO / "samples/counts.yaml").read_text("utf-8"))
+WATCHED = yaml.safe_load((REPO / "samples/incidents.yaml").read_text("utf-8"))
 
 
 @pytest.fixture
@@ -191,9 +192,15 @@ def test_the_manifest_names_every_file_that_ships() -> None:
             "scenes",
             {clip.scene for clip in CLIPS.values()}
             | {"scenes/synthetic.yaml", "scenes/plaza_east.yaml"}
-            | {entry["scene"] for entry in COUNTED["clips"] if "scene" in entry},
+            | {entry["scene"] for entry in COUNTED["clips"] if "scene" in entry}
+            | {entry["scene"] for entry in WATCHED["clips"] if "scene" in entry},
         ),
-        ("expected", {clip.expect for clip in CLIPS.values()}),
+        # clips that are published nowhere are looked for on this machine only
+        (
+            "expected",
+            {clip.expect for clip in CLIPS.values()}
+            | {"expected/exposure_jump.yaml", "expected/falls.yaml"},
+        ),
     ):
         there = {f"{kind}/{path.name}" for path in (REPO / "samples" / kind).iterdir()}
         assert named - {None} == there
@@ -226,7 +233,7 @@ def test_scenes_and_expectations_load(name: str) -> None:
     assert check_scene(scene) == []
     assert clip.expect is not None
     expected = load_expectations(samples.folder() / clip.expect, scene)
-    assert len(expected.counts) + len(expected.events) >= 2
+    assert len(expected.counts) + len(expected.events) >= 2 or expected.only
 
 
 @pytest.mark.parametrize("name", ["synthetic", "plaza_east"])

@@ -6,7 +6,7 @@ import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -164,6 +164,21 @@ class Rule(ABC):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """Of every rule about the picture itself."""
+
+    after_s: float = field(
+        default=1.0, metadata={"help": "Seconds of the fault before the rule fires."}
+    )
+    release_s: float = field(
+        default=0.5, metadata={"help": "Seconds without the fault before it is over."}
+    )
+
+    def __post_init__(self) -> None:
+        at_least(self, after_s=0, release_s=0)
+
+
 class CameraRule(Rule):
     """A rule about the picture itself: an event opens while the fault ``kind`` holds, and ends
     when it is gone for ``release_s`` of the settings."""
@@ -278,6 +293,10 @@ class TrackRule(Rule, Generic[W]):
         """What must be so for an event about ``track``, and how it is now; the class is not
         among them."""
 
+    def over(self, track_id: int, watch: W) -> None:
+        """What began for the track is over, or its track ended; whether an event was raised is
+        still in ``watch``."""
+
     def update(self, tracked: Tracked, scene: Scene) -> list[Event]:
         found = []
         for track in tracked.tracks:
@@ -285,7 +304,10 @@ class TrackRule(Rule, Generic[W]):
                 found += self._follow(track, tracked, scene)
         for track_id in tracked.ended:
             watch = self._watches.pop(track_id, None)
-            if watch is not None and watch.event is not None:
+            if watch is None:
+                continue
+            self.over(track_id, watch)
+            if watch.event is not None:
                 found.append(ended(watch.event, watch.held_ts, lost=watch.away_ts is None))
         return found
 
@@ -319,7 +341,7 @@ class TrackRule(Rule, Generic[W]):
         if track.class_name not in self.config.classes and watch.event is None:
             return []
         # nothing before this rule watched
-        seen_s = max(watch.path_s, np.nextafter(self.from_ts - track.first_ts, -math.inf))
+        seen_s = max(watch.path_s, self.from_ts - track.first_ts - SAME_S)
         points = track.path[np.searchsorted(track.path[:, 2], seen_s, side="right") :]
         watch.path_s = float(track.path[-1, 2])
         found: list[Event] = []
@@ -331,6 +353,8 @@ class TrackRule(Rule, Generic[W]):
                 continue
             watch.away_ts = ts if watch.away_ts is None else watch.away_ts
             if ts - watch.away_ts >= self.config.settings.release_s - SAME_S:
+                if watch.since_ts is not None:
+                    self.over(track.id, watch)
                 if watch.event is not None:
                     found.append(ended(watch.event, watch.held_ts))
                 watch.event = watch.since_ts = None

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
+
+import numpy as np
 
 from vision.geometry import box_shares
 from vision.rules.base import SAME_S, Condition, TrackRule, Watch, at_least
 from vision.scene import Scene
 from vision.types import Event, FloatArray, Track, Tracked
+
+SAME_SHARE: Final = 1e-6
+"""Shares that differ by less are the same: a box's sides are float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +67,11 @@ class Intrusion(TrackRule[Watch]):
         settings: Settings = self.config.settings
         if settings.membership == "ground":
             return scene.inside(self.config.place, point[:2])
-        # boxes of the past are not kept: the present box speaks for the present point alone
-        now = point[2] == track.path[-1, 2]
-        return bool(
-            now
-            and box_shares(track.box[None], scene.zone(self.config.place).polygon)[0]
-            >= settings.box_overlap_share
-        )
+        x, y = point[:2]
+        w, h = track.sizes[np.searchsorted(track.path[:, 2], point[2])]
+        box = np.array([[x - w / 2, y - h, x + w / 2, y]])
+        share = box_shares(box, scene.zone(self.config.place).polygon)[0]
+        return bool(share >= settings.box_overlap_share - SAME_SHARE)
 
     def raised(self, track: Track, watch: Watch, tracked: Tracked) -> Event | None:
         settings: Settings = self.config.settings
@@ -88,10 +91,12 @@ class Intrusion(TrackRule[Watch]):
             },
         )
 
-    def conditions(self, _track: Track, watch: Watch, tracked: Tracked) -> tuple[Condition, ...]:
+    def conditions(self, track: Track, watch: Watch, _tracked: Tracked) -> tuple[Condition, ...]:
         settings: Settings = self.config.settings
-        inside = watch.since_ts is not None and watch.away_ts is None
-        inside_s = tracked.ts - watch.since_ts if inside and watch.since_ts is not None else 0.0
+        since_ts = watch.since_ts if watch.away_ts is None else None
+        inside = since_ts is not None
+        # of somebody out of sight nobody knows more than that
+        inside_s = 0.0 if since_ts is None else track.last_ts - since_ts
         place = f"'{self.config.place}'"
         return (
             Condition("zone", inside, "inside" if inside else "outside", f"inside {place}"),

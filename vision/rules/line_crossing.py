@@ -31,8 +31,8 @@ class LineCrossing(Rule):
     def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:
         super().__init__(config, from_ts)
         self._counter: LineCounter | None = None
-        self._passed: dict[int, str] = {}
-        """The direction in which each track crossed last."""
+        self._passed: dict[int, tuple[str, float]] = {}
+        """The direction in which each track crossed last, and when."""
 
     @classmethod
     def check(cls, config: RuleConfig, scene: Scene) -> None:
@@ -53,7 +53,7 @@ class LineCrossing(Rule):
         for crossing in self._counter.update(tracked):
             if crossing.ts < self.from_ts:
                 continue
-            self._passed[crossing.track_id] = crossing.direction
+            self._passed[crossing.track_id] = (crossing.direction, crossing.ts)
             if crossing.class_name not in self.config.classes or settings.direction not in (
                 None,
                 crossing.direction,
@@ -85,7 +85,7 @@ class LineCrossing(Rule):
         found = []
         for track in tracked.tracks:
             looked_for = track.class_name in self.config.classes
-            direction = self._passed.get(track.id)
+            direction, ts = self._passed.get(track.id, (None, tracked.ts))
             x1, y1, x2, y2 = map(float, track.box)
             found.append(
                 Explanation(
@@ -103,7 +103,9 @@ class LineCrossing(Rule):
                         Condition(
                             "crossing",
                             direction is not None,
-                            "has not crossed" if direction is None else f"crossed {direction}",
+                            "has not crossed"
+                            if direction is None
+                            else f"crossed {tracked.ts - ts:.1f} s ago",
                             f"crosses '{line.name}'",
                         ),
                         Condition(

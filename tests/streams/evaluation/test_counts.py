@@ -23,6 +23,7 @@ from streams.evaluation.baseline import (
     read_baseline,
     written,
 )
+from streams.evaluation.clips import FULL, Rate
 from streams.evaluation.counts import (
     Agreement,
     Evaluation,
@@ -35,7 +36,7 @@ from streams.evaluation.counts import (
     row_of,
     swapped_at,
 )
-from streams.evaluation.manifest import FULL, ListedClip, Rate, load_manifest
+from streams.evaluation.manifest import ListedClip, load_manifest
 from streams.expectations import CountExpectation
 from streams.samples import Places
 from tests.api.bad_inputs import FRAMES, PLAZA, SCENE, cut
@@ -170,7 +171,7 @@ BEFORE = baseline_of([run_of(row(10, 9), row(10, 10, "out"))])
     ],
 )
 def test_errors_may_only_become_fewer(rows: list[Row], worse: int, better: int) -> None:
-    found = compare([run_of(*rows)], BEFORE)
+    found = compare(baseline_of([run_of(*rows)]), BEFORE)
     assert (len(found.worse), len(found.better)) == (worse, better)
     assert all("'gate'" in said or "'path'" in said for said in found.worse + found.better)
     assert all("--renew" in said for said in found.better)
@@ -178,10 +179,10 @@ def test_errors_may_only_become_fewer(rows: list[Row], worse: int, better: int) 
 
 def test_runs_beside_the_baseline_are_named() -> None:
     known = baseline_of([run_of(row(1, 1)), run_of(row(1, 1), rate="5")])
-    found = compare([run_of(row(1, 1)), run_of(row(1, 0), rate="10")], known)
+    found = compare(baseline_of([run_of(row(1, 1)), run_of(row(1, 0), rate="10")]), known)
     assert found == Comparison((), (), ("square, m, 10 fps",), ("square, m, 5 fps",))
     with pytest.raises(ExpectationError, match=r"has none of these runs \(square, m, 2 fps\)"):
-        compare([run_of(row(1, 1), rate="2")], known)
+        compare(baseline_of([run_of(row(1, 1), rate="2")]), known)
 
 
 NAMES = st.text(min_size=1, max_size=5)

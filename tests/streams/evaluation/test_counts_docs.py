@@ -62,7 +62,7 @@ def test_the_file_looks_as_shown() -> None:
     row = Row("square", "westbound", "person", 19, 2, 19, 0)
     runs = [Run("plaza", "nanodet_g", rate, 795, 568, 12.6, (row,)) for rate in ("10", "5")]
     made = report([(Setting(), [run]) for run in runs], ["carpark"])
-    made["baseline"] = compare(runs, baseline_of(runs)).record()
+    made["baseline"] = compare(baseline_of(runs), baseline_of(runs)).record()
     assert shape(shown) == shape(made)
     assert Scores.of(runs[1:]).total.wape == shown["settings"][0]["total"]["wape"]
     assert Agreement.of(runs)[0].within == shown["agreement"][0]["within"]

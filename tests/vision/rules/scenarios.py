@@ -62,6 +62,16 @@ class Walker:
         return [name for since, name in self.classes if since <= t][-1]
 
 
+MEASURED: Mapping[FaultKind, Mapping[str, float]] = {
+    "covered": {"seen_share": 0.12},
+    "dark": {"light_share": 0.12, "contrast_share": 0.1},
+    "defocused": {"sharpness_share": 0.21},
+    "frozen": {"repeats_s": 2.5},
+    "moved": {"seen_share": 0.1, "away_share": 0.083},
+}
+"""As the monitor measures them."""
+
+
 @dataclass(frozen=True)
 class Spoilt:
     """The picture has a fault from one second to another."""
@@ -73,7 +83,7 @@ class Spoilt:
     def fault(self, t: float, start_ts: float) -> tuple[Fault, ...]:
         if not self.start <= t <= self.end:
             return ()
-        return (Fault(self.kind, start_ts + self.start, 0.75, {"share": 0.9}),)
+        return (Fault(self.kind, start_ts + self.start, 0.75, dict(MEASURED[self.kind])),)
 
 
 @dataclass(frozen=True)

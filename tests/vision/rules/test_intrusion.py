@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -24,6 +26,9 @@ from tests.vision.rules.scenarios import (
 )
 from vision.geometry import contains
 from vision.rules.intrusion import Settings
+from vision.scene import RuleConfig
+from vision.schedule import Schedule, Span
+from vision.watch import Rules
 
 # x = 95 + 100 t, ten samples a second; the yard is x 200 to 400: inside from 1.1 to 3.0 s
 THROUGH = to_and_fro(95, 505)
@@ -134,6 +139,7 @@ def test_what_an_event_says() -> None:
         "class": "person",
         "class_share": 0.875,
         "foot_px": [255.0, 200.0],
+        "box_px": [245.0, 160.0, 265.0, 200.0],
         "why": "person inside 'yard' for 0.5 s",
         "inside_s": 0.5,
         "min_dwell_s": 0.5,
@@ -173,23 +179,80 @@ def test_classes(votes: Any, classes: tuple[str, ...], events: list[Any]) -> Non
 
 
 # A box is 20 px wide and 40 px high, and the yard ends at y = 300: of a box whose foot is at
-# y = 310 three quarters lie inside, at y = 335 an eighth. Boxes are known from the third one on,
-# when the track appears, so the stay begins at 0.2 s.
+# y = 310 three quarters lie inside, at y = 335 an eighth.
 @pytest.mark.parametrize(
     ("foot_y", "settings", "events"),
     [
         (299, {"membership": "ground"}, [(0, 0.5, 3)]),
         (310, {"membership": "ground"}, []),
-        (310, {"membership": "box"}, [(0.2, 0.7, 3)]),
-        (310, {"membership": "box", "box_overlap_share": 0.75}, [(0.2, 0.7, 3)]),
+        (310, {"membership": "box"}, [(0, 0.5, 3)]),
+        (310, {"membership": "box", "box_overlap_share": 0.75}, [(0, 0.5, 3)]),
         (310, {"membership": "box", "box_overlap_share": 0.8}, []),
         (335, {"membership": "box"}, []),
-        (335, {"membership": "box", "box_overlap_share": 0.1}, [(0.2, 0.7, 3)]),
-        (299, {"membership": "box", "box_overlap_share": 1.0}, [(0.2, 0.7, 3)]),
+        (335, {"membership": "box", "box_overlap_share": 0.1}, [(0, 0.5, 3)]),
+        (299, {"membership": "box", "box_overlap_share": 1.0}, [(0, 0.5, 3)]),
     ],
 )
 def test_membership(foot_y: float, settings: dict[str, Any], events: list[Any]) -> None:
     assert fired(standing(300, foot_y, 3), **settings) == events
+
+
+# The film begins on a Saturday at 08:00 in Makassar.
+AT_WORK = Schedule((Span(frozenset({5}), time(8, 0, 3), time(8, 0, 7)),), ZoneInfo("Asia/Makassar"))
+
+
+@pytest.mark.parametrize(
+    ("walker", "settings", "events"),
+    [
+        # somebody inside already is an intruder from the moment on from which it is forbidden
+        pytest.param(standing(300, 200, 9), {}, [(3, 3.5, 7)], id="inside all the time"),
+        pytest.param(standing(300, 200, 5), {}, [(3, 3.5, 5)], id="ends before"),
+        pytest.param(standing(300, 200, 9), {"min_dwell_s": 3.5}, [(3, 6.5, 7)], id="the dwell"),
+        pytest.param(standing(300, 200, 9), {"min_dwell_s": 4.5}, [], id="not long enough"),
+        pytest.param(standing(300, 200, 2.9), {}, [], id="gone before"),
+        pytest.param(THROUGH, {}, [], id="gone at that moment"),
+        pytest.param(to_and_fro(95, 505, 95), {}, [(5.2, 5.7, 7)], id="comes while it holds"),
+        # where the box is, nobody knows for as long as it is hidden
+        pytest.param(
+            standing(300, 200, 9, hidden=((2, 4),)), {}, [(4.1, 4.6, 7)], id="seen again later"
+        ),
+    ],
+)
+def test_with_a_schedule(walker: Walker, settings: dict[str, Any], events: list[Any]) -> None:
+    config = RuleConfig(
+        "watch", "intrusion", "yard", ("person",), Settings(**settings), schedule=AT_WORK
+    )
+    rules = Rules([config])
+    stated = [
+        event
+        for step in film([walker])
+        for event in rules.state(rules.update(step, SCENARIO.scene), step.ts)
+    ]
+    stated += rules.finish()
+    assert [offsets(event) for event in last_words(stated)] == events
+    assert len({event.id for event in stated}) == len(events)
+
+
+def test_a_condition_that_fails_says_which() -> None:
+    def told(walker: Walker, at: float, **settings: Any) -> list[tuple[str, bool, str]]:
+        watcher = rule("intrusion", settings)
+        for step in film([walker]):
+            watcher.update(step, SCENARIO.scene)
+            if step.ts >= T0 + at - 1e-6:
+                (each,) = watcher.explain(step, SCENARIO.scene)
+                return [(c.what, c.met, c.found) for c in each.conditions]
+        raise AssertionError("the film is too short")
+
+    met = ("class", True, "person")
+    assert told(THROUGH, 1.0) == [met, ("zone", False, "outside"), ("dwell", False, "0.0 s")]
+    assert told(THROUGH, 1.4) == [met, ("zone", True, "inside"), ("dwell", False, "0.3 s")]
+    assert told(THROUGH, 2.0) == [met, ("zone", True, "inside"), ("dwell", True, "0.9 s")]
+    assert told(THROUGH, 3.5) == [met, ("zone", False, "outside"), ("dwell", False, "0.0 s")]
+    # out of sight since 1.9 s
+    gone = standing(300, 200, 9, hidden=((2, 6),))
+    assert told(gone, 5, min_dwell_s=3)[1:] == [("zone", True, "inside"), ("dwell", False, "1.9 s")]
+    bicycle = Walker(THROUGH.path, classes=((0, "bicycle"),))
+    assert told(bicycle, 2.0)[0] == ("class", False, "bicycle")
 
 
 corner = st.tuples(st.floats(0.2, 3), st.integers(0, 640), st.integers(0, 360))

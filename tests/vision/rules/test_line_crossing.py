@@ -96,6 +96,7 @@ def test_what_an_event_says() -> None:
         "class": "person",
         "class_share": 0.875,
         "foot_px": [305.0, 200.0],
+        "box_px": [295.0, 160.0, 315.0, 200.0],
         "why": "person crossed 'gate' in",
         "direction": "in",
         "forbidden": "in",
@@ -148,6 +149,30 @@ def test_a_direction_that_the_line_does_not_have_is_refused(direction: str) -> N
 def test_a_direction_of_the_line_is_accepted(direction: str | None) -> None:
     config = RuleConfig("watch", "line_crossing", "gate", ("person",), Settings(direction))
     LineCrossing.check(config, SCENE)
+
+
+def test_the_last_crossing_of_each_track_is_explained() -> None:
+    watcher = rule("line_crossing", {"direction": "in"})
+    told = {}
+    for step in film([to_and_fro(95, 505, 95)]):
+        watcher.update(step, SCENE)
+        for each in watcher.explain(step, SCENE):
+            told[step.index] = [(c.what, c.met, c.found, c.needed) for c in each.conditions[1:]]
+    needed = "crosses 'gate'"
+    assert told[20] == [
+        ("crossing", False, "has not crossed", needed),
+        ("direction", False, "none", "in"),
+    ]
+    # at 2.05 and 6.15 s
+    for index, found, direction in (
+        (26, "0.", ("direction", True, "in", "in")),
+        (66, "0.", ("direction", False, "out", "in")),
+        (80, "1.", ("direction", False, "out", "in")),
+    ):
+        crossing, told_direction = told[index]
+        assert crossing[1]
+        assert crossing[2].startswith(f"crossed {found}")
+        assert told_direction == direction
 
 
 def test_the_documentation_has_the_distances_of_the_code() -> None:

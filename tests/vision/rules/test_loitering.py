@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from tests.vision.rules.scenarios import (
     SCENE,
@@ -19,6 +22,8 @@ from tests.vision.rules.scenarios import (
     to_and_fro,
 )
 from vision.rules.loitering import SAMPLES, Loitering, Settings
+from vision.scene import RuleConfig
+from vision.watch import Rules
 
 # Boxes are 40 px high, so half a height is 20 px. The yard is x 200 to 400, y 100 to 300.
 SCENARIO = Scenario(
@@ -29,6 +34,7 @@ SCENARIO = Scenario(
         standing(350, 250, 12, hidden=((3, 7),)),
     ),
     {"dwell_s": 5.0},
+    until=40.0,  # for so long somebody might return
 )
 
 
@@ -67,8 +73,13 @@ def straying(every: int, *, to: tuple[float, float], seconds: float = 8.0) -> Wa
             [(0, 5, 8.2)],
             id="stands and leaves",
         ),
+        # seen for 1.9 s and from 6.1 s on: at 8.4 s for half of the time
         pytest.param(
-            standing(300, 200, 10, hidden=((2, 7),)), {}, [(0, 7.1, 10)], id="out of sight"
+            standing(300, 200, 10, hidden=((2, 6),)), {}, [(0, 8.4, 10)], id="out of sight"
+        ),
+        pytest.param(standing(300, 200, 10, hidden=((1, 8),)), {}, [], id="hardly seen"),
+        pytest.param(
+            standing(300, 200, 30, hidden=((4, 15),)), {}, [(15.1, 20.1, 30)], id="out for too long"
         ),
         pytest.param(
             standing(300, 200, 12, hidden=((6, 12),)), {}, [(0, 5, 5.9)], id="never seen again"
@@ -132,7 +143,8 @@ def test_a_flickering_box_does_not_break_a_stay(
 
 @pytest.mark.parametrize(
     ("release_s", "events"),
-    [(2.0, [(0, 5, 10)]), (0.4, [(0, 5, 6)])],
+    # what was told of, and is over, is told of again after a stay of 3 s
+    [(2.0, [(0, 5, 10)]), (0.4, [(0, 5, 6), (7, 10, 10)])],
 )
 def test_leaving_for_a_moment_is_forgiven_for_the_release(
     release_s: float, events: list[Any]
@@ -156,6 +168,137 @@ def test_classes(votes: Any, events: list[Any]) -> None:
     assert fired(standing(300, 200, 8, classes=tuple(votes))) == events
 
 
+# Away from 4 s on: out of the yard, 100 px a second, and back at the spot after so long.
+def returning(away_s: float, *, back_x: float = 300.0, until: float = 20.0) -> Walker:
+    return Walker(
+        (
+            (0, 300, 200),
+            (4, 300, 200),
+            (4 + away_s / 2, 300 + 50 * away_s, 200),
+            (4 + away_s, back_x, 200),
+            (until, back_x, 200),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("walker", "settings", "events"),
+    [
+        # the radius is left at 4.2 s and reached again 0.2 s before the return; 3 s there make it
+        # a stay, and with the first one it is long enough
+        pytest.param(returning(4), {}, [(0, 10.8, 20)], id="returns"),
+        pytest.param(returning(4), {"return_s": 3}, [(7.8, 12.8, 20)], id="returns too late"),
+        pytest.param(returning(4), {"return_s": 0}, [(7.8, 12.8, 20)], id="nobody returns"),
+        pytest.param(returning(4, back_x=330), {}, [(7.7, 12.7, 20)], id="to another spot"),
+        pytest.param(returning(4, until=10.5), {}, [], id="returns for a moment"),
+        # there for 4.2 s and from 12.8 s on: at 17.2 s for half of the time
+        pytest.param(returning(9), {}, [(0, 17.2, 20)], id="away for long"),
+        pytest.param(
+            Walker(((0, 300, 200), (2, 300, 200), (4, 500, 200), (6, 300, 200), (9.5, 300, 200))),
+            {},
+            [],
+            id="no stay before",
+        ),
+    ],
+)
+def test_who_leaves_for_a_moment_and_returns_never_left(
+    walker: Walker, settings: dict[str, Any], events: list[Any]
+) -> None:
+    assert fired(walker, **settings) == events
+
+
+@pytest.mark.parametrize(("away_s", "incidents"), [(4, 1), (9.5, 1), (14, 2)])
+def test_who_returns_after_an_alert_is_the_same_incident(away_s: float, incidents: int) -> None:
+    # told of at 5 s, away from 6 s on
+    path = ((0, 300, 200), (6, 300, 200), (7, 400, 300), (6 + away_s - 1, 400, 300))
+    walker = Walker((*path, (6 + away_s, 300, 200), (40, 300, 200)))
+    config = RuleConfig("watch", "loitering", "yard", ("person",), Settings(dwell_s=5.0))
+    rules = Rules([config])
+    stated = [
+        event
+        for step in film([walker], until=80)
+        for event in rules.state(rules.update(step, SCENE), step.ts)
+    ]
+    assert len({event.id for event in stated}) == incidents
+    assert [event.end_ts is None for event in stated][-1] is False
+    assert offsets(last_words(stated)[-1])[2] == 40
+
+
+def told(*walkers: Walker, **settings: Any) -> list[Any]:
+    """(track, start, raised) of each event; the dwell is 5 s unless given."""
+    watcher = rule("loitering", {"dwell_s": 5.0, **settings})
+    stated = last_words(play(watcher, film(walkers)))
+    return [(*event.track_ids, *offsets(event)[:2]) for event in stated]
+
+
+def later(seconds: float, walker: Walker) -> Walker:
+    """The same from that second on."""
+    return Walker(tuple((t + seconds, x, y) for t, x, y in walker.path))
+
+
+def test_a_track_that_breaks_at_the_spot_goes_on() -> None:
+    first = standing(300, 200, 4)
+    assert told(first, later(6, standing(305, 200, 5))) == [(2, 0, 9)]
+    assert told(first, later(6, standing(305, 200, 5)), return_s=1) == [(2, 6, 11)]
+    assert told(first, later(6, standing(340, 200, 4.9))) == [], "at another spot"
+    assert told(first, later(6, standing(305, 200, 2.9))) == [], "no stay"
+    assert told(standing(300, 200, 2.9), later(4, standing(305, 200, 4.9))) == [], "none before"
+    three = (first, later(5, standing(300, 200, 4)), later(10, standing(300, 200, 4)))
+    assert told(*three, dwell_s=12) == [(3, 0, 13)]
+
+
+def test_different_people_at_one_spot_are_no_loiterer() -> None:
+    stays = standing(300, 200, 4)
+    # seen to leave, or seen to come from elsewhere: somebody else
+    leaves = Walker(((0, 300, 200), (4, 300, 200), (5, 390, 200)))
+    comes = Walker(((0, 205, 200), (1.9, 300, 200), (6, 300, 200)))
+    assert told(stays, later(5, comes)) == []
+    assert told(leaves, later(6, standing(300, 200, 4))) == []
+    # both in sight at once, at the spot or anywhere
+    assert told(stays, later(3.9, standing(300, 200, 4))) == []
+    goes_on = Walker(((0, 300, 200), (4, 300, 200), (6, 600, 200), (12, 600, 200)))
+    assert told(goes_on, later(5, standing(300, 200, 4))) == []
+    # a busy square: every second somebody crosses the spot, or waits there for two
+    crossing = [later(i, to_and_fro(205, 395)) for i in range(20)]
+    assert told(*crossing) == []
+    waiting = Walker(((0, 205, 200), (0.95, 300, 200), (3, 300, 200), (4, 395, 200)))
+    assert told(*(later(2.5 * i, waiting) for i in range(12))) == []
+
+
+def test_what_never_looks_much_like_a_person_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raised(score: float, **settings: Any) -> bool:
+        monkeypatch.setattr("tests.vision.rules.scenarios.SCORE", score)
+        return bool(fired(standing(300, 200, 8), **settings))
+
+    assert not raised(0.5)
+    assert raised(0.54)
+    assert raised(0.5, min_score=0.4)
+    assert raised(0.1, min_score=0.0)
+
+
+@given(
+    walks=st.lists(
+        st.tuples(st.floats(0, 20), st.integers(205, 395), st.floats(0.5, 4.5)),
+        min_size=1,
+        max_size=6,
+    ),
+    fps=st.sampled_from([5, 10]),
+)
+@hypothesis_settings(max_examples=40)
+def test_stays_that_are_too_short_together_fire_nothing(
+    walks: list[tuple[float, int, float]], fps: int
+) -> None:
+    """Whatever is taken for one person, nobody was there for the dwell."""
+    walkers = [later(round(at, 1), standing(x, 200, round(s, 1))) for at, x, s in walks]
+    spans = sorted((walker.path[0][0], walker.path[-1][0]) for walker in walkers)
+    watcher = rule("loitering", {"dwell_s": 5.0, "return_s": 3.0})
+    for event in play(watcher, film(walkers, fps=fps)):
+        start, raised, _ = offsets(event)
+        there = sum(max(0.0, min(raised, end) - max(start, begin)) for begin, end in spans)
+        assert raised - start >= 5.0 - 1e-3
+        assert there >= (raised - start) / 2 - 1.0
+
+
 def test_what_an_event_says() -> None:
     watcher = rule("loitering", {"dwell_s": 5.0}, name="waits")
     raised, over = play(watcher, film([standing(300, 200, 8)]))
@@ -165,9 +308,11 @@ def test_what_an_event_says() -> None:
         "class": "person",
         "class_share": 0.875,
         "foot_px": [300.0, 200.0],
+        "box_px": [290.0, 160.0, 310.0, 200.0],
         "why": "person stayed within 20 px in 'yard' for 5.0 s",
         "stayed_s": 5.0,
         "dwell_s": 5.0,
+        "unseen_s": 0.0,
         "radius_px": 20.0,
         "around_px": [300.0, 200.0],
     }
@@ -197,6 +342,9 @@ def test_a_stay_is_bounded_in_memory(dwell_s: float) -> None:
         ("radius_heights", 0),
         ("radius_heights", float("inf")),
         ("release_s", -0.1),
+        ("return_s", -1),
+        ("return_s", float("nan")),
+        ("min_score", -0.1),
     ],
 )
 def test_bad_settings_name_their_field(field: str, value: float) -> None:
