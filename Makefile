@@ -58,6 +58,7 @@ acceptance: $(STAMP) ## run the product as its users do, and judge what it says
 images: $(STAMP) ## make the pictures of the documentation anew
 	$(BIN)/python -m docs.images.render
 	$(BIN)/python -m docs.images.explain
+	$(BIN)/python -m docs.images.incidents
 	$(BIN)/python -m docs.images.room
 
 # opencv-python is left out by [tool.uv] in pyproject.toml; one version of everything serves all

@@ -213,7 +213,7 @@ class CameraLoop:
                 self._move(asked)
             if doing is not None and asked.config.source != doing.config.source:
                 # what was drawn may not fit what is seen now, and what is open was seen elsewhere
-                self._analysis = self._refused = None
+                self._analysis = self._refused = self._counts.view = None
                 self._incidents.close("the camera was changed")
             self._prepare_s, self._prepare_pause_s = 0.0, FIRST_PAUSE_S
             if self._analysis is not None and asked.analysis == self._in_force:
@@ -306,7 +306,8 @@ class CameraLoop:
         tracked = None
         if analysis.pipeline is not None:
             if self._pipeline is None:
-                self._pipeline = analysis.pipeline(frame.size)
+                self._pipeline = pipeline = analysis.pipeline(frame.size, self._counts.view)
+                self._counts.learnt = lambda: pipeline.learnt
                 self._incidents.resume(self._pipeline)
             step = self._pipeline.step(frame)
             tracked = step.tracked

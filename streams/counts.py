@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -53,7 +53,9 @@ class CameraCounts:
         self.passed: dict[str, dict[str, int]] = {}
         """Totals by line and direction since this revision of the scene is in force."""
         self.view: str | None = None
-        """How the camera's own view looks, kept beside what is counted in it."""
+        """How the camera's own view looked to an earlier run of this revision."""
+        self.learnt: Callable[[], str | None] = lambda: None
+        """Tells how it looks now: kept beside what is counted in it."""
         self._view_of: object = None
         self._remember(kept)
 
@@ -72,6 +74,7 @@ class CameraCounts:
         self._binner, self.running = None, ()
         if self._view_of != revision:
             self.view, self._view_of = None, revision
+        self.learnt = lambda: None
         views = {} if scene is None else scene.views
         lines = [line for view in views.values() for line in view.lines]
         movements = [movement for view in views.values() for movement in view.movements]
@@ -162,6 +165,7 @@ class CameraCounts:
     def _keep(self, binner: Binner, intervals: Sequence[Interval]) -> None:
         """State ``intervals`` and keep the rest."""
         self._kept_s = time.monotonic()
+        self.view = self.learnt() or self.view
         self.kept = json.dumps(
             {
                 **binner.state(),

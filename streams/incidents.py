@@ -102,7 +102,6 @@ class Incidents:
         pipeline.remember(known)
         kept = {event.id for event in pipeline.open}
         self._close([event.id for event in known if event.id not in kept], self._why)
-        self._why = UNWATCHED
 
     def state(self, events: Sequence[Event]) -> None:
         """State what was raised, changed or ended in one picture; an event may do all in it."""

@@ -40,7 +40,7 @@ MIN_AREA = 14
 """The smallest blob, px of the planes,"""
 MIN_SIDE = 3
 """and its least side."""
-LONGEST = 4.0
+LONGEST = 2.5
 """What is longer for its thickness is a tape, a cable, the edge of a shadow."""
 MAX_BLOBS = 100
 """Of more, the largest are told."""

@@ -290,7 +290,7 @@ def _apart(incident: _Incident, event: Event, own: tuple[int, ...]) -> float:
     if apart > NEAR_HEIGHTS and overlap < NEAR_IOU:
         return math.inf
     together = incident.seen_ts >= min(event.raised_ts, event.start_ts + BOTH_S) - SAME_S
-    return math.inf if incident.holding and together and overlap < SAME_IOU else apart
+    return math.inf if together and overlap < SAME_IOU else apart
 
 
 def _joined(before: Event, event: Event, known: Event | None) -> Event:

@@ -29,7 +29,7 @@ import cv2
 import numpy as np
 
 from vision.types import BoolArray, Fault, FaultKind, Frame, Image, JsonValue, Quality
-from vision.views import BLOCKS, DISPLACED, Agreement, Look, Reference, View, usual
+from vision.views import BLOCKS, DISPLACED, Agreement, Look, Reference, View, steady, usual
 
 SAMPLE_S = 0.4
 """So often a picture is looked at,"""
@@ -76,19 +76,17 @@ STILL_S = 0.9
 """What hides a view, or another view, has kept still for so long."""
 RESTLESS_S = 6.0
 """Or has been there for so long: no lorry passes for so long."""
-STILL_LUMA = 4.0
-"""A block that changes by more on average is in motion,"""
-STILL_SHARE = 0.45
-"""and where more of what hides the view is, it moves."""
+RESTLESS_SHARE = 0.45
+"""It does not keep still where so much of it changes,"""
 SHIFT_SHARE = 0.2
-"""As it does where it hides other blocks than before, of so large a part of the picture."""
+"""or where it hides other blocks than before, of so large a part of the picture."""
 BACK_S = 0.5
 """A fault is over when the picture was right for so long."""
 SEARCH_S = 0.5
 LONG_SEARCH_S = 3.0
 """So often a lost view is looked for elsewhere in the picture, and so often once it is known that
 something is wrong."""
-NEAR_S = 0.8
+NEAR_S = 4.0
 """So often a view that is there is looked at for a little turn,"""
 HIDDEN = 0.85
 """and in every picture where a smaller share of it agrees."""
@@ -121,7 +119,8 @@ ANCHOR_S = 10.0
 @dataclass(slots=True)
 class _Doubt:
     """Something is wrong since ``since_ts``; it looks like ``kind`` since ``kind_ts``, and keeps
-    still since ``still_ts``, when it looked like ``look`` and hid the blocks ``hidden`` (12, 16); ``seen`` counts pictures of it."""
+    still since ``still_ts``, when it looked like ``look`` and hid the blocks ``hidden`` (12, 16).
+    ``seen`` counts pictures of it."""
 
     since_ts: float
     kind: FaultKind
@@ -135,9 +134,7 @@ class _Doubt:
         """Whether what hides the view in the blocks ``hidden`` (12, 16) has moved meanwhile."""
         if np.mean(hidden != self.hidden) > SHIFT_SHARE:
             return True
-        difference = cv2.absdiff(self.look.plane, look.plane)
-        blocks = cv2.resize(difference, BLOCKS, interpolation=cv2.INTER_AREA)
-        return bool(hidden.any() and np.mean(blocks[hidden] > STILL_LUMA) > STILL_SHARE)
+        return bool(hidden.any() and np.mean(~steady(self.look, look)[hidden]) > RESTLESS_SHARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +245,8 @@ class ViewMonitor:
             return _Verdict("moved", self._view, 1.0, measured)
         plain = seen.texture < PLAIN or seen.spread < FLAT
         soft = seen.detail < max(SOFT, DULL * seen.texture)
-        covers = plain or soft or seen.kept >= KEPT or _even(look)
+        partly = seen.kept >= KEPT and seen.layout < SAME_LAYOUT
+        covers = plain or soft or partly or _even(look)
         kind: FaultKind = "covered" if covers else "moved"
         return _Verdict(kind, self._view, 1 - seen.share, measured, ~seen.agrees)
 

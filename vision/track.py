@@ -373,6 +373,8 @@ class Tracker:
 
     def _tracks(self) -> tuple[Track, ...]:
         rows = np.flatnonzero(self._id >= 0)
+        if not len(rows):
+            return ()
         rows = rows[np.argsort(self._id[rows])]
         votes = self._votes[rows]
         total = np.maximum(votes.sum(axis=1), 1e-15)
@@ -394,7 +396,4 @@ class Tracker:
         return tuple(found)
 
 
-_ROWS = (
-    "_id", "_group", "_hits", "_first", "_last", "_best", "_total", "_seen", "_votes",
-    "_anchor", "_behind",
-)  # fmt: skip
+_ROWS = tuple("_id _group _hits _first _last _best _total _seen _votes _anchor _behind".split())

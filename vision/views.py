@@ -34,6 +34,8 @@ MIN_DETAIL = 4.0
 """Mean absolute Laplacian from which a block says whether the picture is sharp."""
 AGREES = 0.5
 """Correlation from which a block agrees."""
+STEADY_LUMA = 5.0
+"""A block that changes by more on average has not kept still."""
 MIN_TELLING = 16
 """With fewer blocks that have texture nothing can be said."""
 MIN_SHARP = 6
@@ -51,7 +53,9 @@ FIT_PX = 0.8
 SCALES: Final = (1.0, 1.25, 0.8, 1.5, 0.62, 1.8)
 """By how much larger the picture may show things: each finds what is within 1.15 times it."""
 NEAR_PX = 6
-"""How far pieces are looked for when only little turns matter, px of the plane."""
+"""How far pieces are looked for when only little turns matter, px of the plane,"""
+NEAR_SCALES: Final = (1.09, 0.92)
+"""and what zooms may show them then."""
 MIN_ZOOM, MAX_ZOOM = 0.5, 2.0
 SHOWN = 0.55
 BETTER = 0.08
@@ -88,6 +92,14 @@ class Look:
 def _look(fine: Image, plane: FloatArray, detail: FloatArray) -> Look:
     texture = plane - cv2.boxFilter(plane, -1, SMOOTH)
     return Look(fine, plane, texture, _blocks(texture * texture), detail)
+
+
+def steady(before: Look, now: Look) -> BoolArray:
+    """The blocks (12, 16) that look the same in two pictures of a moment, exposure included."""
+    luma = _blocks(cv2.absdiff(before.plane, now.plane)) < STEADY_LUMA
+    plain = (before.energy < MIN_ENERGY) & (now.energy < MIN_ENERGY)
+    alike = _correlated(_blocks(before.texture * now.texture), before.energy, now.energy)
+    return np.asarray(luma & (plain | alike), np.bool_)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,6 +183,7 @@ class Reference:
 
     def __init__(self, view: View) -> None:
         self._anchor = view
+        self._guess = 0
         self._set(view.plane.astype(np.float32), view.detail.copy())
 
     def _set(self, plane: FloatArray, detail: FloatArray) -> None:
@@ -242,20 +255,32 @@ class Reference:
         the picture, as a part of its width and height. None where it is not found; ``near`` finds
         little turns alone, and fast."""
         texture = plane - cv2.boxFilter(plane, -1, SMOOTH)
-        for scale in SCALES[:1] if near else SCALES:
-            pieces, found = self._pieces(texture, scale, NEAR_PX if near else None)
-            if len(pieces) < MIN_TILES:
-                continue
-            fit, inliers = cv2.estimateAffinePartial2D(
-                pieces, found, method=cv2.RANSAC, ransacReprojThreshold=FIT_PX
-            )
-            # OpenCV's stubs do not know that it may find nothing
-            turn = cast("NDArray[np.float64] | None", fit)
-            if turn is None or np.count_nonzero(inliers) < MIN_TILES:
-                continue
-            larger = math.hypot(turn[0, 0], turn[1, 0])
-            if MIN_ZOOM < larger < MAX_ZOOM and self._shows(texture, turn):
-                return _distance(turn)
+        if not near:
+            found = (self._turn(texture, scale, None) for scale in SCALES)
+            return next((away for away in found if away is not None), None)
+        away = self._turn(texture, 1.0, NEAR_PX)
+        if away is None:
+            away = self._turn(texture, NEAR_SCALES[self._guess], NEAR_PX)
+            # the other one next time
+            self._guess = 1 - self._guess if away is None else self._guess
+        return away
+
+    def _turn(self, texture: FloatArray, scale: float, reach: int | None) -> float | None:
+        """How far the view is displaced in ``texture``, where things are about ``scale`` times as
+        large; ``reach`` as in ``_pieces``."""
+        pieces, found = self._pieces(texture, scale, reach)
+        if len(pieces) < MIN_TILES:
+            return None
+        fit, inliers = cv2.estimateAffinePartial2D(
+            pieces, found, method=cv2.RANSAC, ransacReprojThreshold=FIT_PX
+        )
+        # OpenCV's stubs do not know that it may find nothing
+        turn = cast("NDArray[np.float64] | None", fit)
+        if turn is None or np.count_nonzero(inliers) < MIN_TILES:
+            return None
+        larger = math.hypot(turn[0, 0], turn[1, 0])
+        if MIN_ZOOM < larger < MAX_ZOOM and self._shows(texture, turn):
+            return _distance(turn)
         return None
 
     def _pieces(
@@ -265,6 +290,7 @@ class Reference:
         are ``scale`` times as large there: each (n, 2) px of the plane, ``reach`` px apart at
         most."""
         size = round(PLANE[0] * scale), round(PLANE[1] * scale)
+        wider, taller = size[0] / PLANE[0], size[1] / PLANE[1]
         known = cv2.resize(self._plane, size) if scale != 1 else self._plane
         known = known - cv2.boxFilter(known, -1, SMOOTH)
         at, found = [], []
@@ -277,8 +303,13 @@ class Reference:
                 left = top = 0
                 where = texture
                 if reach is not None:
-                    left, top = max(0, x - reach), max(0, y - reach)
-                    where = texture[top : y + TILE + reach, left : x + TILE + reach]
+                    here_x, here_y = x - (size[0] - PLANE[0]) // 2, y - (size[1] - PLANE[1]) // 2
+                    left, top = max(0, here_x - reach), max(0, here_y - reach)
+                    where = texture[
+                        top : max(0, here_y + TILE + reach), left : max(0, here_x + TILE + reach)
+                    ]
+                    if min(where.shape) < TILE:
+                        continue
                 scores = cv2.matchTemplate(where, piece, cv2.TM_CCOEFF_NORMED)
                 _, best, _, (bx, by) = cv2.minMaxLoc(scores)
                 if best < TILE_FOUND:
@@ -288,7 +319,7 @@ class Reference:
                     by + _vertex(np.asarray(scores[:, bx], np.float32), by),
                 )
                 half = (TILE - 1) / 2
-                at.append(((x + half + 0.5) / scale - 0.5, (y + half + 0.5) / scale - 0.5))
+                at.append(((x + half + 0.5) / wider - 0.5, (y + half + 0.5) / taller - 0.5))
                 found.append((left + fx + half, top + fy + half))
         shape = (-1, 2)
         return np.array(at, np.float32).reshape(shape), np.array(found, np.float32).reshape(shape)
@@ -320,8 +351,8 @@ def _distance(turn: NDArray[np.float64]) -> float:
 
 def _starts(size: int, shown: int, each: int) -> list[int]:
     """Where pieces begin along ``size`` px of a view of which ``shown`` px are seen, about one in
-    ``each`` px: a view that is enlarged is looked for around its middle."""
-    span = min(size, shown + shown // 4)
+    ``each`` px: of a view that is enlarged only the middle is seen."""
+    span = min(size, shown)
     first = (size - span) // 2
     number = max(3, span // each)
     return [round(first + i * (span - TILE) / (number - 1)) for i in range(number)]

@@ -165,6 +165,7 @@ class Watch:
         # costs a few ms twice a second, so it runs only where a rule asks for it
         self._leftovers = Leftovers([*looked_at.values()], scene.frame_size) if looked_at else None
         self._held: list[tuple[Counted, list[Event]]] = []
+        self._ts: float | None = None
         self.counts: dict[str, dict[str, dict[str, int]]] = {
             line.name: {line.forward: {}, line.backward: {}} for line in scene.lines
         }
@@ -198,9 +199,10 @@ class Watch:
         counted = self._counter.update(tracked)
         trips = tuple(trip for each in self.movements for trip in each.update(tracked))
         self._held.append((counted, self.rules.update(tracked, self.scene)))
+        self._ts = frame.ts
         if quality.doubt_ts is not None:
             return tracked, Decided(trips=trips)
-        return tracked, self._released(frame.ts, trips)
+        return tracked, self._released(trips)
 
     def _observed(self, frame: Frame, tracks: Sequence[Track], quality: Quality) -> Observations:
         """What the stages see that rules ask for; a picture in doubt teaches them nothing."""
@@ -221,16 +223,17 @@ class Watch:
             (_before(counted, until_ts), _known(events, until_ts))
             for counted, events in [*self._held, (counted, self.rules.leave(tracked, self.scene))]
         ]
-        return tracked, self._released(frame.ts, trips)
+        self._ts = frame.ts
+        return tracked, self._released(trips)
 
     def finish(self) -> Decided:
         """The source has ended: what is decided of those who are still in sight."""
         trips = tuple(trip for each in self.movements for trip in each.finish())
         self._held.append((self._counter.finish(), []))
-        decided = self._released(None, trips)
+        decided = self._released(trips)
         return Decided(decided.counted, trips, (*decided.events, *self.rules.finish()))
 
-    def _released(self, ts: float | None, trips: tuple[Trip, ...]) -> Decided:
+    def _released(self, trips: tuple[Trip, ...]) -> Decided:
         """Everything that was held back."""
         held, self._held = self._held, []
         crossings = tuple(crossing for counted, _ in held for crossing in counted.crossings)
@@ -241,7 +244,7 @@ class Watch:
         for late in lates:
             self.late[late.line][late.direction] += 1
         raised = [event for _, events in held for event in events]
-        stated = () if ts is None else self.rules.state(raised, ts)
+        stated = () if self._ts is None else self.rules.state(raised, self._ts)
         return Decided(Counted(crossings, lates), trips, stated)
 
 

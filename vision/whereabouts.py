@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vision.types import FloatArray, Track, Tracked
+from vision.types import BoolArray, FloatArray, Track, Tracked
 
 MEMORY_S: Final = 20.0
 """So long a track that ended is remembered. A blob is known some seconds after it came, and later
@@ -19,17 +20,20 @@ BEFORE_S = 3.0
 AFTER_S = 1.0
 """Somebody who was near from so long before to so long after may have brought or taken it: what
 lies behind a body is seen only once that has moved on."""
+EDGE = 0.02
+"""A box that ends so near to the picture's edge, as a part of its sides, comes from there."""
+
+Size = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Passer:
     """Who was nearest to a place: ``away_heights`` from it, in heights of the person's own box,
-    ``height_px`` tall, at ``ts``."""
+    which was ``height_px`` tall then."""
 
     track_id: int
     away_heights: float
     height_px: float
-    ts: float
 
 
 class Whereabouts:
@@ -60,28 +64,47 @@ class Whereabouts:
         found: Passer | None = None
         for track in self._all():
             times = track.first_ts + track.path[:, 2].astype(np.float64)
-            near = (times >= ts - BEFORE_S) & (times <= ts + AFTER_S)
-            if not near.any():
+            then = (times >= ts - BEFORE_S) & (times <= ts + AFTER_S)
+            if not then.any():
                 continue
-            away = heights_away(box, track.path[near, :2], track.sizes[near, 1])
+            away = heights_away(box, track.path[then, :2], track.sizes[then, 1])
             row = int(np.argmin(away))
             if found is None or away[row] < found.away_heights:
-                at = np.flatnonzero(near)[row]
-                found = Passer(
-                    track.id, float(away[row]), float(track.sizes[at, 1]), float(times[at])
-                )
+                height_px = float(track.sizes[then, 1][row])
+                found = Passer(track.id, float(away[row]), height_px)
         return found
 
-    def last_near(self, track_id: int, box: FloatArray, near_heights: float) -> float:
-        """When that track was last within ``near_heights`` of ``box``; long ago if it never was."""
-        last_ts = -math.inf
+    def looked_after(
+        self, box: FloatArray, near_heights: float, alone_s: float, carrier: int | None
+    ) -> float:
+        """When somebody last looked after ``box``: its carrier, or who stayed near for
+        ``alone_s``. Long ago if nobody did."""
+        latest_ts = -math.inf
         for track in self._all():
-            if track.id == track_id:
-                away = heights_away(box, track.path[:, :2], track.sizes[:, 1])
-                near = np.flatnonzero(away <= near_heights)
-                if len(near):
-                    last_ts = track.first_ts + float(track.path[near[-1], 2])
-        return last_ts
+            since_ts, until_ts = stay(track, box, near_heights)
+            if track.id == carrier or until_ts - since_ts >= alone_s:
+                latest_ts = max(latest_ts, until_ts)
+        return latest_ts
+
+    def has_left(self, box: FloatArray, near_heights: float, ts: float, size: Size) -> bool:
+        """Whether anybody who was near ``box`` around ``ts`` or later was seen to go away, or out
+        of the picture of ``size`` (w, h)."""
+        for track in self._all():
+            times, near = _nearness(track, box, near_heights)
+            rows = np.flatnonzero(near & (times >= ts - BEFORE_S))
+            if len(rows) and (not near[rows[0] :].all() or _at_edge(track, -1, size)):
+                return True
+        return False
+
+    def has_come(self, box: FloatArray, near_heights: float, ts: float, size: Size) -> bool:
+        """Whether anybody who was near ``box`` around ``ts`` was seen to come to it from
+        elsewhere, or into the picture of ``size`` (w, h)."""
+        for track in self._all():
+            times, near = _nearness(track, box, near_heights)
+            rows = np.flatnonzero(near & (times >= ts - BEFORE_S) & (times <= ts + AFTER_S))
+            if len(rows) and (not near[: rows[-1]].all() or _at_edge(track, 0, size)):
+                return True
+        return False
 
 
 def heights_away(box: FloatArray, feet: FloatArray, heights: FloatArray) -> FloatArray:
@@ -92,18 +115,39 @@ def heights_away(box: FloatArray, feet: FloatArray, heights: FloatArray) -> Floa
     return np.asarray(np.hypot(beside, 2 * (feet[:, 1] - y2)) / np.maximum(heights, 1), np.float32)
 
 
-def near_since(track: Track, box: FloatArray, near_heights: float) -> float:
-    """Since when ``track`` is within ``near_heights`` of ``box``; from ever for one that was first
-    seen there: people do not come out of nothing, but tracks break."""
-    away = heights_away(box, track.path[:, :2], track.sizes[:, 1])
-    far = np.flatnonzero(away > near_heights)
-    return track.first_ts + float(track.path[far[-1], 2]) if len(far) else -math.inf
+def stay(track: Track, box: FloatArray, near_heights: float) -> tuple[float, float]:
+    """From when to when ``track`` was last within ``near_heights`` of ``box``; from ever for one
+    that was first seen there: people do not come out of nothing, but tracks break. Empty, long
+    ago, for one that never was."""
+    times, near = _nearness(track, box, near_heights)
+    rows = np.flatnonzero(near)
+    if not len(rows):
+        return -math.inf, -math.inf
+    far = np.flatnonzero(~near[: rows[-1]])
+    since_ts = float(times[far[-1] + 1]) if len(far) else -math.inf
+    return since_ts, float(times[rows[-1]])
+
+
+def _nearness(
+    track: Track, box: FloatArray, near_heights: float
+) -> tuple[NDArray[np.float64], BoolArray]:
+    """The times (k,) of the points of ``track``, UTC seconds, and which are near ``box``."""
+    times = track.first_ts + track.path[:, 2].astype(np.float64)
+    return times, heights_away(box, track.path[:, :2], track.sizes[:, 1]) <= near_heights
+
+
+def _at_edge(track: Track, row: int, size: Size) -> bool:
+    """Does the ``row``-th box of ``track`` touch the edge of a picture of ``size`` (w, h)?"""
+    (x, y), (w, h) = track.path[row, :2].tolist(), track.sizes[row].tolist()
+    rim_x, rim_y = EDGE * size[0], EDGE * size[1]
+    beside = x - w / 2 <= rim_x or x + w / 2 >= size[0] - rim_x
+    return bool(beside or y >= size[1] - rim_y or y - h <= rim_y)
 
 
 def could_carry(passer: Passer, box: FloatArray, least: float, most: float) -> bool:
     """Could ``passer`` carry what fills ``box`` (4,)? Its mean side is at least ``least`` of the
-    person's height, its height at most ``most`` of that and its width at most twice as much."""
+    person's height, its longer side at most ``most`` of that."""
     width, height = (box[2:] - box[:2]).tolist()
     tall = passer.height_px
-    fits = height <= most * tall and width <= 2 * most * tall
+    fits = max(width, height) <= most * tall
     return bool(fits and math.sqrt(width * height) >= least * tall)

@@ -86,7 +86,11 @@ def bag(size: tuple[int, int], colour: tuple[int, int, int], seed: int = 0) -> T
 def cut_out(image: Image, empty: Image, box: NDArray[np.floating]) -> Thing:
     """Who stands in ``box`` (4,) px of ``image``: what differs there from the ``empty`` view."""
     x1, y1, x2, y2 = _within(box, image)
-    mask = _somebody(image[y1:y2, x1:x2], empty[y1:y2, x1:x2])
+    mask = _somebody(image[y1:y2, x1:x2], empty[y1:y2, x1:x2]).view(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    if len(stats) > 1:
+        # not the feet of somebody else who looks into the box
+        mask = (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).view(np.uint8)
     soft = cv2.GaussianBlur(mask.astype(np.float32), (3, 3), 0)
     foot = round(float(box[3])) - y1
     return Thing(image[y1:y2, x1:x2].copy(), np.asarray(soft, np.float32), foot)

@@ -88,10 +88,12 @@ class Scripted:
         self.built = 0
         self.scene = SCENE
 
-    def build(self, size: tuple[int, int]) -> Any:
+    def build(self, size: tuple[int, int], view: str | None = None) -> Any:
         self.scene.scale_from(size)
+        self.view = view
         self.built += 1
         self.open: tuple[Event, ...] = ()
+        self.learnt: str | None = None
         return self
 
     def remember(self, events: Iterable[Event]) -> None:

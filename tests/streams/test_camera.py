@@ -308,7 +308,7 @@ def full(spool: Spool) -> Iterator[None]:
 
 
 def test_a_scene_error_while_building_is_a_mismatch(spool: Spool) -> None:
-    def refuse(size: tuple[int, int]) -> Any:
+    def refuse(size: tuple[int, int], view: str | None) -> Any:
         raise SceneError("no")
 
     stage = Stage(spool)

@@ -43,6 +43,24 @@ def test_a_minute_that_was_settled_goes_on_when_its_scene_is_back(tmp_path: Path
     assert [(each.version, each.counts[0].count) for each in said] == [(1, 1), (2, 2)]
 
 
+def test_how_the_view_looks_is_kept_for_the_next_run_of_the_same_scene(tmp_path: Path) -> None:
+    with Spool(tmp_path / "spool.db") as spool:
+        killed = CameraCounts("a", Recorder(spool))
+        begin(killed, 3)
+        assert killed.view is None
+        killed.learnt = lambda: "as learnt"
+        count(killed, START_TS)
+        kept = spool.kept_bins()["a"]
+        again, changed = (CameraCounts("a", Recorder(spool), kept) for _ in range(2))
+        begin(again, 3)
+        assert again.view == "as learnt"
+        # what is not learnt yet replaces nothing
+        count(again, START_TS + 5)
+        assert CameraCounts("a", Recorder(spool), spool.kept_bins()["a"]).view == "as learnt"
+        begin(changed, 4)
+        assert changed.view is None
+
+
 ZONES = tuple(Zone(name, np.array([[0.0, 0], [9, 0], [9, 9]])) for name in ("north", "south"))
 JUNCTION = replace(SCENE, zones=ZONES, movements=(Movement("junction", ("north",), ("south",)),))
 

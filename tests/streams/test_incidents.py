@@ -23,7 +23,7 @@ from streams.spool import Spool
 from tests.streams.rtsp.oddcameras import source
 from tests.streams.simulator.clients import small_clip
 from tests.streams.stage import Stage
-from tests.vision.painted import SETTINGS, detector, paint
+from tests.vision.painted import GROUND, SETTINGS, detector, paint
 from tests.waiting import wait_for
 from vision.pipeline import Pipeline
 from vision.policy import CAMERA_DOWN, CLOCK_SKEW, STREAM_CORRUPT, STREAM_KINDS
@@ -35,6 +35,7 @@ T0 = 1_800_000_000.0
 FPS = 4.0
 DWELL_S, COOLDOWN_S = 5.0, 4.0
 YARD = Zone("yard", np.array([[40.0, 20.0], [300.0, 20.0], [300.0, 180.0], [40.0, 180.0]]))
+WALLS = np.random.default_rng(1).integers(0, 90, (12, 20, 1)).repeat(16, 0).repeat(16, 1)
 SPOT, OTHER = (100.0, 120.0), (220.0, 120.0)
 
 
@@ -79,7 +80,9 @@ class Run:
         """Somebody at ``spot``, or nobody, for so long."""
         for _ in range(round(seconds * FPS)):
             image = paint({"person": spot} if spot else {})
-            # a picture that never changes would be a camera that is frozen
+            # walls and windows, and noise: a plain picture is a camera that is covered, and one
+            # that never changes is frozen
+            image += np.where(image == GROUND, WALLS, 0).astype(np.uint8)
             noise = self._grain.integers(0, 12, image.shape, np.uint8)
             self._ts += 1 / FPS
             self._index += 1
@@ -152,6 +155,13 @@ def test_a_pipeline_that_is_built_anew_goes_on(spool: Spool) -> None:
     assert [(version, state) for _, version, state in run.said()] == [
         (version, "open") for version in (1, 2, 3, 4)
     ]
+    # of what does not come back again, the last sight is known
+    run.leave()
+    run.begin()
+    run.see(60 + COOLDOWN_S + DWELL_S + 1)
+    (over,) = run.said()[4:]
+    assert over[1:] == (5, "closed")
+    assert run.last().end_ts == pytest.approx(T0 + 32, abs=0.3)
 
 
 def test_a_rule_that_is_gone_takes_its_incidents_along(spool: Spool) -> None:
@@ -237,8 +247,15 @@ def test_what_cannot_be_known_neither_opens_nor_closes(
     stream.carry(hiding, 10 * module.RELEASE_S, state)
     stream.carry(None, module.RELEASE_S - 1)
     assert [m.state for m in stream.said()] == ["open"]
+    stream.carry(hiding, 10 * module.RELEASE_S, state)
     stream.carry(None, 2)
+    assert [m.state for m in stream.said()] == ["open"]
+    stream.carry(None, module.RELEASE_S)
     assert [m.state for m in stream.said()] == ["open", "closed"]
+    stream.carry(code, module.AFTER_S - 1)
+    stream.carry(hiding, 10 * module.RELEASE_S, state)
+    stream.carry(code, module.AFTER_S - 1)
+    assert len(stream.said()) == 2
 
 
 def test_damage_hides_what_the_clock_says(spool: Spool) -> None:

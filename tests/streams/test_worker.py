@@ -106,11 +106,11 @@ def test_what_a_removed_camera_left_is_stated_once_the_configuration_is_known(
                 assert running.counts() == []
             running.configure(camera("gate"))
             running.followed()
-            running.until("gate", state=State.LIVE)
+            running.until("gate", state=State.LIVE, analysed=1)
         closed = {m.camera: m for m in running.alerts() if m.state == "closed"}
         assert {name: m.details["closed"] for name, m in closed.items()} == {
             "old": "the camera was removed",
-            "gate": "the worker was started anew",
+            "gate": "no rule watches it any more",
         }
         counted = [(m.camera, m.revision, m.counts[0].count) for m in running.counts()]
         # once: the next start has nothing left to say

@@ -126,30 +126,52 @@ def test_time_in_which_nobody_looks_does_not_count() -> None:
     assert incidents.update([], 1000.0) == [], "this was 2 s"
     assert watched(incidents, 1000, 1007) == []
     assert [e.id for e in watched(incidents, 1007, 1009)] == ["a"]
-    assert incidents.update([], 1000.0) == [], "nor does a clock that was set back"
+
+
+def test_a_clock_that_is_set_back_holds_nothing_for_longer() -> None:
+    incidents, raw = Incidents([config()]), event("a", 0.0)
+    incidents.update([raw], 0.0)
+    incidents.update([over(raw, 5.0)], 1000.0)
+    incidents.update([], 500.0)
+    assert [e.id for e in watched(incidents, 500, 510)] == ["a"]
+
+
+def test_an_end_that_is_known_late_does_not_bring_it_forward() -> None:
+    """A track that is lost is waited for, and what stands there has another one meanwhile."""
+    incidents, first, second = Incidents([config()]), event("a", 0.0), event("b", 8.0)
+    incidents.update([first], 0.0)
+    incidents.update([second], 8.0)
+    incidents.update([over(second, 30.0)], 31.0)
+    assert watched(incidents, 31, 60) == [], "the first goes on, for all that is known"
+    incidents.update([over(first, 5.0, lost=True)], 60.0)
+    (closed,) = watched(incidents, 60, 75)
+    assert (closed.id, closed.end_ts, closed.lost) == ("a", 30.0, False)
 
 
 # --- one thing or two ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("what", "last_seen", "x", "ids"),
+    ("what", "last_seen", "left", "x", "ids"),
     [
-        ("two who stand beside each other", 10.0, 112, ["a", "b"]),
-        ("one whose box is found twice", 10.0, 104, ["a", "a"]),
-        ("one whose track was lost before", 4.0, 112, ["a", "a"]),
-        ("the second came while the first was there", 6.0, 112, ["a", "b"]),
+        ("two who stand beside each other", 10.0, None, 112, ["a", "b"]),
+        ("one whose box is found twice", 10.0, None, 104, ["a", "a"]),
+        ("one whose track was lost before", 4.0, None, 112, ["a", "a"]),
+        ("the second came while the first was there", 6.0, None, 112, ["a", "b"]),
+        ("the first left while the second was there", 8.0, 8.0, 112, ["a", "b"]),
+        ("one who left and came back", 4.0, 4.0, 112, ["a", "a"]),
     ],
 )
 def test_who_is_in_sight_together_is_two(
-    what: str, last_seen: float, x: float, ids: list[str]
+    what: str, last_seen: float, left: float | None, x: float, ids: list[str]
 ) -> None:
     incidents = Incidents([config()])
     first = track(1, 100, last_ts=0.0)
-    incidents.update([event("a", 0.0, tracks=(1,))], 0.0, [first])
+    raw = event("a", 0.0, tracks=(1,))
+    incidents.update([raw], 0.0, [first])
     now = [replace(first, last_ts=last_seen), track(2, x, last_ts=10.0)]
     second = event("b", 5.0, raised_ts=10.0, x=x, tracks=(2,))
-    incidents.update([], last_seen, now[:1])
+    incidents.update([] if left is None else [over(raw, left)], last_seen, now[:1])
     incidents.update([second], 10.0, now)
     assert [incidents.known_as(name) for name in ("a", "b")] == ids, what
 

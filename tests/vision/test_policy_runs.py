@@ -17,9 +17,10 @@ from tests.vision.rules.scenarios import SCENE as FILMED
 from tests.vision.rules.scenarios import T0, Walker, film, standing
 from tests.vision.stated import COOLDOWN_S, DWELL_S, config, event, over, watched
 from vision.policy import SEVERITIES, TRACKS, Incidents
-from vision.scene import RuleConfig
+from vision.rules.base import Explanation, Rule
+from vision.scene import RuleConfig, Scene
 from vision.schedule import Schedule, Span
-from vision.types import Event, Severity
+from vision.types import Event, Severity, Tracked
 from vision.watch import Rules
 
 # --- an earlier run, schedules, ends, bounds ----------------------------------------------------
@@ -198,11 +199,11 @@ def seen(rules: Rules, walkers: Sequence[Walker], fps: float = 10.0, **more: Any
 
 @pytest.mark.parametrize("fps", [5.0, 10.0])
 def test_a_loiterer_whose_track_breaks_is_one_incident(fps: float) -> None:
-    """Hidden for longer than a track lives, and taken for something else meanwhile."""
+    """Hidden for longer than a track lives, beside somebody who stays in sight."""
     loiterers = (
         standing(300.0, 200.0, 45.0),
         Walker(((52.0, 305.0, 202.0), (100.0, 305.0, 202.0))),
-        standing(380.0, 280.0, 100.0),
+        standing(314.0, 200.0, 100.0),
     )
     rules = Rules([config()])
     said = seen(rules, loiterers, fps)
@@ -229,6 +230,38 @@ def test_what_a_view_that_was_away_shows_again_is_the_same_incident() -> None:
     assert len({each.id for each in said}) == 1
     assert [each.end_ts for each in said] == [None, None]
     assert said[1].details["seen_again"] == 1
+
+
+class Lasting(Rule):
+    """States at once that something goes on, and never that it ended."""
+
+    kind = "lasting"
+    place = "zone"
+    classes = ()
+    Settings = object
+    stated = False
+
+    def update(self, tracked: Tracked, _scene: Scene) -> list[Event]:
+        if self.stated:
+            return []
+        self.stated = True
+        return [self.statement(tracked, start_ts=tracked.ts, details={"why": "it goes on"})]
+
+    def explain(self, _tracked: Tracked, _scene: Scene) -> list[Explanation]:
+        return []
+
+
+def test_rules_begin_anew_when_a_view_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("vision.watch", "vision.policy"):
+        monkeypatch.setattr(f"{module}.kinds", lambda: {"lasting": Lasting})
+    rules = Rules([RuleConfig("r", "lasting", "yard", (), None)])
+    shown = film([standing(300.0, 200.0, 10.0)])
+    (opened,) = rules.state(rules.update(shown[0], FILMED), shown[0].ts)
+    (ends,) = rules.leave(shown[20], FILMED)
+    assert (ends.id, ends.end_ts, ends.lost) == (opened.id, shown[20].ts, True)
+    assert rules.state([ends], shown[20].ts) == ()
+    (again,) = rules.state(rules.update(shown[50], FILMED), shown[50].ts)
+    assert (again.id, again.details["seen_again"]) == (opened.id, 1)
 
 
 def test_a_rule_off_duty_says_that_it_is_over() -> None:

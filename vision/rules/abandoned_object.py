@@ -12,9 +12,9 @@ from vision.leftovers import BAGS
 from vision.rules.base import SAME_S, Condition, Explanation, Rule, at_least, ended
 from vision.scene import RuleConfig, Scene
 from vision.types import Event, FloatArray, JsonValue, Track, Tracked
-from vision.whereabouts import Passer, Whereabouts, could_carry, heights_away, near_since
+from vision.whereabouts import Passer, Whereabouts, could_carry, heights_away, stay
 
-OUT_OF_SIGHT_S = 1.0
+OUT_OF_SIGHT_S = 2.0
 """Who was not seen for longer may have gone."""
 SAME_IOU = 0.1
 """Boxes of one thing, seen by the background and by the detector, overlap by at least this."""
@@ -44,7 +44,7 @@ class Settings:
     )
     max_heights: float = field(
         default=0.75,
-        metadata={"help": "The largest thing, in heights of who left it; wide at most twice that."},
+        metadata={"help": "The largest thing, its longer side, in heights of who left it."},
     )
 
     def __post_init__(self) -> None:
@@ -68,13 +68,16 @@ class _Object:
 @dataclass(slots=True, eq=False)
 class _Left:
     """What is known of one object: who brought it, since when each who is near is so, when it was
-    last looked after, and since when its owner is back."""
+    last looked after, since when its owner is back, whether anybody was seen to go away, and
+    whether it was raised before."""
 
     seen: _Object
     carrier: Passer | None
     attended_ts: float
     near: dict[int, float] = field(default_factory=dict)
     back_ts: float | None = None
+    gone: bool = False
+    again: bool = False
     event: Event | None = None
 
 
@@ -101,6 +104,7 @@ class AbandonedObject(Rule):
         if not tracked.quality.trusted:
             # nothing is seen, so nothing is known to have gone
             return []
+        near_heights: float = self.config.settings.near_heights
         found: list[Event] = []
         before, self._left = self._left, {}
         objects = self._objects(tracked, scene)
@@ -114,6 +118,9 @@ class AbandonedObject(Rule):
             left.seen = each
             self._left[each.key] = left
             self._attend(left, tracked)
+            left.gone = left.gone or self._people.has_left(
+                each.box, near_heights, each.first_ts, scene.frame_size
+            )
             found += self._state(left, tracked)
         for left in before.values():
             if left.event is not None:
@@ -189,11 +196,11 @@ class AbandonedObject(Rule):
         carrier = self._people.nearest(each.box, each.first_ts)
         if carrier is not None and carrier.away_heights > settings.near_heights:
             carrier = None
-        attended_ts = max(each.first_ts, self.from_ts)
-        if carrier is not None:
-            last_ts = self._people.last_near(carrier.track_id, each.box, settings.near_heights)
-            attended_ts = max(attended_ts, last_ts)
-        return _Left(each, carrier, attended_ts)
+        owner = None if carrier is None else carrier.track_id
+        attended_ts = self._people.looked_after(
+            each.box, settings.near_heights, settings.alone_s, owner
+        )
+        return _Left(each, carrier, max(each.first_ts, self.from_ts, attended_ts))
 
     def _attend(self, left: _Left, tracked: Tracked) -> None:
         """Who looks after it now? Its owner, who was there before it could be seen, and who stays
@@ -210,7 +217,7 @@ class AbandonedObject(Rule):
                 continue
             since_ts = left.near.get(track.id)
             if since_ts is None:
-                since_ts = near_since(track, left.seen.box, settings.near_heights)
+                since_ts, _ = stay(track, left.seen.box, settings.near_heights)
             near[track.id] = since_ts
         left.near = near
         owner = left.carrier is not None and left.carrier.track_id in near
@@ -226,7 +233,7 @@ class AbandonedObject(Rule):
         if left.event is not None:
             if left.back_ts is None or tracked.ts - left.back_ts < settings.alone_s - SAME_S:
                 return []
-            event, left.event = left.event, None
+            event, left.event, left.again = left.event, None, True
             return [ended(event, left.back_ts)]
         carrier = left.carrier
         if carrier is None or not all(each.met for each in self._conditions(left, tracked)):
@@ -235,7 +242,8 @@ class AbandonedObject(Rule):
         what = seen.class_name or "something"
         alone_s = tracked.ts - left.attended_ts
         there_s = tracked.ts - seen.first_ts
-        start_ts = max(seen.first_ts, left.attended_ts)
+        # left once more, after its owner was back
+        start_ts = left.attended_ts if left.again else max(seen.first_ts, self.from_ts)
         x1, y1, x2, y2 = (round(float(side), 1) for side in seen.box)
         details: dict[str, JsonValue] = {
             "why": f"{what} lies in '{self.config.place}' for {there_s:.1f} s, left by track "
@@ -276,6 +284,12 @@ class AbandonedObject(Rule):
                 carrier is not None,
                 "nobody" if carrier is None else f"track {carrier.track_id}",
                 f"{who} within {settings.near_heights:g} heights when it came",
+            ),
+            Condition(
+                "gone",
+                left.gone,
+                "somebody went away" if left.gone else "nobody was seen to go",
+                "who was there goes away",
             ),
             Condition(
                 "size",

@@ -38,7 +38,7 @@ class Settings:
     )
     max_heights: float = field(
         default=0.75,
-        metadata={"help": "The largest thing, in heights of who took it; wide at most twice that."},
+        metadata={"help": "The largest thing, its longer side, in heights of who took it."},
     )
 
     def __post_init__(self) -> None:
@@ -51,10 +51,12 @@ class Settings:
 
 @dataclass(slots=True, eq=False)
 class _Gap:
-    """What is known of one gap: who took what was there."""
+    """What is known of one gap: who took what was there, and whether anybody came to it: who sat
+    there and gets up leaves a gap as well."""
 
     seen: Blob
     taker: Passer | None
+    came: bool
     event: Event | None = None
 
 
@@ -89,7 +91,7 @@ class RemovedObject(Rule):
                 continue
             gap = before.pop(blob.id, None)
             if gap is None or (gap.event is None and blob.first_ts > gap.seen.first_ts):
-                gap = self._met(blob)
+                gap = self._met(blob, scene)
             gap.seen = blob
             self._gaps[blob.id] = gap
             if gap.event is not None or gap.taker is None:
@@ -126,12 +128,13 @@ class RemovedObject(Rule):
             )
         return found
 
-    def _met(self, blob: Blob) -> _Gap:
+    def _met(self, blob: Blob, scene: Scene) -> _Gap:
         settings: Settings = self.config.settings
+        near = blob.box, settings.near_heights, blob.first_ts
         taker = self._people.nearest(blob.box, blob.first_ts)
         if taker is not None and taker.away_heights > settings.near_heights:
             taker = None
-        return _Gap(blob, taker)
+        return _Gap(blob, taker, self._people.has_come(*near, scene.frame_size))
 
     def _raised(self, seen: Blob, taker: Passer, tracked: Tracked) -> Event:
         settings: Settings = self.config.settings
@@ -167,6 +170,12 @@ class RemovedObject(Rule):
                 taker is not None,
                 "nobody" if taker is None else f"track {taker.track_id}",
                 f"{who} within {settings.near_heights:g} heights when it went",
+            ),
+            Condition(
+                "came",
+                gap.came,
+                "somebody came to it" if gap.came else "nobody was seen to come",
+                "who took it comes to it",
             ),
             Condition(
                 "size",

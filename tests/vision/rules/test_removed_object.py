@@ -28,6 +28,7 @@ from vision.whereabouts import MEMORY_S
 
 # People are 40 px tall, so who is within 60 px of the gap at (300, 200) is near. The yard is
 # x 200 to 400, y 100 to 300.
+COMES = Walker(((0, 100, 200), (4, 330, 200), (31, 330, 200)))
 TAKER = Walker(((0, 100, 200), (4, 300, 200), (5, 300, 200), (9, 500, 200)))
 
 
@@ -62,8 +63,9 @@ def told(
         pytest.param((TAKER,), gap(4.5, 30), {"gone_s": 3}, [(4.5, 7.5, 30)], id="told soon"),
         pytest.param((TAKER,), gap(4.5, 12), {}, [], id="put back"),
         pytest.param((TAKER,), gap(4.5, 30, hidden=((8, 20),)), {}, [(4.5, 20.1, 30)], id="hidden"),
-        # who took it may stay there
-        pytest.param((standing(330, 200, 31),), gap(4.5, 30), {}, [(4.5, 12.5, 30)], id="stays"),
+        # who took it may stay there; who always sat there got up
+        pytest.param((COMES,), gap(4.5, 30), {}, [(4.5, 12.5, 30)], id="comes and stays"),
+        pytest.param((standing(330, 200, 31),), gap(4.5, 30), {}, [], id="gets up"),
         pytest.param((), gap(4.5, 30), {}, [], id="nobody took it"),
         pytest.param((standing(100, 200, 31),), gap(4.5, 30), {}, [], id="nobody was near"),
         pytest.param((TAKER,), gap(12, 30), {}, [], id="long after"),
@@ -128,7 +130,12 @@ def test_each_gap_is_explained() -> None:
     first, second = watcher.explain(steps[120], SCENE)
     assert first.box == (290, 190, 310, 200)
     assert [each.what for each in first.conditions if not each.met] == ["gone"]
-    assert [each.what for each in second.conditions if not each.met] == ["taker", "size", "gone"]
+    assert [each.what for each in second.conditions if not each.met] == [
+        "taker",
+        "came",
+        "size",
+        "gone",
+    ]
 
 
 @pytest.mark.parametrize(
