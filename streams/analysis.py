@@ -168,6 +168,7 @@ def event_record(event: Event, start_ts: float) -> Record:
         "kind": event.kind,
         "rule": event.rule,
         **place,
+        "severity": event.severity,
         "ts": round(event.raised_ts, DECIMALS),
         "start_offset_s": offset(event.start_ts),
         "raised_offset_s": offset(event.raised_ts),

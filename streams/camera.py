@@ -213,7 +213,7 @@ class CameraLoop:
                 self._move(asked)
             if doing is not None and asked.config.source != doing.config.source:
                 # what was drawn may not fit what is seen now, and what is open was seen elsewhere
-                self._analysis = self._refused = self._counts.view = None
+                self._analysis = self._refused = None
                 self._incidents.close("the camera was changed")
             self._prepare_s, self._prepare_pause_s = 0.0, FIRST_PAUSE_S
             if self._analysis is not None and asked.analysis == self._in_force:
@@ -250,6 +250,7 @@ class CameraLoop:
             analysis.scene,
             analysis.classes,
             analysis.revision,
+            address=str(asked.config.source),
             synthetic=asked.config.synthetic,
         )
         self._analysis, self._in_force = analysis, asked.analysis

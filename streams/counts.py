@@ -5,6 +5,7 @@ Used by the camera's thread alone, but for ``running`` and ``crossings``, which 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -41,6 +42,9 @@ class CameraCounts:
         self._camera_id = camera_id
         self._recorder = recorder
         self._binner: Binner | None = None
+        # what is kept beside the view where nobody counts
+        self._settled: Binner | None = None
+        self._doubtful: list[float] = []
         self._drawn: tuple[int, Mapping[str, tuple[str, str]]] = 0, {}
         self._last_ts: float | None = None
         self._synthetic = False
@@ -53,7 +57,7 @@ class CameraCounts:
         self.passed: dict[str, dict[str, int]] = {}
         """Totals by line and direction since this revision of the scene is in force."""
         self.view: str | None = None
-        """How the camera's own view looked to an earlier run of this revision."""
+        """How the camera's own view looked to an earlier run, by this revision of its scene."""
         self.learnt: Callable[[], str | None] = lambda: None
         """Tells how it looks now: kept beside what is counted in it."""
         self._view_of: object = None
@@ -61,19 +65,27 @@ class CameraCounts:
 
     @property
     def last_ts(self) -> float | None:
-        """The time of the last picture that was counted, also by an earlier run."""
+        """The time of the last picture that was analysed, also by an earlier run."""
         return self._last_ts
 
     def begin(
-        self, scene: Scene | None, classes: Sequence[str], revision: int, *, synthetic: bool
+        self,
+        scene: Scene | None,
+        classes: Sequence[str],
+        revision: int,
+        *,
+        address: str,
+        synthetic: bool,
     ) -> None:
-        """Count by ``scene`` from now on, None for not at all; ``classes`` are what is looked
-        for. States what was counted until now."""
+        """Count by ``scene`` from now on, None for not at all, what the camera at ``address``
+        sees; ``classes`` are what is looked for. States what was counted until now."""
         self.end()
         self._switch(synthetic)
-        self._binner, self.running = None, ()
-        if self._view_of != revision:
-            self.view, self._view_of = None, revision
+        self._binner, self._settled, self.running = None, None, ()
+        # an address may hold a secret
+        view_of = hashlib.sha256(f"{revision} {address}".encode()).hexdigest()[:20]
+        if self._view_of != view_of:
+            self.view, self._view_of = None, view_of
         self.learnt = lambda: None
         views = {} if scene is None else scene.views
         lines = [line for view in views.values() for line in view.lines]
@@ -83,7 +95,7 @@ class CameraCounts:
             self.passed = {name: dict.fromkeys(pair, 0) for name, pair in drawn[1].items()}
         self._drawn = drawn
         if scene is None:
-            self.settle()
+            self._settled = self.settle() or Binner(self._camera_id, (), (), revision)
             return
         where = {each.name: name for name, view in views.items() for each in view.counted}
         binner = Binner(self._camera_id, lines, classes, revision, movements=movements, views=where)
@@ -101,19 +113,22 @@ class CameraCounts:
     ) -> None:
         """Take an analysed picture and what it decided. The time up to it was watched where its
         ``quality`` lets rules and counts look at it."""
+        self._last_ts, now_s = ts, time.monotonic()
         binner = self._binner
         if binner is None:
+            if self._settled is not None and now_s - self._kept_s >= KEEP_S:
+                self._keep(self._settled, [])
             return
         self._pass(crossings)
         if quality.trusted and quality.doubt_ts is not None:
             # whether this was watched is known later
+            self._doubtful.append(ts)
             binner.count(ts, crossings, trips, late)
             done = binner.due(ts)
         else:
             view = quality.view if quality.trusted else None
-            done = binner.update(ts, crossings, trips, late, view=view)
-        self._last_ts = ts
-        now_s = time.monotonic()
+            seen, self._doubtful = self._doubtful, []
+            done = binner.update(ts, crossings, trips, late, view=view, seen=seen)
         counted = bool(crossings or trips or late)
         if done or counted or now_s - self._kept_s >= KEEP_S:
             self._keep(binner, done)
@@ -137,21 +152,26 @@ class CameraCounts:
 
     def end(self) -> None:
         """State everything that was counted; more of the same minute amends it."""
-        if self._binner is not None and self._last_ts is not None:
-            self._keep(self._binner, self._binner.flush(self._last_ts))
+        binner, in_doubt = self._binner, bool(self._doubtful)
+        self._doubtful = []
+        if binner is not None and self._last_ts is not None:
+            self._keep(binner, binner.unstated() if in_doubt else binner.flush(self._last_ts))
+        elif self._settled is not None:
+            self._keep(self._settled, [])
 
-    def settle(self) -> None:
+    def settle(self) -> Binner | None:
         """State what an earlier run left of a camera whose lines nobody watches any more. It stays
         kept: somebody may do so again before the minute is over, and would go on with it."""
         if self.kept is None:
-            return
+            return None
         try:
             earlier = Binner.revived(self._camera_id, json.loads(self.kept))
         except ValueError as error:
             self._lost(error)
-            return
+            return None
         if left := earlier.unstated():
             self._keep(earlier, left)
+        return earlier
 
     def _pass(self, crossings: Sequence[Crossing]) -> None:
         for crossing in crossings:
@@ -172,6 +192,7 @@ class CameraCounts:
                 "last_ts": self._last_ts,
                 "synthetic": self._synthetic,
                 "view": self.view,
+                "view_of": self._view_of,
             }
         )
         self._recorder.put(
@@ -201,7 +222,7 @@ class CameraCounts:
         try:
             state: Any = json.loads(kept or "{}")
             last_ts, synthetic = state.get("last_ts"), state.get("synthetic")
-            view, revision = state.get("view"), state.get("revision")
+            view, view_of = state.get("view"), state.get("view_of")
         except (ValueError, AttributeError):
             return
         if isinstance(last_ts, int | float) and math.isfinite(last_ts):
@@ -209,7 +230,7 @@ class CameraCounts:
         if isinstance(synthetic, bool):
             self._switch(synthetic)
         if isinstance(view, str):
-            self.view, self._view_of = view, revision
+            self.view, self._view_of = view, view_of
 
     def _switch(self, synthetic: bool) -> None:
         """Pictures are of this kind from now on."""

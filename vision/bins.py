@@ -137,16 +137,19 @@ class Binner:
         late: Iterable[Late] = (),
         *,
         view: str | None = "",
+        seen: Sequence[float] = (),
     ) -> list[Interval]:
         """Take an analysed frame and what it decided; returns the intervals that became final,
         or were final and are amended. The frame shows ``view``; None for one in which nothing
-        could be trusted."""
+        could be trusted. ``seen`` are the times of frames before it that were in doubt: they were
+        watched if this one shows the view from before them."""
         if view is None:
             self._last_ts = None
         else:
-            self._watch(ts, view)
-            self._at(ts).frames += 1
-            self._at(ts).changed = True
+            for each_ts in (*(seen if view == self._view else ()), ts):
+                self._watch(each_ts, view)
+                self._at(each_ts).frames += 1
+                self._at(each_ts).changed = True
         self.count(ts, crossings, trips, late)
         return self.due(ts)
 

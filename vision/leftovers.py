@@ -35,12 +35,12 @@ KEEP_S: Final = 3600.0
 KEEP_GONE_S: Final = 120.0
 """And so does the gap that something left."""
 KEEP_LIGHT_S = 20.0
-"""And what is only lit otherwise."""
+"""And what is only lit otherwise, or no thing by its shape."""
 MIN_AREA = 14
 """The smallest blob, px of the planes,"""
 MIN_SIDE = 3
 """and its least side."""
-LONGEST = 2.5
+LONGEST = 3.0
 """What is longer for its thickness is a tape, a cable, the edge of a shadow."""
 MAX_BLOBS = 100
 """Of more, the largest are told."""
@@ -86,13 +86,15 @@ class _Known:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Patch:
     """A connected part of what is still and new: its box, its mask there, since when most of it
-    is there, and whether it was seen in this look."""
+    is there, whether it was seen in this look, and whether it is in a zone and has the shape of
+    a thing."""
 
     where: tuple[slice, slice]
     mask: BoolArray
     area: int
     came_ts: float
     seen: bool
+    shaped: bool
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -192,7 +194,11 @@ class Leftovers:
         named: IntArray = np.zeros_like(self._named)
         for patch in self._patches():
             number = self._same(patch)
-            known = self._met(patch, ts) if number is None else self._again(before[number], patch)
+            known = None
+            if patch.shaped:
+                known = (
+                    self._met(patch, ts) if number is None else self._again(before[number], patch)
+                )
             if known is None:
                 if ts - patch.came_ts > KEEP_LIGHT_S:
                     self._take(patch)
@@ -241,7 +247,7 @@ class Leftovers:
         self._view.absorb(_image(cv2.dilate(where, _BOX3)).view(np.bool_))
 
     def _patches(self) -> Iterator[_Patch]:
-        """What is still and new in the zones, the largest first."""
+        """What is still and new, the largest first."""
         view = self._view
         if not view.still.any():
             return
@@ -255,15 +261,14 @@ class Leftovers:
             mask = (labels[whole] == row) & view.still[whole]
             left, top, w, h = cv2.boundingRect(mask.view(np.uint8))
             area = int(np.count_nonzero(mask))
-            if area < MIN_AREA or min(w, h) < MIN_SIDE or max(w, h) > LONGEST * min(w, h):
-                continue
+            large = area >= MIN_AREA and min(w, h) >= MIN_SIDE
             x, y, mask = x + left, y + top, mask[top : top + h, left : left + w]
-            if not self._zone[y + h - 1, x + w // 2]:
-                continue
+            inside = bool(self._zone[y + h - 1, x + w // 2])
+            shaped = large and inside and max(w, h) <= LONGEST * min(w, h)
             where = np.s_[y : y + h, x : x + w]
             came_ts = view.since_ts + float(np.median(view.came_s[where][mask]))
             seen = bool(np.count_nonzero(view.seen[where] & mask) >= SEEN_SHARE * area)
-            found.append(_Patch(where, mask, area, came_ts, seen))
+            found.append(_Patch(where, mask, area, came_ts, seen, shaped))
         yield from sorted(found, key=lambda patch: (-patch.area, patch.box))[:MAX_BLOBS]
 
     def _same(self, patch: _Patch) -> int | None:

@@ -32,15 +32,13 @@ from vision.types import BoolArray, Fault, FaultKind, Frame, Image, JsonValue, Q
 from vision.views import BLOCKS, DISPLACED, Agreement, Look, Reference, View, steady, usual
 
 SAMPLE_S = 0.4
-"""So often a picture is looked at,"""
 DOUBT_SAMPLE_S = 0.2
-"""and so often while something is wrong."""
+"""So often a picture is looked at, and so often while something is wrong."""
 SOON_S = 0.02
 """Pictures do not come at the very moment: one that is due so soon is looked at now."""
 GAP_S = 3.0
 """After a longer pause nothing that was seen before says what went on meanwhile."""
-LEARN_S = 2.0
-LEARN_SAMPLES = 5
+LEARN_S, LEARN_SAMPLES = 2.0, 5
 """Fewer say little about what is usual, so a camera of few pictures a second learns for longer."""
 
 LOST = 0.55
@@ -49,11 +47,13 @@ FOUND = 0.65
 """And another one is seen when this share of its blocks agrees."""
 OTHER = 0.1
 """And so much more than of the view that was seen."""
-BLURRED = 0.58
-"""Sharpness below which the picture is out of focus."""
-DARK = 0.42
+BLURRED = 0.6
+"""Sharpness below which the picture is out of focus,"""
+WASHED = 0.55
+"""and so is one whose texture is weaker than this part of the rest of its contrast: a strong blur
+leaves the noise alone, which looks sharp."""
+DARK, DARK_HYSTERESIS = 0.42, 0.08
 """Light and contrast below this part of the view's are dark."""
-DARK_HYSTERESIS = 0.08
 BLACK = 10.0
 """And so is a mean luma of less, of 255."""
 SAME_LAYOUT = 0.75
@@ -74,8 +74,9 @@ SETTLED_S = 0.4
 """and look the same for the last part of it."""
 STILL_S = 0.9
 """What hides a view, or another view, has kept still for so long."""
-RESTLESS_S = 6.0
-"""Or has been there for so long: no lorry passes for so long."""
+RESTLESS_S, RESTLESS_SEEN = 6.0, 0.25
+"""Or has been there for so long, and no more than this share of the view agrees: no lorry passes
+for so long."""
 RESTLESS_SHARE = 0.45
 """It does not keep still where so much of it changes,"""
 SHIFT_SHARE = 0.2
@@ -86,15 +87,13 @@ SEARCH_S = 0.5
 LONG_SEARCH_S = 3.0
 """So often a lost view is looked for elsewhere in the picture, and so often once it is known that
 something is wrong."""
-NEAR_S = 4.0
-"""So often a view that is there is looked at for a little turn,"""
-HIDDEN = 0.85
-"""and in every picture where a smaller share of it agrees."""
+NEAR_S, HIDDEN_NEAR_S, HIDDEN = 4.0, 0.8, 0.85
+"""So often a view that is there is looked at for a little turn, and so often where a smaller share
+of it agrees."""
 _NOTHING = np.zeros(BLOCKS[::-1], np.bool_)
 
-REPEAT_S = 1.8
-"""A picture that repeats itself for so long is frozen."""
-REPEAT_SAMPLES = 4
+REPEAT_S, REPEAT_SAMPLES = 1.8, 4
+"""A picture that repeats itself for so long, and in so many looks, is frozen."""
 REPEAT_LUMA = 0.8
 """It repeats itself when no block differs by more on average: coding does that, and no sensor,
 light and moving leaf together; on real clips 2 s change some block by at least 1.5."""
@@ -184,8 +183,7 @@ class ViewMonitor:
             self._samples.clear()
             self._repeat = _Repeat(self._repeat.pause_s)
         self._sampled_ts = frame.ts
-        look = Look.of(frame.image)
-        self._quality = self._judged(look, frame.ts, step_s)
+        self._quality = self._judged(Look.of(frame.image), frame.ts, step_s)
         return self._quality
 
     def _judged(self, look: Look, ts: float, step_s: float) -> Quality:
@@ -208,8 +206,6 @@ class ViewMonitor:
             self._follow(look, ts, step_s)
         return Quality((), self._view, since_ts)
 
-    # --- what the picture looks like --------------------------------------------------------------
-
     def _verdict(self, look: Look, ts: float) -> _Verdict | None:
         """What the picture looks like; None where there is no view to compare it with."""
         known = self._known.get(self._view)
@@ -231,13 +227,13 @@ class ViewMonitor:
             if other is not None:
                 return _Verdict(None, other, 1.0)
             return self._named(seen, look, away if displaced else None)
-        if seen.sharpness < BLURRED:
+        if seen.sharpness < BLURRED or _washed(seen):
             return self._defocused(seen)
         return _Verdict(None, self._view, seen.share)
 
     def _named(self, seen: Agreement, look: Look, away: float | None) -> _Verdict:
         """Why the view is not where it was, ``away`` by that part of the picture if it is."""
-        if seen.layout >= SAME_LAYOUT and seen.detail < SOFT and seen.texture < 2 * PLAIN:
+        if _washed(seen):
             return self._defocused(seen)
         measured: dict[str, JsonValue] = {"seen_share": round(seen.share, 2)}
         if away is not None:
@@ -251,7 +247,7 @@ class ViewMonitor:
         return _Verdict(kind, self._view, 1 - seen.share, measured, ~seen.agrees)
 
     def _defocused(self, seen: Agreement) -> _Verdict:
-        sharpness = min(seen.sharpness, seen.detail)
+        sharpness = min(seen.sharpness, seen.detail, seen.texture)
         measured: dict[str, JsonValue] = {"sharpness_share": round(sharpness, 2)}
         return _Verdict("defocused", self._view, 1 - min(1.0, sharpness), measured)
 
@@ -260,10 +256,11 @@ class ViewMonitor:
     ) -> float | None:
         """How far the view is displaced, looked for now and then, and more often while something
         is wrong."""
+        every_s = NEAR_S if seen.share >= HIDDEN else HIDDEN_NEAR_S
         if lost:
             every_s = SEARCH_S if self._fault is None else LONG_SEARCH_S
-        else:
-            every_s = NEAR_S if self._doubt is None and seen.share >= HIDDEN else 0.0
+        elif self._doubt is not None:
+            every_s = 0.0
         if ts - self._searched_ts >= every_s - SOON_S:
             self._searched_ts = ts
             self._away = known.displacement(look.plane, near=not lost)
@@ -280,8 +277,6 @@ class ViewMonitor:
                 best, name = seen, other
         return name
 
-    # --- what that means --------------------------------------------------------------------------
-
     def _right(self, view: str, look: Look, ts: float) -> None:
         """The picture shows ``view``."""
         if view == self._view and self._fault is None:
@@ -294,6 +289,9 @@ class ViewMonitor:
             self._doubt = self._right_ts = self._away = None
         elif self._doubt is None:
             self._doubt = _Doubt(ts, "moved", ts, ts, look, _NOTHING)
+        elif self._fault is None and ts - self._doubt.since_ts >= 2 * RESTLESS_S:
+            # it goes to and fro between views that are known
+            self._fault = Fault("moved", self._doubt.since_ts, 1.0, {})
 
     def _wrong(self, verdict: _Verdict, kind: FaultKind, look: Look, ts: float) -> None:
         """The picture shows no view that is known, or not as it should be."""
@@ -314,13 +312,11 @@ class ViewMonitor:
             self._fault is None
             and doubt.seen >= CERTAIN_SAMPLES
             and long >= CERTAIN_S - SOON_S
-            and ts - doubt.kind_ts >= SETTLED_S - SOON_S
-            and (still or long >= RESTLESS_S)
+            and (ts - doubt.kind_ts >= SETTLED_S - SOON_S or long >= 2 * RESTLESS_S)
+            and (still or (long >= RESTLESS_S and 1 - verdict.score <= RESTLESS_SEEN))
         ):
-            measured = dict(verdict.measured)
-            self._fault = Fault(kind, doubt.since_ts, round(verdict.score, 3), measured)
-
-    # --- views ------------------------------------------------------------------------------------
+            score = round(verdict.score, 3)
+            self._fault = Fault(kind, doubt.since_ts, score, dict(verdict.measured))
 
     def _learn(self, look: Look, ts: float) -> None:
         """Take the picture for one of the camera's own view, once it keeps still."""
@@ -338,7 +334,7 @@ class ViewMonitor:
         """Let the view be what it looks like now, slowly."""
         known = self._known[self._view]
         slow_s = SETTLE_S
-        if self._view == "":
+        if not self._view:
             slow_s = min(SETTLE_S, max(YOUNG_S, ts - self._learnt_ts))
         step_s = min(step_s, GAP_S)
         known.follow(look, 1 - math.exp(-step_s / slow_s), 1 - math.exp(-step_s / DETAIL_S))
@@ -392,6 +388,10 @@ def _dark(seen: Agreement, look: Look, part: float) -> bool:
         return False
     same = seen.share >= LOST or seen.layout >= SAME_LAYOUT
     return same or float(look.plane.mean()) < BLACK
+
+
+def _washed(seen: Agreement) -> bool:
+    return seen.layout >= SAME_LAYOUT and seen.texture < WASHED * seen.spread
 
 
 def _even(look: Look) -> bool:

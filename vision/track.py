@@ -396,4 +396,5 @@ class Tracker:
         return tuple(found)
 
 
-_ROWS = tuple("_id _group _hits _first _last _best _total _seen _votes _anchor _behind".split())
+_ROWS = ("_id", "_group", "_hits", "_first", "_last", "_best", "_total", "_seen", "_votes",
+         "_anchor", "_behind")  # fmt: skip

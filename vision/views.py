@@ -39,6 +39,7 @@ STEADY_LUMA = 5.0
 MIN_TELLING = 16
 """With fewer blocks that have texture nothing can be said."""
 MIN_SHARP = 6
+MIN_RATIO = 0.5
 DETAIL_STEP = 16.0
 """Levels of the text form for the square root of detail."""
 _VERSION = b"\x01"
@@ -69,13 +70,14 @@ _SQUARE = np.ones((3, 3), np.uint8)
 class Look:
     """One picture, reduced: ``fine`` (192, 256) uint8 luma, ``plane`` (48, 64) float32 luma,
     ``texture`` the same without its local mean, ``energy`` and ``detail`` (12, 16) float32 the
-    variance of texture and the mean absolute Laplacian of each block."""
+    variance of texture and the mean absolute Laplacian of each block; ``detail`` is None for a
+    picture too small to have any."""
 
     fine: Image
     plane: FloatArray
     texture: FloatArray
     energy: FloatArray
-    detail: FloatArray
+    detail: FloatArray | None
 
     @staticmethod
     def of(image: Image) -> Look:
@@ -85,13 +87,11 @@ class Look:
         grey = cv2.cvtColor(double, cv2.COLOR_BGR2GRAY)
         fine = np.asarray(cv2.resize(grey, FINE, interpolation=cv2.INTER_AREA), np.uint8)
         plane = cv2.resize(fine, PLANE, interpolation=cv2.INTER_AREA).astype(np.float32)
-        laplacian = cv2.Laplacian(fine, cv2.CV_16S, ksize=1)
-        return _look(fine, plane, _blocks(np.abs(laplacian)))
-
-
-def _look(fine: Image, plane: FloatArray, detail: FloatArray) -> Look:
-    texture = plane - cv2.boxFilter(plane, -1, SMOOTH)
-    return Look(fine, plane, texture, _blocks(texture * texture), detail)
+        texture = plane - cv2.boxFilter(plane, -1, SMOOTH)
+        detail = None
+        if image.shape[1] >= FINE[0]:
+            detail = _blocks(np.abs(cv2.Laplacian(fine, cv2.CV_16S, ksize=1)))
+        return Look(fine, plane, texture, _blocks(texture * texture), detail)
 
 
 def steady(before: Look, now: Look) -> BoolArray:
@@ -152,7 +152,8 @@ def usual(looks: Sequence[Look]) -> View:
     if not looks:
         raise ValueError("a view is made of at least one picture")
     plane = np.median([look.plane for look in looks], axis=0)
-    detail = np.median([look.detail for look in looks], axis=0)
+    none = np.zeros(BLOCKS[::-1], np.float32)
+    detail = np.median([none if look.detail is None else look.detail for look in looks], axis=0)
     return View(np.clip(np.rint(plane), 0, 255).astype(np.uint8), detail.astype(np.float32))
 
 
@@ -220,7 +221,7 @@ class Reference:
             share=_part(agree, votes),
             kept=float(kept.mean()),
             sharpness=self._sharpness(look, agree),
-            detail=_ratio(look.detail[votes], self._detail[votes]),
+            detail=1.0 if look.detail is None else _ratio(look.detail[votes], self._detail[votes]),
             texture=_ratio(np.sqrt(look.energy[votes]), np.sqrt(self._energy[votes])),
             spread=float(look.plane.std()) / max(float(self._plane.std()), 1.0),
             light=float(now.mean() + 1) / float(known.mean() + 1),
@@ -229,18 +230,19 @@ class Reference:
         )
 
     def _sharpness(self, look: Look, agree: BoolArray) -> float:
-        """The median ratio of detail over that of texture, in blocks that show the view and have
-        much detail; 1 where there are too few."""
+        """The ratio of detail over that of texture, in blocks that show the view and have much
+        detail: what most of them do not exceed. 1 where there are too few."""
         judged = agree & (self._detail > MIN_DETAIL)
-        if np.count_nonzero(judged) < MIN_SHARP:
+        if look.detail is None or np.count_nonzero(judged) < MIN_SHARP:
             return 1.0
         contrast = np.sqrt((look.energy[judged] + 0.25) / (self._energy[judged] + 0.25))
-        return float(np.median(look.detail[judged] / self._detail[judged] / contrast))
+        return float(np.percentile(look.detail[judged] / self._detail[judged] / contrast, 70))
 
     def follow(self, look: Look, rate: float, detail_rate: float) -> None:
         """Go the parts ``rate`` and ``detail_rate`` (0..1) of the way to what is seen."""
         self._plane += np.float32(rate) * (look.plane - self._plane)
-        self._detail += np.float32(detail_rate) * (look.detail - self._detail)
+        if look.detail is not None:
+            self._detail += np.float32(detail_rate) * (look.detail - self._detail)
         self._refresh()
 
     def settle(self) -> None:
@@ -380,10 +382,9 @@ def _part(agree: BoolArray, votes: BoolArray) -> float:
 
 
 def _ratio(values: FloatArray, known: FloatArray) -> float:
-    """The median of ``values`` over that of ``known``."""
-    if values.size == 0:
-        return 1.0
-    return float(np.median(values)) / max(float(np.median(known)), 0.5)
+    """The median of ``values`` over that of ``known``, 1 where that is next to nothing."""
+    middle = float(np.median(known)) if known.size else 0.0
+    return float(np.median(values)) / middle if middle > MIN_RATIO else 1.0
 
 
 def _correlated(product: FloatArray, energy: FloatArray, known: FloatArray) -> BoolArray:

@@ -20,7 +20,17 @@ from vision.rules.registry import kinds, place_rules
 from vision.scene import RuleConfig, Scene
 from vision.schedule import Schedule, Span
 from vision.track import Tracker, TrackerSettings
-from vision.types import Detections, Event, Frame, Observations, Quality, Track, Tracked, Trip
+from vision.types import (
+    Detections,
+    Event,
+    Fault,
+    Frame,
+    Observations,
+    Quality,
+    Track,
+    Tracked,
+    Trip,
+)
 
 DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -164,16 +174,20 @@ class Watch:
         }
         # costs a few ms twice a second, so it runs only where a rule asks for it
         self._leftovers = Leftovers([*looked_at.values()], scene.frame_size) if looked_at else None
-        self._held: list[tuple[Counted, list[Event]]] = []
-        self._ts: float | None = None
-        self.counts: dict[str, dict[str, dict[str, int]]] = {
-            line.name: {line.forward: {}, line.backward: {}} for line in scene.lines
-        }
+        # what was seen while the picture was in doubt, and since when it is
+        self._held: list[Tracked] = []
+        self._doubt_ts: float | None = None
+        self._ts = -np.inf
+
+    @property
+    def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Counts so far: line → direction → class → n, every line and direction present."""
-        self.late: dict[str, dict[str, int]] = {
-            line.name: {line.forward: 0, line.backward: 0} for line in scene.lines
-        }
+        return self._counter.counts
+
+    @property
+    def late(self) -> dict[str, dict[str, int]]:
         """Who came late so far: line → direction → n, every line and direction present."""
+        return self._counter.late
 
     def look(self, frame: Frame, quality: Quality) -> tuple[Tracked, Decided]:
         """Take a picture of this view. What is seen while its ``quality`` is in doubt is stated
@@ -196,13 +210,9 @@ class Watch:
             quality=quality,
             observations=self._observed(frame, tracks, quality),
         )
-        counted = self._counter.update(tracked)
-        trips = tuple(trip for each in self.movements for trip in each.update(tracked))
-        self._held.append((counted, self.rules.update(tracked, self.scene)))
-        self._ts = frame.ts
-        if quality.doubt_ts is not None:
-            return tracked, Decided(trips=trips)
-        return tracked, self._released(trips)
+        self._held.append(tracked)
+        self._doubt_ts = quality.doubt_ts
+        return tracked, Decided() if quality.doubt_ts is not None else self._released()
 
     def _observed(self, frame: Frame, tracks: Sequence[Track], quality: Quality) -> Observations:
         """What the stages see that rules ask for; a picture in doubt teaches them nothing."""
@@ -215,37 +225,49 @@ class Watch:
     def leave(self, frame: Frame, quality: Quality) -> tuple[Tracked, Decided]:
         """This view is not seen any more: nobody is followed, and what was seen since the doubt
         began is forgotten."""
-        until_ts = frame.ts if quality.doubt_ts is None else quality.doubt_ts
-        tracked = unseen(frame, quality, self._detector.classes, self._tracker.forget())
-        counted = self._counter.update(tracked)
-        trips = tuple(trip for each in self.movements for trip in each.update(tracked))
-        self._held = [
-            (_before(counted, until_ts), _known(events, until_ts))
-            for counted, events in [*self._held, (counted, self.rules.leave(tracked, self.scene))]
-        ]
-        self._ts = frame.ts
-        return tracked, self._released(trips)
+        over = self._forgotten() + self._tracker.forget()
+        tracked = unseen(frame, quality, self._detector.classes, over)
+        since = [ts for ts in (quality.doubt_ts, self._doubt_ts) if ts is not None]
+        # a picture that stands still is no doubt until it has done so for long
+        self._doubt_ts, until_ts = None, max(self._ts, min(since, default=frame.ts))
+        # to what is drawn on this view, another one is no picture to be trusted
+        away = quality.faults or (Fault("moved", until_ts, 1.0, {}),)
+        last = replace(tracked, ts=until_ts, quality=replace(quality, faults=away))
+        return tracked, self._judged(last, leaves=True)
 
     def finish(self) -> Decided:
-        """The source has ended: what is decided of those who are still in sight."""
+        """The source has ended: what is decided of those who are still in sight. A doubt that is
+        left stays one."""
+        self._forgotten()
         trips = tuple(trip for each in self.movements for trip in each.finish())
-        self._held.append((self._counter.finish(), []))
-        decided = self._released(trips)
-        return Decided(decided.counted, trips, (*decided.events, *self.rules.finish()))
+        return Decided(self._counter.finish(), trips, self.rules.finish())
 
-    def _released(self, trips: tuple[Trip, ...]) -> Decided:
-        """Everything that was held back."""
+    def _forgotten(self) -> tuple[int, ...]:
+        """Forget what is held back; the tracks that ended in it."""
         held, self._held = self._held, []
-        crossings = tuple(crossing for counted, _ in held for crossing in counted.crossings)
-        lates = tuple(late for counted, _ in held for late in counted.late)
-        for crossing in crossings:
-            of_class = self.counts[crossing.line][crossing.direction]
-            of_class[crossing.class_name] = of_class.get(crossing.class_name, 0) + 1
-        for late in lates:
-            self.late[late.line][late.direction] += 1
-        raised = [event for _, events in held for event in events]
-        stated = () if self._ts is None else self.rules.state(raised, self._ts)
-        return Decided(Counted(crossings, lates), trips, stated)
+        return tuple(track_id for tracked in held for track_id in tracked.ended)
+
+    def _released(self) -> Decided:
+        """What there is to say of everything that was held back."""
+        held, self._held = self._held, []
+        found = [self._judged(tracked) for tracked in held]
+        return Decided(
+            Counted(
+                tuple(crossing for each in found for crossing in each.counted.crossings),
+                tuple(late for each in found for late in each.counted.late),
+            ),
+            tuple(trip for each in found for trip in each.trips),
+            tuple(event for each in found for event in each.events),
+        )
+
+    def _judged(self, tracked: Tracked, *, leaves: bool = False) -> Decided:
+        """What there is to say of one picture; the last one before the view ``leaves``."""
+        self._ts = tracked.ts
+        counted = self._counter.update(tracked)
+        trips = tuple(trip for each in self.movements for trip in each.update(tracked))
+        watch = self.rules.leave if leaves else self.rules.update
+        raised = watch(tracked, self.scene)
+        return Decided(counted, trips, self.rules.state(raised, tracked.ts))
 
 
 def unseen(
@@ -263,19 +285,3 @@ def unseen(
         ended=ended,
         quality=quality,
     )
-
-
-def _before(counted: Counted, ts: float) -> Counted:
-    return Counted(
-        tuple(crossing for crossing in counted.crossings if crossing.ts < ts),
-        tuple(late for late in counted.late if late.ts < ts),
-    )
-
-
-def _known(events: Sequence[Event], ts: float) -> list[Event]:
-    """Those that were certain before ``ts``, over by then at the latest."""
-    return [
-        event if event.end_ts is None else replace(event, end_ts=min(event.end_ts, ts))
-        for event in events
-        if min(event.raised_ts, np.inf if event.end_ts is None else event.end_ts) < ts
-    ]

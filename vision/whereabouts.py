@@ -20,8 +20,10 @@ BEFORE_S = 3.0
 AFTER_S = 1.0
 """Somebody who was near from so long before to so long after may have brought or taken it: what
 lies behind a body is seen only once that has moved on."""
-EDGE = 0.02
-"""A box that ends so near to the picture's edge, as a part of its sides, comes from there."""
+EDGE = 0.6
+"""A box whose middle is so many of its widths from a side of the picture comes or goes there."""
+RIM, CUT = 0.02, 0.6
+"""And one that ends within this part of the lower edge, when this part of its height is left."""
 
 Size = tuple[int, int]
 
@@ -67,10 +69,10 @@ class Whereabouts:
             then = (times >= ts - BEFORE_S) & (times <= ts + AFTER_S)
             if not then.any():
                 continue
-            away = heights_away(box, track.path[then, :2], track.sizes[then, 1])
+            away = heights_away(box, track.path[then, :2], _tall(track)[then])
             row = int(np.argmin(away))
             if found is None or away[row] < found.away_heights:
-                height_px = float(track.sizes[then, 1][row])
+                height_px = float(_tall(track)[then][row])
                 found = Passer(track.id, float(away[row]), height_px)
         return found
 
@@ -87,12 +89,16 @@ class Whereabouts:
         return latest_ts
 
     def has_left(self, box: FloatArray, near_heights: float, ts: float, size: Size) -> bool:
-        """Whether anybody who was near ``box`` around ``ts`` or later was seen to go away, or out
-        of the picture of ``size`` (w, h)."""
+        """Whether anybody who was near ``box`` around ``ts`` or later was seen elsewhere after
+        ``ts``, or to go out of the picture of ``size`` (w, h)."""
         for track in self._all():
             times, near = _nearness(track, box, near_heights)
             rows = np.flatnonzero(near & (times >= ts - BEFORE_S))
-            if len(rows) and (not near[rows[0] :].all() or _at_edge(track, -1, size)):
+            if not len(rows):
+                continue
+            later = times > ts
+            later[: rows[0]] = False
+            if bool((~near & later).any()) or _at_edge(track, -1, size):
                 return True
         return False
 
@@ -105,6 +111,11 @@ class Whereabouts:
             if len(rows) and (not near[: rows[-1]].all() or _at_edge(track, 0, size)):
                 return True
         return False
+
+
+def away_now(box: FloatArray, track: Track) -> float:
+    """How far ``track`` is from ``box`` (4,), in heights of its own, where it was last seen."""
+    return float(heights_away(box, track.path[-1:, :2], _tall(track)[-1:])[0])
 
 
 def heights_away(box: FloatArray, feet: FloatArray, heights: FloatArray) -> FloatArray:
@@ -133,15 +144,21 @@ def _nearness(
 ) -> tuple[NDArray[np.float64], BoolArray]:
     """The times (k,) of the points of ``track``, UTC seconds, and which are near ``box``."""
     times = track.first_ts + track.path[:, 2].astype(np.float64)
-    return times, heights_away(box, track.path[:, :2], track.sizes[:, 1]) <= near_heights
+    return times, heights_away(box, track.path[:, :2], _tall(track)) <= near_heights
 
 
 def _at_edge(track: Track, row: int, size: Size) -> bool:
-    """Does the ``row``-th box of ``track`` touch the edge of a picture of ``size`` (w, h)?"""
+    """Is the upright ``row``-th box of ``track`` going out of a picture of ``size`` (w, h): cut by
+    a side of it, or by its lower edge?"""
     (x, y), (w, h) = track.path[row, :2].tolist(), track.sizes[row].tolist()
-    rim_x, rim_y = EDGE * size[0], EDGE * size[1]
-    beside = x - w / 2 <= rim_x or x + w / 2 >= size[0] - rim_x
-    return bool(beside or y >= size[1] - rim_y or y - h <= rim_y)
+    beside = min(x, size[0] - x) <= EDGE * w
+    below = y >= (1 - RIM) * size[1] and h <= CUT * float(track.sizes[:, 1].max())
+    return bool(h > w and (beside or below))
+
+
+def _tall(track: Track) -> FloatArray:
+    """(k,) px, how tall the object is at each point: the longer side, since people also fall."""
+    return np.asarray(track.sizes.max(axis=1), np.float32)
 
 
 def could_carry(passer: Passer, box: FloatArray, least: float, most: float) -> bool:

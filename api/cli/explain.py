@@ -215,7 +215,7 @@ def _beginning(moment: Moment) -> Iterator[str]:
         yield f"rules suspended until it is: {rules}"
     elif quality.doubt_ts is not None:
         since = quality.doubt_ts - moment.start_ts
-        yield f"the picture is in doubt since {since:.1f} s: events wait until it is not"
+        yield f"the picture is in doubt since {since:.1f} s: rules and counts wait until it is not"
     if not tracks:
         times = [
             f"{ts - moment.start_ts:.1f} s"

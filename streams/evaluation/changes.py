@@ -68,6 +68,7 @@ RAMPS_S: Final[dict[ChangeKind, float]] = {
 }
 """Seconds until it is done, as motors and hands take."""
 MAX_HELD_BYTES = 1 << 30
+SAME_S = 1e-6
 GRAIN = 2.0
 """The noise of a sensor that looks at a cloth, standard deviation of 255."""
 
@@ -87,7 +88,7 @@ def loop(clip: ClipSource, seconds: float) -> Iterator[Frame]:
         if index == 0:
             first_ts = frame.ts
         t = frame.ts - first_ts
-        if t >= seconds:
+        if t >= seconds - SAME_S:
             return
         yield replace(frame, index=index)
         index += 1
@@ -102,12 +103,12 @@ def loop(clip: ClipSource, seconds: float) -> Iterator[Frame]:
         return
     last_s = held[-1][0]
     there_and_back = held + [(2 * last_s - t, image) for t, image in reversed(held[1:-1])]
-    round_s = 2 * last_s or float(1 / clip.info.rate)
+    round_s = 2 * last_s or clip.info.duration_s
     for turn in count():
         for t, image in there_and_back:
             if turn == 0 and t <= last_s:
                 continue
-            if turn * round_s + t >= seconds:
+            if turn * round_s + t >= seconds - SAME_S:
                 return
             yield Frame(clip.camera_id, index, first_ts + turn * round_s + t, image)
             index += 1
@@ -130,7 +131,8 @@ def changed(
     ``strength`` and ``ramp_s``, the seconds that it takes to come and again to go (0: a hard
     cut), are those of ``STRENGTHS`` and ``RAMPS_S`` unless told; a negative pan goes to the left,
     a negative tilt up. With the edge ``window`` the clip is shown enlarged all the time, so that
-    both views are real, and a scene drawn on the clip does not fit it; a zoom never needs one. Raises ValueError for values that do not fit.
+    both views are real, and a scene drawn on the clip does not fit it; a zoom never needs one.
+    Raises ValueError for values that do not fit.
     """
     if kind not in get_args(ChangeKind):
         raise ValueError(f"a change is one of {', '.join(get_args(ChangeKind))}, not '{kind}'")
@@ -142,6 +144,19 @@ def changed(
         )
     if not 0 < abs(strength) <= MOST[kind] or (strength < 0 and kind not in ("pan", "tilt")):
         raise ValueError(f"{kind} has a strength above 0 and up to {MOST[kind]:g}, not {strength}")
+    return _changed(frames, kind, start_s, end_s, strength, ramp_s, edge, cover)
+
+
+def _changed(
+    frames: Iterable[Frame],
+    kind: ChangeKind,
+    start_s: float,
+    end_s: float,
+    strength: float,
+    ramp_s: float,
+    edge: Edge,
+    cover: Cover,
+) -> Iterator[Frame]:
     first_ts: float | None = None
     frozen: Image | None = None
     for frame in frames:

@@ -76,13 +76,15 @@ def test_the_picture_is_not_trusted(clip: Path, said: Said) -> None:
 @pytest.mark.parametrize("kind", CAMERA_KINDS)
 def test_what_is_wrong_with_the_camera(clip: Path, said: Said, kind: str) -> None:
     calm = said.of(told(clip, 4.0, NOBODY, config()))
-    assert calm[-1] == f"nothing is wrong with the camera: {', '.join(ALL_CAMERA_KINDS)}"
+    # a long line goes on in the next one
+    well = "nothing is wrong with the camera: "
+    assert " ".join(calm).endswith(well + ", ".join(ALL_CAMERA_KINDS))
     fault = Spoilt(cast("FaultKind", kind.removeprefix("camera_")), 2.0, 8.0)
     lines = said.of(told(clip, 4.0, NOBODY, config(), spoilt=[fault]))
     assert lines[1].startswith("the picture is not trusted: ")
     assert lines[lines.index(kind) + 2].startswith("the camera")
     others = ", ".join(other for other in ALL_CAMERA_KINDS if other != kind)
-    assert not others or lines[-1] == f"nothing is wrong with the camera: {others}"
+    assert not others or " ".join(lines).endswith(well + others)
 
 
 def test_who_is_alike_shares_a_row_and_other_classes_are_named_once(clip: Path, said: Said) -> None:

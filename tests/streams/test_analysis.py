@@ -302,6 +302,7 @@ def test_the_fields_of_an_event() -> None:
         ("kind", "intrusion"),
         ("rule", "keep out"),
         ("zone", "left"),
+        ("severity", "medium"),
         ("ts", 1769817601.51),
         ("start_offset_s", 1.0),
         ("raised_offset_s", 1.51),

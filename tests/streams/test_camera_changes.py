@@ -201,6 +201,7 @@ def test_another_address(spool: Spool) -> None:
         }
         stage.source.show(START_TS)
         stage.analysed(1)
+        stage.analysis.learnt = "as it looks there"
         stage.source.dropped = 3
         other = stage.another_source()
         other.dropped = 4
@@ -213,6 +214,7 @@ def test_another_address(spool: Spool) -> None:
         over = stage.alerts()[-1]
         assert (over.state, over.details["closed"]) == ("closed", "the camera was changed")
         assert [each.counts[0].count for each in report.running] == [2]
+        assert (stage.analysis.built, stage.analysis.view) == (2, None)
     assert total(stage.counts()) == {1: 2}
     assert other.health.state is State.STOPPED
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from streams.counts import CameraCounts
 from streams.messages import CountsMessage, decode
@@ -14,13 +15,13 @@ from streams.spool import Spool
 from tests.streams.stage import SCENE, START_TS
 from vision.counting import Counted
 from vision.scene import Movement, Scene, Zone
-from vision.types import Crossing, Late, Trip
+from vision.types import Crossing, Fault, Late, Quality, Trip
 
 
-def begin(counts: CameraCounts, revision: int) -> None:
+def begin(counts: CameraCounts, revision: int, address: str = "there") -> None:
     """Count by a scene of this revision, 0 for none."""
     scene = SCENE if revision else None
-    counts.begin(scene, ("person",), revision, synthetic=False)
+    counts.begin(scene, ("person",), revision, address=address, synthetic=False)
 
 
 def count(counts: CameraCounts, ts: float) -> None:
@@ -61,6 +62,73 @@ def test_how_the_view_looks_is_kept_for_the_next_run_of_the_same_scene(tmp_path:
         assert changed.view is None
 
 
+def test_how_the_view_looks_is_kept_where_nothing_is_counted(tmp_path: Path) -> None:
+    with Spool(tmp_path / "spool.db") as spool:
+        killed = CameraCounts("a", Recorder(spool))
+        begin(killed, 1)
+        count(killed, START_TS)
+        counts = CameraCounts("a", Recorder(spool), spool.kept_bins()["a"])
+        begin(counts, 0)
+        counts.learnt = lambda: "as learnt"
+        counts.update(START_TS + 5, [])
+        counts.end()
+        again = CameraCounts("a", Recorder(spool), spool.kept_bins()["a"])
+        assert again.last_ts == START_TS + 5
+        begin(again, 0)
+        assert again.view == "as learnt"
+        # and the minute from before goes on with its scene
+        begin(again, 1)
+        assert again.view is None
+        count(again, START_TS + 9)
+        again.end()
+        said = [decode(each.body) for each in spool.unsent(10)]
+    assert [(each.version, each.counts[0].count) for each in said] == [(1, 1), (2, 2)]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+def test_a_camera_at_another_address_looks_otherwise(tmp_path: Path, restarted: bool) -> None:
+    with Spool(tmp_path / "spool.db") as spool:
+        counts = CameraCounts("a", Recorder(spool))
+        begin(counts, 3)
+        counts.learnt = lambda: "as learnt"
+        count(counts, START_TS)
+        kept = spool.kept_bins()["a"]
+        assert "there" not in kept, "an address may hold a secret"
+        if restarted:
+            counts = CameraCounts("a", Recorder(spool), kept)
+        begin(counts, 3, address="elsewhere")
+        assert counts.view is None
+        assert CameraCounts("a", Recorder(spool), spool.kept_bins()["a"]).view is None
+
+
+MOVED = (Fault("moved", START_TS + 10, 1.0, {}),)
+
+
+@pytest.mark.parametrize(
+    ("then", "observed_s", "frames"),
+    [
+        (Quality(), 20, 21),
+        (Quality(MOVED, doubt_ts=START_TS + 10), 9, 10),
+        (Quality(view="harbour"), 9, 11),
+        (None, 9, 10),
+    ],
+)
+def test_time_in_doubt_was_watched_once_the_doubt_is_gone(
+    tmp_path: Path, then: Quality | None, observed_s: float, frames: int
+) -> None:
+    counts, spool = stated(tmp_path, scene=SCENE)
+    with spool:
+        for second in range(20):
+            quality = Quality(doubt_ts=START_TS + 10) if second >= 10 else Quality()
+            counts.update(START_TS + second, [], quality=quality)
+        if then is not None:
+            counts.update(START_TS + 20, [], quality=then)
+        counts.end()
+        (message,) = [decode(each.body) for each in spool.unsent(10)]
+    assert isinstance(message, CountsMessage)
+    assert (message.observed_s, message.frames) == (observed_s, frames)
+
+
 ZONES = tuple(Zone(name, np.array([[0.0, 0], [9, 0], [9, 9]])) for name in ("north", "south"))
 JUNCTION = replace(SCENE, zones=ZONES, movements=(Movement("junction", ("north",), ("south",)),))
 
@@ -72,7 +140,7 @@ def trip(ts: float, destination: str | None = "south") -> Trip:
 def stated(tmp_path: Path, *, scene: Scene = JUNCTION) -> tuple[CameraCounts, Spool]:
     spool = Spool(tmp_path / "spool.db")
     counts = CameraCounts("a", Recorder(spool))
-    counts.begin(scene, ("person",), 1, synthetic=False)
+    counts.begin(scene, ("person",), 1, address="there", synthetic=False)
     return counts, spool
 
 

@@ -87,7 +87,7 @@ def test_a_picture_that_is_not_trusted_suspends_the_rules(clip: Path) -> None:
     written = record(moment)
     assert written["trusted"] is False
     assert written["faults"] == [
-        {"kind": "covered", "since_offset_s": 2.0, "score": 0.75, "measured": {"share": 0.9}}
+        {"kind": "covered", "since_offset_s": 2.0, "score": 0.75, "measured": {"seen_share": 0.12}}
     ]
     (intrusion,) = [each for each in cast("Any", written["rules"]) if each["kind"] == "intrusion"]
     assert (intrusion["suspended"], intrusion["zone"]) == (True, "yard")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tests.vision.painted import CLASSES, SETTINGS, detector, ride
+from tests.vision.painted import CLASSES, SETTINGS, detector, paint, ride
 from vision.pipeline import Pipeline, Step
+from vision.rules.abandoned_object import Settings as Abandoned
 from vision.rules.intrusion import Settings as Intrusion
 from vision.rules.line_crossing import Settings as LineCrossing
-from vision.scene import Line, Preset, RuleConfig, Scene, Zone
+from vision.scene import Line, Movement, Preset, RuleConfig, Scene, Zone
 from vision.types import Fault, Frame, Quality
 from vision.views import View
 
@@ -107,6 +109,108 @@ def test_an_event_from_before_ends_where_the_doubt_began() -> None:
     (inside,) = [event for event in ends if event.rule == "keep out"]
     assert inside.end_ts is not None
     assert inside.end_ts <= 3.5
+
+
+def test_what_fired_while_the_picture_already_stood_still_ends_as_well() -> None:
+    """Of a picture that repeats itself nobody knows so before it has done so for long."""
+
+    def says(ts: float) -> Quality:
+        still = Quality((Fault("frozen", 3.0, 1.0, {}),), doubt_ts=3.0)
+        return GOOD if ts < 3.8 else still
+
+    camera, steps = run(SCENE, says)
+    (fired,) = [e for s in steps for e in s.events if e.rule == "keep out"]
+    assert 3.0 < fired.raised_ts < 3.8
+    assert {event.rule for event in camera.open} == {"keep out", "camera_frozen"}
+    (over,) = camera.finish().events
+    assert (over.id, over.lost) == (fired.id, True)
+    assert {event.rule for event in camera.open} == {"camera_frozen"}
+
+
+def test_a_turn_from_one_view_to_another_takes_along_what_was_seen_in_it() -> None:
+    """Between two presets no fault becomes certain, where the camera is quick."""
+
+    def says(ts: float) -> Quality:
+        return GOOD if ts < 1.5 else doubt(1.5) if ts < 2.6 else Quality(view="harbour")
+
+    camera, steps = run(TURNS, says)
+    assert lines(steps) == []
+    assert camera.counts == {"gate": {"in": {}, "out": {}}, "pier": {"on": {}, "off": {}}}
+
+
+def test_what_is_known_of_a_view_does_not_go_with_it() -> None:
+    """A camera that turns to a preset has seen nobody take the bag that lies at home."""
+    settings = Abandoned(still_s=1.0, alone_s=0.5)
+    rule = RuleConfig("bags", "abandoned_object", "yard", ("person",), settings)
+    camera = Pipeline(replace(TURNS, zones=(YARD,), rules=(rule,)), detector(CLASSES), SETTINGS)
+    bag = np.zeros((192, 320, 3), np.uint8)
+    bag[140:152, 240:254] = 90
+
+    def picture(index: int) -> Frame:
+        """Somebody comes with a bag at 6 s, stands, and goes."""
+        x = float(np.clip(330 - 40 * (index / 10 - 4), 250, 330))
+        x += 40 * max(0.0, index / 10 - 8)
+        image = paint({"person": (x, 150.0)} if index >= 40 and x < 330 else {})
+        return Frame("cam", index, index / 10, np.maximum(image, bag * (index >= 62)))
+
+    camera._monitor = Told(lambda ts: GOOD if ts < 15 else Quality(view="harbour"))  # type: ignore[assignment]
+    told = [event for index in range(170) for event in camera.step(picture(index)).events]
+    assert [(event.rule, event.end_ts) for event in told] == [("bags", None)]
+    (over,) = camera.finish().events
+    assert (over.rule, over.lost) == ("bags", True)
+
+
+@pytest.mark.parametrize("fault", [True, False])
+def test_a_trip_that_is_over_in_doubt_waits_as_well(fault: bool) -> None:
+    """Somebody is out of sight, and given up while the picture is in doubt; he came into the
+    yard before that, or while it was."""
+    ways = (
+        Zone("west", np.array([[0.0, 20.0], [100.0, 20.0], [100.0, 170.0], [0.0, 170.0]])),
+        YARD,
+    )
+    scene = Scene((320, 192), zones=ways, movements=(Movement("way", ("west",), ("yard",)),))
+
+    def trips(since: float, certain: float | None) -> list[tuple[str | None, bool]]:
+        def says(ts: float) -> Quality:
+            if ts < since:
+                return GOOD
+            return doubt(since) if certain is None or ts < certain else moved(since)
+
+        camera, steps = run(scene, says)
+        found = [trip for step in steps for trip in step.trips] + [*camera.finish().trips]
+        assert sum(sum(by["yard"].values()) for by in camera.movements[0].matrix.values()) == sum(
+            trip.destination == "yard" for trip in found
+        )
+        return [(trip.destination, trip.ts < since) for trip in found]
+
+    assert trips(2.0, 3.6 if fault else None) == [(None, True)]
+    assert trips(3.6, 4.0 if fault else None) == [("yard", True)]
+
+
+def test_what_is_in_doubt_at_the_end_stays_so() -> None:
+    camera, steps = run(SCENE, lambda ts: GOOD if ts < 1.5 else doubt(1.5))
+    last = camera.finish()
+    assert lines(steps) == []
+    assert (last.counted.crossings, last.events) == ((), ())
+    assert camera.open == ()
+
+
+def test_who_seems_to_leave_in_doubt_was_lost() -> None:
+    """The camera turns, and somebody in the yard seems to walk out of it."""
+
+    def picture(index: int) -> Frame:
+        x, y = min(160.0 + 6 * index, 280.0 - 6 * max(0, index - 24)), 120.0
+        return Frame("cam", index, index / 10, paint({"person": (x, y)}))
+
+    def ends(says: Callable[[float], Quality]) -> list[tuple[float | None, bool]]:
+        camera, steps = run(SCENE, says, [picture(index) for index in range(62)])
+        told = [event for step in steps for event in step.events]
+        told += camera.finish().events
+        return [(e.end_ts, e.lost) for e in told if e.rule == "keep out" and e.end_ts is not None]
+
+    turn = [GOOD, doubt(2.4), moved(2.4)]
+    assert ends(lambda _: GOOD) == [(pytest.approx(3.7, abs=0.2), False)]
+    assert ends(lambda ts: turn[(ts >= 2.4) + (ts >= 6)]) == [(pytest.approx(2.3, abs=0.1), True)]
 
 
 def test_all_resumes_by_itself() -> None:

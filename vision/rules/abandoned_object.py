@@ -12,7 +12,7 @@ from vision.leftovers import BAGS
 from vision.rules.base import SAME_S, Condition, Explanation, Rule, at_least, ended
 from vision.scene import RuleConfig, Scene
 from vision.types import Event, FloatArray, JsonValue, Track, Tracked
-from vision.whereabouts import Passer, Whereabouts, could_carry, heights_away, stay
+from vision.whereabouts import Passer, Whereabouts, away_now, could_carry, stay
 
 OUT_OF_SIGHT_S = 2.0
 """Who was not seen for longer may have gone."""
@@ -212,8 +212,7 @@ class AbandonedObject(Rule):
                 continue
             if tracked.ts - track.last_ts > OUT_OF_SIGHT_S:
                 continue
-            away = heights_away(left.seen.box, track.path[-1:, :2], track.sizes[-1:, 1])
-            if away[0] > settings.near_heights:
+            if away_now(left.seen.box, track) > settings.near_heights:
                 continue
             since_ts = left.near.get(track.id)
             if since_ts is None:

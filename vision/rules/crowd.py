@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from vision.counting import PAUSE_S
 from vision.rules.base import SAME_S, Condition, Explanation, Rule, at_least, ended
 from vision.scene import RuleConfig, Scene
 from vision.types import Event, Track, Tracked
@@ -61,7 +62,9 @@ class _Stretch:
     _held: bool = False
 
     def update(self, ts: float, holds: bool) -> None:
-        """Go on to ``ts``: what held before did so until now."""
+        """Go on to ``ts``: what held before did so until now, if somebody watched."""
+        if ts - self._last_ts > PAUSE_S:
+            self.since_ts = None
         if self.since_ts is not None:
             self.other_s += 0.0 if self._held else ts - self._last_ts
             if self.other_s > OTHER_SHARE * max(ts - self.since_ts, SIGHT_S) + SAME_S:

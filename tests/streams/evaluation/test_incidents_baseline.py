@@ -115,6 +115,38 @@ def test_who_stays_is_who_the_labels_say(plaza: Film, shared: Path) -> None:
         assert event.end_s == pytest.approx((until_s - 3, until_s + 3))
 
 
+def test_bags_are_due_when_the_labels_say_so(shared: Path) -> None:
+    """The rule's own words, with labels in place of tracks: nobody stays near for ``alone_s``, who
+    left it is not near at all, and it has lain there for ``still_s``. Up and down the picture a
+    distance counts twice."""
+    films = [film for film in films_of(None, skip_missing=True).films if film.laid]
+    left = [film for film in films if film.name.startswith("bag left")]
+    assert len(left) == 12
+    rule = next(rule for rule in left[0].scene.rules if rule.kind == "abandoned_object")
+    settings = rule.settings
+    rows = np.loadtxt(shared / "mot15/PETS09-S2L1/gt.txt", delimiter=",")
+    seconds, number = (rows[:, 0] - 1) / PLAZA_FPS, rows[:, 1].astype(int)
+    foot = np.column_stack([rows[:, 2] + rows[:, 4] / 2, rows[:, 3] + rows[:, 5]])
+    for film in left:
+        bag, (event,) = film.laid[0], film.expected
+        apart = np.hypot(*((foot - bag.place) * (1, 2)).T) / rows[:, 5]
+        at_drop = np.abs(seconds - bag.from_s) <= 0.5 / PLAZA_FPS
+        carrier = number[at_drop][apart[at_drop].argmin()]
+        assert apart[at_drop].min() < 1
+        near = (apart <= settings.near_heights) & (seconds >= bag.from_s)
+        stays = []
+        for who in np.unique(number[near]):
+            times = seconds[near & (number == who)]
+            for stay in np.split(times, np.flatnonzero(np.diff(times) > 1) + 1):
+                if who == carrier or stay[-1] - stay[0] >= settings.alone_s:
+                    stays.append((stay[0], stay[-1]))
+        due_s = bag.from_s + settings.still_s
+        for came_s, went_s in sorted(stays):
+            if came_s < due_s:
+                due_s = max(due_s, went_s + settings.alone_s)
+        assert event.due_s == pytest.approx(due_s, abs=0.5), film.name
+
+
 def judge(films: list[Film]) -> None:
     detectors = Detectors(lambda name: resolve(name, cache=Path("/nonexistent")))
     ((_, runs),) = FilmEvaluation(films, [None], detectors).runs(print)

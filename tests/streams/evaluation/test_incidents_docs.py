@@ -73,7 +73,7 @@ def test_the_list_is_read(tmp_path: Path) -> None:
     watched, left = found.films
     assert [one.optional for one in watched.expected] == [False, False, True]
     assert watched.rate == Fraction(5)
-    assert left.laid[0].bag == (18, 20)
+    assert left.laid[0].bag == (22, 28)
 
 
 def test_the_file_looks_as_shown() -> None:

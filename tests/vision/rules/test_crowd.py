@@ -209,3 +209,10 @@ def test_bad_settings_name_their_field(changed: dict[str, Any], message: str) ->
 )
 def test_the_level_at_which_it_is_over(enter: int, leave: int | None, below: int) -> None:
     assert Settings(enter_count=enter, leave_count=leave).below_count == below
+
+
+def test_time_in_which_nobody_watched_is_none_of_a_crowd() -> None:
+    steps = film((*TWO, stays(0, 20, 350)))
+    steps = [step for step in steps if not 0.8 < step.ts - steps[0].ts < 9]
+    stated = play(rule("crowd", THREE | {"enter_s": 3.0}), steps)
+    assert [offsets(event) for event in last_words(stated)] == [(9.0, 12.0, 20.5)]
