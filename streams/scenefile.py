@@ -115,6 +115,12 @@ def _drawn(fields: Mapping[str, Item], frame: Scene, kinds: Mapping[str, type[Ru
     rules = _unique("rule", (read_rule(item, drawn, kinds) for item in items))
     scene = replace(drawn, rules=rules)
     for item, rule in zip(items, rules, strict=True):
+        own = kinds.get(rule.name)
+        if own is not None and own.place == "camera" and rule.kind != rule.name:
+            item.fail(
+                f"{quoted(rule.name)} is what a camera's own rule is called; give this one another "
+                "'name'"
+            )
         try:
             kinds[rule.kind].check(rule, scene)
         except ValueError as problem:

@@ -17,8 +17,6 @@ from vision.types import Alert, Event, JsonValue, Severity, Track
 
 STEP_S: Final = 2.0
 """A longer time between two pictures counts as so much: nobody watched the rest."""
-REMEMBERED_S: Final = 60.0
-"""So much longer is held what an earlier run left: its tracks have to be found first."""
 TRACKS: Final = 20
 """So many numbers of tracks an incident names, the latest."""
 MAX_OPEN: Final = 100
@@ -54,6 +52,7 @@ class _Terms:
     config: RuleConfig
     cooldown_s: float
     patience_s: float
+    remembered_s: float
 
 
 @dataclass(slots=True, eq=False)
@@ -124,7 +123,7 @@ class Incidents:
                 box=_box_of(event),
                 end_ts=event.raised_ts if event.end_ts is None else event.end_ts,
                 lost=True,
-                wait_s=terms.cooldown_s + terms.patience_s + REMEMBERED_S,
+                wait_s=terms.cooldown_s + terms.patience_s + terms.remembered_s,
             )
 
     def update(
@@ -252,7 +251,7 @@ class Incidents:
 def _terms(config: RuleConfig) -> _Terms:
     kind = kinds()[config.kind]
     cooldown_s = kind.cooldown_s if config.cooldown_s is None else config.cooldown_s
-    return _Terms(config, cooldown_s, kind(config).patience_s)
+    return _Terms(config, cooldown_s, kind(config).patience_s, kind.remembered_s)
 
 
 def _own(event: Event, by_id: Mapping[int, Track] | None) -> tuple[int, ...]:

@@ -93,10 +93,12 @@ class Rules:
         return found
 
     def leave(self, tracked: Tracked, scene: Scene) -> list[Event]:
-        """The same, where the view is not seen any more: each rule begins anew when it is back."""
+        """The same, where the view is not seen any more: each rule begins anew when it is back, but
+        for those about what lies there meanwhile."""
         found = self.update(tracked, scene)
-        for name in list(self._running):
-            found += self._stopped(name, tracked.ts, lost=True)
+        for name, rule in list(self._running.items()):
+            if not rule.stages:
+                found += self._stopped(name, tracked.ts, lost=True)
         return found
 
     def _stopped(self, name: str, ts: float, *, lost: bool) -> list[Event]:

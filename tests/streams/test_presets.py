@@ -99,6 +99,11 @@ def test_warnings_name_the_preset(tmp_path: Path) -> None:
             "region: auto\npresets:\n",
             "region: a camera with presets is analysed as a whole",
         ),
+        (
+            "zone: quay",
+            "zone: quay\n        name: camera_moved",
+            "'camera_moved' is what a camera's own rule is called; give this one another 'name'",
+        ),
         ("zone: quay", "zone: yard", "there is no zone 'yard' (zones are quay)"),
     ],
 )

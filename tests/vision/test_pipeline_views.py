@@ -138,28 +138,6 @@ def test_a_turn_from_one_view_to_another_takes_along_what_was_seen_in_it() -> No
     assert camera.counts == {"gate": {"in": {}, "out": {}}, "pier": {"on": {}, "off": {}}}
 
 
-def test_what_is_known_of_a_view_does_not_go_with_it() -> None:
-    """A camera that turns to a preset has seen nobody take the bag that lies at home."""
-    settings = Abandoned(still_s=1.0, alone_s=0.5)
-    rule = RuleConfig("bags", "abandoned_object", "yard", ("person",), settings)
-    camera = Pipeline(replace(TURNS, zones=(YARD,), rules=(rule,)), detector(CLASSES), SETTINGS)
-    bag = np.zeros((192, 320, 3), np.uint8)
-    bag[140:152, 240:254] = 90
-
-    def picture(index: int) -> Frame:
-        """Somebody comes with a bag at 6 s, stands, and goes."""
-        x = float(np.clip(330 - 40 * (index / 10 - 4), 250, 330))
-        x += 40 * max(0.0, index / 10 - 8)
-        image = paint({"person": (x, 150.0)} if index >= 40 and x < 330 else {})
-        return Frame("cam", index, index / 10, np.maximum(image, bag * (index >= 62)))
-
-    camera._monitor = Told(lambda ts: GOOD if ts < 15 else Quality(view="harbour"))  # type: ignore[assignment]
-    told = [event for index in range(170) for event in camera.step(picture(index)).events]
-    assert [(event.rule, event.end_ts) for event in told] == [("bags", None)]
-    (over,) = camera.finish().events
-    assert (over.rule, over.lost) == ("bags", True)
-
-
 @pytest.mark.parametrize("fault", [True, False])
 def test_a_trip_that_is_over_in_doubt_waits_as_well(fault: bool) -> None:
     """Somebody is out of sight, and given up while the picture is in doubt; he came into the
@@ -255,3 +233,44 @@ def test_the_camera_itself_is_an_incident_whatever_is_drawn(fault: str) -> None:
     assert first.raised_ts <= 4
     assert last.end_ts is not None
     assert last.end_ts == pytest.approx(5.8, abs=0.01)
+
+
+# --- a bag that lies there meanwhile ------------------------------------------------------------
+
+BAGS = RuleConfig(
+    "bags", "abandoned_object", "yard", ("person",), Abandoned(still_s=1.0, alone_s=0.5)
+)
+
+
+def with_a_bag(index: int) -> Frame:
+    """Somebody comes from the right at 4 s, puts down a bag at 6.2 s and goes away."""
+    t = index / 10
+    x = float(np.clip(330 - 40 * (t - 4), 250, 330)) + 40 * max(0.0, t - 8)
+    image = paint({"person": (x, 150.0)} if t >= 4 and x < 330 else {})
+    image[140:152, 240:254] = np.maximum(image[140:152, 240:254], 90 if t >= 6.2 else 0)
+    return Frame("cam", index, t, image)
+
+
+@pytest.mark.parametrize(
+    "away", [Quality(view="harbour"), moved(15.0)], ids=["at a preset", "moved"]
+)
+def test_an_alert_about_a_bag_stays_open_while_the_view_is_away(away: Quality) -> None:
+    scene = replace(TURNS, zones=(YARD,), rules=(BAGS,))
+    frames = [with_a_bag(index) for index in range(500)]
+    camera, steps = run(scene, lambda ts: away if 15 <= ts < 20 else GOOD, frames)
+    told = [event for step in steps for event in step.events if event.rule == "bags"]
+    assert [event.end_ts for event in told] == [None]
+    assert [event.id for event in camera.open if event.rule == "bags"] == [told[0].id]
+
+
+def test_an_alert_about_a_bag_outlives_a_restart() -> None:
+    """To a new run the bag is a part of the view: nobody can say that it has gone."""
+    scene = replace(TURNS, zones=(YARD,), rules=(BAGS,))
+    before, _ = run(scene, lambda _: GOOD, [with_a_bag(index) for index in range(150)])
+    left = [event for event in before.open if event.rule == "bags"]
+    after = Pipeline(scene, detector(CLASSES), SETTINGS)
+    after._monitor = Told(lambda _: GOOD)  # type: ignore[assignment]
+    after.remember(left)
+    told = [event for i in range(150, 1400, 5) for event in after.step(with_a_bag(i)).events]
+    assert [event.rule for event in told] == []
+    assert [event.id for event in after.open] == [event.id for event in left]

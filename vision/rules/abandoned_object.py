@@ -87,12 +87,15 @@ class AbandonedObject(Rule):
     classes = ("person",)
     severity = "high"
     stages = ("blobs",)
+    # after a restart it belongs to the background: nobody sees it there, or that it has gone
+    remembered_s = 3600.0
     Settings = Settings
 
     def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:
         super().__init__(config, from_ts)
         self._people = Whereabouts()
         self._left: dict[tuple[str, int], _Left] = {}
+        self._ts = from_ts
 
     @property
     def patience_s(self) -> float:
@@ -106,6 +109,11 @@ class AbandonedObject(Rule):
             return []
         near_heights: float = self.config.settings.near_heights
         found: list[Event] = []
+        gap_s, self._ts = tracked.ts - self._ts, tracked.ts
+        if math.isfinite(gap_s) and gap_s > OUT_OF_SIGHT_S:
+            # whoever looked after it meanwhile was not seen
+            for known in self._left.values():
+                known.attended_ts = min(known.attended_ts + gap_s, tracked.ts)
         before, self._left = self._left, {}
         objects = self._objects(tracked, scene)
         keys = {each.key for each in objects}

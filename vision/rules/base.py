@@ -68,7 +68,8 @@ class Rule(ABC):
     the rule is drawn on; ``classes`` are looked at when the scene's rule names none;
     ``severity`` is that of its alerts. ``stages`` are the observations that it needs.
     ``cooldown_s``: something of the same kind at the same place, so many seconds after an incident
-    was over, is the same incident.
+    was over, is the same incident. ``remembered_s``: so much longer one stays open that an earlier
+    run left, since it has to be found again first.
 
     Nothing before ``from_ts`` (UTC seconds), when it begins to watch, is its business.
     """
@@ -79,6 +80,7 @@ class Rule(ABC):
     severity: ClassVar[Severity] = "medium"
     stages: ClassVar[tuple[Stage, ...]] = ()
     cooldown_s: ClassVar[float] = 10.0
+    remembered_s: ClassVar[float] = 60.0
     Settings: ClassVar[type[Any]]
 
     def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:

@@ -66,6 +66,8 @@ class RemovedObject(Rule):
     classes = ("person",)
     severity = "medium"
     stages = ("blobs",)
+    # after a restart the gap belongs to the background
+    remembered_s = 120.0
     Settings = Settings
 
     def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:
