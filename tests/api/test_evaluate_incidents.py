@@ -115,6 +115,8 @@ def test_the_baseline(
     assert json.loads(result.read_text())["baseline"] == {
         "worse": [], "better": [], "new": ["alone, camera only, 5 fps"], "not_run": ["another"],
     }  # fmt: skip
+    some = call(write(), "--only", "clip", "--baseline", baseline)
+    assert (some.exit_code, "but not run" in some.stdout) == (0, False)
     known(2, 1)
     better = call(write(), "--baseline", baseline)
     assert better.exit_code == 0

@@ -112,7 +112,8 @@ def test_what_is_laid_there_is_there_for_its_time(folder: Path) -> None:
         changed_px = np.argwhere((before.image != after.image).any(axis=2))
         person = changed_px[changed_px[:, 1] < 300]
         assert len(person) > 300
-        assert 320 <= person[:, 0].min() < person[:, 0].max() <= 402
+        # a box of 72 px on its foot at 400, cut out with a margin
+        assert 315 <= person[:, 0].min() < person[:, 0].max() <= 410
     # a box in which nobody is hides nothing
     boxed = list(film.frames("full", lambda _: np.array([[600, 440, 700, 560]], np.float32)))
     same = [np.array_equal(a.image, b.image) for (_, a), b in zip(pairs, boxed, strict=True)]
