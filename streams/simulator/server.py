@@ -88,7 +88,9 @@ class RtspServer:
             # What was accepted a moment ago becomes a connection, which is then cut.
             for _ in range(ACCEPT_STEPS):
                 await asyncio.sleep(0)
-        for task in tuple(self._connections):
+        for task, connection in tuple(self._connections.items()):
+            # a task that has not begun yet would never cut it
+            connection.cut()
             task.cancel()
         if self._connections:
             await asyncio.wait(tuple(self._connections))

@@ -56,7 +56,7 @@ def test_path_prints_where_the_parts_lie(tmp_path: Path) -> None:
         (("path", "plazza"), "there is no sample 'plazza': choose among plaza, road, carpark"),
         (("path", "carpark"), "is not on this machine: run 'matakota samples pull carpark', or"),
         (("path", "road"), "road_8toward.mp4 is not sample 'road' as stated: expected sha256"),
-        (("path", "plaza", "--part", "music"), "'plaza' has no 'music': ask for clip, scene or expect"),
+        (("path", "plaza", "--part", "music"), "'plaza' has no 'music': ask for clip, scene or"),
         (("pull", "plazza"), "there is no sample 'plazza'"),
         (("pull", "plaza", "plazza"), "there is no sample 'plazza'"),
         (("pull", "road"), "road_8toward.mp4 is not sample 'road' as stated: expected sha256"),
