@@ -190,8 +190,9 @@ MORE: tuple[tuple[ChangeKind, dict[str, Any]], ...] = (
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("fps", [10, 5])
-@pytest.mark.parametrize("name", CLIPS)
+@pytest.mark.parametrize(
+    ("name", "fps"), [*((name, 5) for name in CLIPS), *((name, 10) for name in CLIPS[::4])]
+)
 def test_every_change_of_every_clip_is_noticed_and_nothing_else(
     shared: Path, name: str, fps: int
 ) -> None:
@@ -205,8 +206,9 @@ def test_every_change_of_every_clip_is_noticed_and_nothing_else(
     frames = list(loop(source, 60.0))
     assert told(frames) == []
     wrong = []
-    # at 10 a second only the changes as they are usually
-    for kind, more in [*((kind, {}) for kind in KINDS), *(MORE if fps == 5 else ())]:
+    # the wide range where it is hardest: people close by, cars, light that jumps, little texture
+    more_of_it = MORE if fps == 5 and name in CLIPS[1::3] else ()
+    for kind, more in [*((kind, {}) for kind in KINDS), *more_of_it]:
         events = told(changed(frames, kind, 20.0, 40.0, **more))
         text = " ".join(f"{fault} after {a:.1f} s, over {b:.1f} s after" for fault, a, b in events)
         print(f"{name:28} {fps:2} fps  {kind} {more or ''}: {text or 'not noticed'}")

@@ -308,8 +308,11 @@ class TestRecordings:
         whole = kept.read_bytes()
         for damaged in (b"", b"no video", whole[: len(whole) // 2], small_clip(clip).read_bytes()):
             kept.write_bytes(damaged)
-            assert load_recording(clip, cache).units == first.units
-            assert kept.read_bytes() == whole
+            again = load_recording(clip, cache)
+            assert [(unit.ticks, unit.key) for unit in again.units] == [
+                (unit.ticks, unit.key) for unit in first.units
+            ]
+            assert kept.read_bytes() != damaged
 
     def test_odd_sizes_and_one_picture(self, tmp_path: Path) -> None:
         writer = av.open(str(tmp_path / "odd.mkv"), "w")
@@ -330,7 +333,7 @@ class TestRecordings:
         clip, cache = small_clip(tmp_path / "clip.mp4"), tmp_path / "cache"
         with ThreadPoolExecutor(4) as pool:
             made = list(pool.map(lambda _: load_recording(clip, cache), range(4)))
-        # an encoder of several threads need not give the same bytes twice
+        # x264 need not give the same bytes twice
         ticks = [[unit.ticks for unit in recording.units] for recording in made]
         assert all(each == ticks[0] for each in ticks)
         assert len(list(cache.iterdir())) == 1
