@@ -165,8 +165,8 @@ def judge(films: list[Film]) -> None:
 def test_nothing_of_the_shipped_clip_is_worse_than_before() -> None:
     films = films_of(None, skip_missing=True).films
     # each bag takes a minute, and every fourth tells as much
-    bags = [film for film in films if film.paste]
-    judge([film for film in films if not film.paste or film in bags[::4]])
+    bags = [film for film in films if film.laid]
+    judge([film for film in films if not film.laid or film in bags[::4]])
 
 
 @pytest.mark.long
