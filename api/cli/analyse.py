@@ -16,6 +16,16 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from api.cli.options import (
+    EPOCH,
+    ClipArgument,
+    FpsOption,
+    ModelOption,
+    ProviderOption,
+    SceneOption,
+    SourceFpsOption,
+    StartOption,
+)
 from models.zoo import cache_folder, resolve
 from streams.analysis import Summary, json_line
 from streams.analysis import analyse as analyse_clip
@@ -43,24 +53,13 @@ log = structlog.get_logger()
 
 
 def analyse(
-    clip: Annotated[Path, typer.Argument(help="The recorded video.", metavar="CLIP")],
-    scene: Annotated[Path, typer.Option(help="Lines, zones and rules, YAML.")],
-    model: Annotated[
-        str, typer.Option(help="A name from 'matakota models list', an ONNX file, or motion.")
-    ] = DEFAULT_MODEL,
-    provider: Annotated[
-        list[str] | None,
-        typer.Option(help="What runs the model, an onnxruntime provider; may be repeated."),
-    ] = None,
-    fps: Annotated[
-        str | None, typer.Option(help="Frames to analyse per second of the clip; all by default.")
-    ] = None,
-    source_fps: Annotated[
-        str | None, typer.Option(help="The clip's true frame rate, where its header is wrong.")
-    ] = None,
-    start: Annotated[
-        str, typer.Option(help="When the clip was recorded, ISO 8601, with its offset from UTC.")
-    ] = "1970-01-01T00:00:00Z",
+    clip: ClipArgument,
+    scene: SceneOption,
+    model: ModelOption = DEFAULT_MODEL,
+    provider: ProviderOption = None,
+    fps: FpsOption = None,
+    source_fps: SourceFpsOption = None,
+    start: StartOption = EPOCH,
     out: Annotated[
         Path | None, typer.Option(help="Where the JSON lines go; standard output by default.")
     ] = None,
@@ -78,32 +77,17 @@ def analyse(
     refuse_overwriting(
         {"--out": out, "--video": video, "--tracks": tracks}, [clip, scene, expect, Path(model)]
     )
-    start_ts = start_time(start)
-    wanted_fps = frame_rate("--fps", fps)
-    source = ClipSource(
-        clip,
-        camera_id=os.fsencode(clip.stem).decode(errors="replace"),
-        source_fps=frame_rate("--source-fps", source_fps),
-        fps=wanted_fps,
-        start_ts=start_ts,
-    )
-    check_calendar(start_ts, source.info.duration_s)
-    size = (source.info.width, source.info.height)
-    drawn = load_scene(scene, default_frame_size=size)
-    for warning in check_scene(drawn):
-        log.warning(warning, scene=str(scene))
+    source = opened(clip, fps=fps, source_fps=source_fps, start=start)
+    start_ts, size = start_time(start), (source.info.width, source.info.height)
+    drawn = drawn_on(source, scene)
     expected = load_expectations(expect, drawn) if expect is not None else None
-    try:
-        drawn.scale_from(size)
-        pipeline = Pipeline(drawn, *detectors_by(provider or [CPU]).get(model, size, drawn))
-    except (SceneError, DetectorError) as error:
-        raise type(error)(f"{scene}: {error}") from None
+    pipeline = pipeline_for(source, drawn, scene, model=model, providers=provider or [CPU])
 
     with ExitStack() as stack:
         lines = stack.enter_context(AtomicText(out))
         artist, film = Artist(drawn, pipeline), None
         if video is not None:
-            rate = min(wanted_fps or source.info.rate, source.info.rate)
+            rate = min(frame_rate("--fps", fps) or source.info.rate, source.info.rate)
             film = stack.enter_context(VideoWriter(video, size=size, rate=rate))
         table, boxes = None, None
         if tracks is not None:
@@ -150,8 +134,40 @@ def analyse(
         log.info("as expected", expect=str(expect))
 
 
-def detectors_by(providers: Sequence[str]) -> Detectors:
-    return Detectors(lambda name: resolve(name, cache=cache_folder(os.environ)), providers)
+def opened(clip: Path, *, fps: str | None, source_fps: str | None, start: str) -> ClipSource:
+    """The clip as its options say; raises MatakotaError for one that cannot be read so."""
+    start_ts = start_time(start)
+    source = ClipSource(
+        clip,
+        camera_id=os.fsencode(clip.stem).decode(errors="replace"),
+        source_fps=frame_rate("--source-fps", source_fps),
+        fps=frame_rate("--fps", fps),
+        start_ts=start_ts,
+    )
+    _check_calendar(start_ts, source.info.duration_s)
+    return source
+
+
+def drawn_on(source: ClipSource, path: Path) -> Scene:
+    """The scene in a file, for the pictures of ``source``; says what in it cannot work."""
+    drawn = load_scene(path, default_frame_size=(source.info.width, source.info.height))
+    for warning in check_scene(drawn):
+        log.warning(warning, scene=str(path))
+    return drawn
+
+
+def pipeline_for(
+    source: ClipSource, drawn: Scene, path: Path, *, model: str, providers: Sequence[str]
+) -> Pipeline:
+    """The pipeline of the scene ``drawn``, which is in the file ``path``, for ``source``."""
+    size = (source.info.width, source.info.height)
+    cache = cache_folder(os.environ)
+    detectors = Detectors(lambda name: resolve(name, cache=cache), providers)
+    try:
+        drawn.scale_from(size)
+        return Pipeline(drawn, *detectors.get(model, size, drawn))
+    except (SceneError, DetectorError) as error:
+        raise type(error)(f"{path}: {error}") from None
 
 
 class Artist:
@@ -238,7 +254,7 @@ def start_time(text: str) -> float:
     return start.timestamp()
 
 
-def check_calendar(start_ts: float, duration_s: float) -> None:
+def _check_calendar(start_ts: float, duration_s: float) -> None:
     """Raise MatakotaError where the clip begins before the year 1 or ends after the year 9999."""
     try:
         for ts in (start_ts, start_ts + duration_s):

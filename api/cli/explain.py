@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -22,12 +21,22 @@ from rich.table import Table
 from api.cli.analyse import (
     CPU,
     DEFAULT_MODEL,
-    check_calendar,
-    detectors_by,
-    frame_rate,
+    drawn_on,
+    opened,
+    pipeline_for,
     progress_bar,
     refuse_overwriting,
     start_time,
+)
+from api.cli.options import (
+    EPOCH,
+    ClipArgument,
+    FpsOption,
+    ModelOption,
+    ProviderOption,
+    SceneOption,
+    SourceFpsOption,
+    StartOption,
 )
 from streams.explaining import (
     LOOK_ON_S,
@@ -42,16 +51,12 @@ from streams.explaining import (
     record,
 )
 from streams.explaining import explain as explain_clip
-from streams.files import ClipSource
 from streams.output import AtomicText, Place
-from streams.scenefile import load_scene
 from vision.draw import draw
-from vision.errors import DetectorError, MatakotaError, OutputError, SceneError
-from vision.pipeline import Pipeline
+from vision.errors import MatakotaError, OutputError
 from vision.rules.base import Explanation
 from vision.rules.registry import kinds
 from vision.scene import RuleConfig
-from vision.scene_check import check_scene
 from vision.types import Event
 
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -66,8 +71,8 @@ log = structlog.get_logger()
 
 
 def explain(
-    clip: Annotated[Path, typer.Argument(help="The recorded video.", metavar="CLIP")],
-    scene: Annotated[Path, typer.Option(help="Lines, zones and rules, YAML.")],
+    clip: ClipArgument,
+    scene: SceneOption,
     at: Annotated[str, typer.Option(help="When, from the clip's start: 12.5, 00:12 or 1:02:03.5.")],
     rule: Annotated[
         list[str] | None,
@@ -80,22 +85,11 @@ def explain(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write all of it as JSON.")
     ] = None,
-    model: Annotated[
-        str, typer.Option(help="A name from 'matakota models list', an ONNX file, or motion.")
-    ] = DEFAULT_MODEL,
-    provider: Annotated[
-        list[str] | None,
-        typer.Option(help="What runs the model, an onnxruntime provider; may be repeated."),
-    ] = None,
-    fps: Annotated[
-        str | None, typer.Option(help="Frames to analyse per second of the clip; all by default.")
-    ] = None,
-    source_fps: Annotated[
-        str | None, typer.Option(help="The clip's true frame rate, where its header is wrong.")
-    ] = None,
-    start: Annotated[
-        str, typer.Option(help="When the clip was recorded, ISO 8601, with its offset from UTC.")
-    ] = "1970-01-01T00:00:00Z",
+    model: ModelOption = DEFAULT_MODEL,
+    provider: ProviderOption = None,
+    fps: FpsOption = None,
+    source_fps: SourceFpsOption = None,
+    start: StartOption = EPOCH,
 ) -> None:
     """Tell for each rule and each track which conditions fail at a moment of a clip."""
     refuse_overwriting({"--picture": picture, "--json": json_file}, [clip, scene, Path(model)])
@@ -103,25 +97,11 @@ def explain(
         known = ", ".join(PICTURES)
         raise OutputError(f"cannot write {picture}: a picture's name ends in {known}; rename it")
     at_s, start_ts = clip_time(at), start_time(start)
-    source = ClipSource(
-        clip,
-        camera_id=os.fsencode(clip.stem).decode(errors="replace"),
-        source_fps=frame_rate("--source-fps", source_fps),
-        fps=frame_rate("--fps", fps),
-        start_ts=start_ts,
-    )
+    source = opened(clip, fps=fps, source_fps=source_fps, start=start)
     check_length(source, at_s)
-    check_calendar(start_ts, source.info.duration_s)
-    size = (source.info.width, source.info.height)
-    drawn = load_scene(scene, default_frame_size=size)
+    drawn = drawn_on(source, scene)
     check_rules(rule or [], drawn)
-    for warning in check_scene(drawn):
-        log.warning(warning, scene=str(scene))
-    try:
-        drawn.scale_from(size)
-        pipeline = Pipeline(drawn, *detectors_by(provider or [CPU]).get(model, size, drawn))
-    except (SceneError, DetectorError) as error:
-        raise type(error)(f"{scene}: {error}") from None
+    pipeline = pipeline_for(source, drawn, scene, model=model, providers=provider or [CPU])
 
     with ExitStack() as stack:
         out, place = None, None
