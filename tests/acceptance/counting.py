@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance.evaluating import SHARED, evaluated
 from tests.acceptance.result import Result, judge
-from tests.api.command import environment
 from tests.needs import REPO
 
-SHARED = REPO.parent / "shared"
 MANIFEST = REPO / "samples/counts.yaml"
 BASELINE = REPO / "tests/baselines/counts.json"
 MODELS = {"NanoDet-g": "nanodet_g", "YOLOX-nano": str(SHARED / "models/yolox_nano.onnx")}
@@ -31,27 +28,17 @@ def counting(folder: Path, command: list[str]) -> Iterator[Result]:
         if model.endswith(".onnx") and not Path(model).is_file():
             yield Result(f"counts with {name}", f"needs {model}", "not run")
             continue
-        result = folder / "counts.json"
-        done = subprocess.run(
-            [
-                *command, "evaluate", "counts", str(MANIFEST), "--skip-missing", "--model", model,
-                *(word for rate in RATES for word in ("--fps", rate)),
-                "--json", str(result), "--baseline", str(BASELINE),
-            ],
-            cwd=folder,
-            env=environment(folder, MATAKOTA_SAMPLES=str(SHARED / "clips")),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )  # fmt: skip
-        # exit code 1 says that some number is outside its tolerance, which is judged below
-        if done.returncode not in (0, 1) or not result.is_file():
-            said = " ".join(done.stderr.splitlines()[-1:])
-            yield Result(f"counts with {name}", f"exit code {done.returncode}: {said}", "short")
+        record = evaluated(
+            folder,
+            command,
+            *("counts", str(MANIFEST), "--model", model),
+            *(word for rate in RATES for word in ("--fps", rate)),
+            baseline=BASELINE,
+        )
+        if isinstance(record, str):
+            yield Result(f"counts with {name}", record, "short")
             continue
-        yield from judged(name, json.loads(result.read_text("utf-8")))
-        result.unlink()
+        yield from judged(name, record)
 
 
 def judged(name: str, record: dict[str, Any]) -> Iterator[Result]:

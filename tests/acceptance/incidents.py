@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance.evaluating import evaluated
 from tests.acceptance.result import Result, judge
-from tests.api.command import environment
 from tests.needs import REPO
 
-SHARED = REPO.parent / "shared"
 LIST = REPO / "samples/incidents.yaml"
 BASELINE = REPO / "tests/baselines/incidents.json"
 DETECTION, PRECISION, WITHIN_S, NOTICED_S = 0.95, 0.9, 5.0, 3.0
@@ -21,26 +18,11 @@ CAMERA_ONLY = "camera only"
 
 def incidents(folder: Path, command: list[str]) -> Iterator[Result]:
     """Every film of the list that is here, against the truth and the baseline."""
-    result = folder / "incidents.json"
-    done = subprocess.run(
-        [
-            *command, "evaluate", "incidents", str(LIST), "--skip-missing",
-            "--json", str(result), "--baseline", str(BASELINE),
-        ],
-        cwd=folder,
-        env=environment(folder, MATAKOTA_SAMPLES=str(SHARED / "clips")),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-    # exit code 1 says that something was not reported as it should be, which is judged below
-    if done.returncode not in (0, 1) or not result.is_file():
-        said = " ".join(done.stderr.splitlines()[-1:])
-        yield Result("incidents", f"exit code {done.returncode}: {said}", "short")
+    record = evaluated(folder, command, "incidents", str(LIST), baseline=BASELINE)
+    if isinstance(record, str):
+        yield Result("incidents", record, "short")
         return
-    yield from judged_incidents(json.loads(result.read_text("utf-8")))
-    result.unlink()
+    yield from judged_incidents(record)
 
 
 def judged_incidents(record: dict[str, Any]) -> Iterator[Result]:
