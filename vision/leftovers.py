@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from vision.background import Planes, outline_steps, planes_of
 from vision.scene import Zone
 from vision.selective import SelectiveView
-from vision.types import Blob, BoolArray, Frame, Image, IntArray, Track
+from vision.stature import Statures
+from vision.types import Blob, BoolArray, Frame, Image, IntArray, Observations, Track
 
 BAGS: Final = ("backpack", "handbag", "suitcase")
 """Classes of what may be left, where a detector knows them."""
@@ -124,32 +125,41 @@ class Leftovers:
             cv2.fillPoly(self._zone, [drawn], 1)
         self._next_id = 1
         self._view = SelectiveView(self._size[::-1])
+        self._statures = Statures(frame_size)
         self.reset()
 
     def reset(self) -> None:
         """Begin anew: the view is another one."""
         self._due_ts = -math.inf
         self._view.reset()
+        self._statures.reset()
+        self._things: frozenset[int] = frozenset()
         self._named: IntArray = np.zeros(self._size[::-1], np.int32)
         self._blobs: dict[int, _Known] = {}
 
-    def update(self, frame: Frame, tracks: Sequence[Track]) -> tuple[Blob, ...]:
-        """The blobs that are known, in order of id and in px of the scene's picture. ``tracks``
-        are those of ``frame``, in px of the scene's picture: where they stand nothing is learnt."""
+    def update(self, frame: Frame, tracks: Sequence[Track]) -> Observations:
+        """The blobs that are known, in px of the scene's picture, and the ``tracks`` that are
+        things. ``tracks`` are those of ``frame``, in px of the scene's picture: where others stand
+        nothing is learnt."""
         if frame.ts < self._due_ts:
-            return self.blobs
+            return self.observations
         # on a grid, so that all rates look at the same moments
         late_s = 0.0 if math.isinf(self._due_ts) else frame.ts - self._due_ts
         self._due_ts = frame.ts - late_s % SAMPLE_S + SAMPLE_S - 1e-3
+        self._things = self._statures.update(tracks, frame.ts)
         if self._view.update(self._planes(frame), ~self._covered(tracks, frame.ts), frame.ts):
             self._name(frame.ts)
         elif not self._view.view:
             self.reset()
-        return self.blobs
+        return self.observations
 
     @property
-    def blobs(self) -> tuple[Blob, ...]:
+    def observations(self) -> Observations:
         """What is known since the last look."""
+        return Observations(self._shown(), self._things)
+
+    def _shown(self) -> tuple[Blob, ...]:
+        """The blobs, in px of the scene's picture."""
         left, top, _, _ = self._crop
         offset = np.array([left, top, left, top], np.float32)
         return tuple(
@@ -177,7 +187,7 @@ class Leftovers:
         covered = np.zeros(self._size[::-1], np.bool_)
         left, top, _, _ = self._crop
         for track in tracks:
-            if track.class_name in BAGS:
+            if track.class_name in BAGS or track.id in self._things:
                 continue
             if track.class_name == "person" and ts - track.last_ts > FRESH_S:
                 continue

@@ -188,9 +188,11 @@ class Blob:
 @dataclass(frozen=True, slots=True, eq=False)
 class Observations:
     """What stages saw that run only because a rule of the scene asks for them. ``blobs`` are in
-    order of id; one that is missing is known no more."""
+    order of id; one that is missing is known no more. ``things`` are the ids of tracks that are no
+    people, whatever the detector takes them for."""
 
     blobs: tuple[Blob, ...] = ()
+    things: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

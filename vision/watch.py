@@ -221,8 +221,8 @@ class Watch:
         if self._leftovers is None:
             return Observations()
         if quality.doubt_ts is not None:
-            return Observations(self._leftovers.blobs)
-        return Observations(self._leftovers.update(frame, tracks))
+            return self._leftovers.observations
+        return self._leftovers.update(frame, tracks)
 
     def leave(self, frame: Frame, quality: Quality) -> tuple[Tracked, Decided]:
         """This view is not seen any more: nobody is followed, and what was seen since the doubt

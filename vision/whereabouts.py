@@ -46,9 +46,12 @@ class Whereabouts:
         self._ended: deque[tuple[float, Track]] = deque()
 
     def update(self, tracked: Tracked, classes: Container[str]) -> None:
-        """Take in a step."""
+        """Take in a step. What turned out to be a thing was never anywhere."""
+        things = tracked.observations.things
         for track in tracked.tracks:
-            if track.class_name in classes:
+            if track.id in things:
+                self._live.pop(track.id, None)
+            elif track.class_name in classes:
                 self._live[track.id] = track
         for track_id in tracked.ended:
             ended = self._live.pop(track_id, None)

@@ -20,6 +20,9 @@ SAME_IOU = 0.1
 """Boxes of one thing, seen by the background and by the detector, overlap by at least this."""
 BAG_STILL = 0.5
 """A bag that a detector sees keeps still while its foot stays within so many of its heights."""
+BACK_ALONE = 2.0
+"""Its owner is back after so many times the seconds that it must be alone: who walks past again,
+or is taken for the owner, ends nothing."""
 LOST_S = 5.0
 """What was not seen uncovered for so long before it is known no more was lost from sight."""
 
@@ -67,13 +70,14 @@ class _Object:
 
 @dataclass(slots=True, eq=False)
 class _Left:
-    """What is known of one object: who brought it, since when each who is near is so, when it was
-    last looked after, since when its owner is back, whether anybody was seen to go away, and
-    whether it was raised before."""
+    """What is known of one object: who brought it, when anybody was last near, since when each who
+    is near is so, when it was last looked after, since when its owner is back, whether anybody was
+    seen to go away, and whether it was raised before."""
 
     seen: _Object
     carrier: Passer | None
     attended_ts: float
+    near_ts: float
     near: dict[int, float] = field(default_factory=dict)
     back_ts: float | None = None
     gone: bool = False
@@ -208,7 +212,7 @@ class AbandonedObject(Rule):
         attended_ts = self._people.looked_after(
             each.box, settings.near_heights, settings.alone_s, owner
         )
-        return _Left(each, carrier, max(each.first_ts, self.from_ts, attended_ts))
+        return _Left(each, carrier, max(each.first_ts, self.from_ts, attended_ts), self._ts)
 
     def _attend(self, left: _Left, tracked: Tracked) -> None:
         """Who looks after it now? Its owner, who was there before it could be seen, and who stays
@@ -218,6 +222,8 @@ class AbandonedObject(Rule):
         for track in tracked.tracks:
             if track.class_name not in self.config.classes:
                 continue
+            if track.id in tracked.observations.things:
+                continue
             if tracked.ts - track.last_ts > OUT_OF_SIGHT_S:
                 continue
             if away_now(left.seen.box, track) > settings.near_heights:
@@ -225,8 +231,13 @@ class AbandonedObject(Rule):
             since_ts = left.near.get(track.id)
             if since_ts is None:
                 since_ts, _ = stay(track, left.seen.box, settings.near_heights)
+                if track.first_ts > left.near_ts + OUT_OF_SIGHT_S:
+                    # nobody was there of whom it could be the rest
+                    since_ts = max(since_ts, track.first_ts)
             near[track.id] = since_ts
         left.near = near
+        if near:
+            left.near_ts = tracked.ts
         owner = left.carrier is not None and left.carrier.track_id in near
         if owner or any(tracked.ts - ts >= settings.alone_s - SAME_S for ts in near.values()):
             left.attended_ts = tracked.ts
@@ -238,7 +249,8 @@ class AbandonedObject(Rule):
     def _state(self, left: _Left, tracked: Tracked) -> list[Event]:
         settings: Settings = self.config.settings
         if left.event is not None:
-            if left.back_ts is None or tracked.ts - left.back_ts < settings.alone_s - SAME_S:
+            back_s = BACK_ALONE * settings.alone_s - SAME_S
+            if left.back_ts is None or tracked.ts - left.back_ts < back_s:
                 return []
             event, left.event, left.again = left.event, None, True
             return [ended(event, left.back_ts)]

@@ -183,6 +183,39 @@ def test_a_spoilt_picture_ends_nothing() -> None:
     assert [offsets(event)[2] for event in stated] == [None, 30.0]
 
 
+def test_who_turns_out_to_be_a_thing_neither_brought_it_nor_looks_after_it() -> None:
+    """It stands nearer than who brought it, and stays."""
+    near = standing(300, 201, 31)
+
+    def carriers(things: frozenset[int]) -> list[Any]:
+        steps = film((BRINGER, near), left=(Left(4.5, 30),))
+        told = [
+            replace(step, observations=replace(step.observations, things=things))
+            if step.ts >= T0 + 2
+            else step
+            for step in steps
+        ]
+        return [event.track_ids for event in last_words(play(rule("abandoned_object"), told))]
+
+    assert carriers(frozenset()) == []
+    assert carriers(frozenset({2})) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("first_seen", "raised"),
+    [
+        # the last one who was near was so at 6.4 s, so it may be the same
+        pytest.param(8.0, 16.9, id="where somebody was"),
+        pytest.param(9.5, 12.5, id="where nobody was"),
+    ],
+)
+def test_somebody_is_first_seen_beside_it(first_seen: float, raised: float) -> None:
+    """For 3.9 s and followed for a second more, and then it must be alone for 4 s."""
+    passer = Walker(((first_seen, 330, 200), (first_seen + 3.9, 330, 200)))
+    (found,) = told((BRINGER, passer))
+    assert found == pytest.approx((4.5, raised, 30), abs=0.3)
+
+
 def suitcase(*corners: tuple[float, float, float]) -> Walker:
     """One that a detector sees; films know it as a car."""
     return Walker(corners, classes=((0.0, "car"),), box=(16.0, 24.0))
