@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.calibration import Calibration
 from vision.errors import SceneError
 from vision.geometry import contains
 from vision.schedule import Schedule
@@ -93,6 +94,7 @@ class Scene:
     ``detector`` says what finds objects: the camera's model, what moves, or both; ``region`` is
     the part of the picture that is analysed, None for all of it. ``view`` is how the camera's own
     view looks (the text of a ``View``), None where it is learnt; ``presets`` are its other views.
+    ``calibration`` says where the ground is, None where nobody measured it.
     Lines, zones, movements and rules have names of their own over all views.
     """
 
@@ -107,6 +109,7 @@ class Scene:
     region: Region | None = None
     view: str | None = None
     presets: tuple[Preset, ...] = ()
+    calibration: Calibration | None = None
 
     @property
     def views(self) -> dict[str, Scene]:

@@ -14,7 +14,7 @@ import numpy as np
 from vision.scene import RuleConfig, Scene
 from vision.types import Event, Fault, FloatArray, JsonValue, Severity, Track, Tracked
 
-Stage: TypeAlias = Literal["blobs"]
+Stage: TypeAlias = Literal["blobs", "poses", "flames"]
 """What is seen beside tracks, and only where a rule asks for it."""
 
 SAME_S = 1e-3

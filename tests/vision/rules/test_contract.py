@@ -28,6 +28,10 @@ UNITS = {
     "_share": "0..1",
     "_score": "0..1",
     "_heights": "box heights",
+    "_m": "m",
+    "_kmh": "km/h",
+    "_deg": "°",
+    "_per_m2": "/m²",
     "_count": "",
 }
 """Endings of numeric settings, and what the documentation calls their unit."""

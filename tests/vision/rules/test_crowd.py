@@ -18,7 +18,8 @@ from tests.vision.rules.scenarios import (
     play,
     rule,
 )
-from vision.rules.crowd import MAX_MEMBERS, Crowd, Settings
+from vision.rules.crowd import Crowd, Settings
+from vision.rules.level import MAX_MEMBERS
 
 THREE = {"enter_count": 3, "enter_s": 1.0, "leave_count": 2, "leave_s": 0.5}
 
@@ -175,7 +176,7 @@ def test_a_crowd_is_raised_where_there_is_one_and_only_there(
     for step in steps:
         events += watcher.update(step, SCENARIO.scene)
         counts.append(sum(step.ts - track.last_ts <= 0.501 for track in step.tracks))
-        open_at.append(watcher._event is not None)
+        open_at.append(watcher._open is not None)
     enough = np.array(counts) >= 3
     for event in last_words(events):
         start, raised, _ = offsets(event)

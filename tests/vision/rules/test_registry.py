@@ -60,6 +60,7 @@ def test_a_new_file_is_a_new_kind(elsewhere: Path) -> None:
     assert look() == {}
     (elsewhere / "bonfire.py").write_text(A_RULE)
     (elsewhere / "base.py").write_text("raise RuntimeError('no kind')")
+    (elsewhere / "level.py").write_text("raise RuntimeError('no kind')")
     (elsewhere / "registry.py").write_text("raise RuntimeError('no kind')")
     assert list(look()) == ["bonfire"]
     assert look()["bonfire"].kind == "bonfire"
@@ -91,5 +92,5 @@ def test_a_kind_that_cannot_be_had_is_fatal(
 
 def test_kinds_are_the_files_of_the_folder() -> None:
     files = {path.stem for path in (REPO / "vision" / "rules").glob("*.py")}
-    assert set(registry.kinds()) == files - {"__init__", "base", "registry"}
+    assert set(registry.kinds()) == files - {"__init__", "base", "level", "registry"}
     assert {"intrusion", "line_crossing", "loitering"} <= set(registry.kinds())
