@@ -25,17 +25,15 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
-from vision.types import BoolArray, Fault, FaultKind, Frame, Image, JsonValue, Quality
+from vision.repeats import SOON_S, Repeat
+from vision.types import BoolArray, Fault, FaultKind, Frame, JsonValue, Quality
 from vision.views import BLOCKS, DISPLACED, Agreement, Look, Reference, View, steady, usual
 
 SAMPLE_S = 0.4
 DOUBT_SAMPLE_S = 0.2
 """So often a picture is looked at, and so often while something is wrong."""
-SOON_S = 0.02
-"""Pictures do not come at the very moment: one that is due so soon is looked at now."""
 GAP_S = 3.0
 """After a longer pause nothing that was seen before says what went on meanwhile."""
 LEARN_S, LEARN_SAMPLES = 2.0, 5
@@ -77,6 +75,9 @@ STILL_S = 0.9
 RESTLESS_S, RESTLESS_SEEN = 6.0, 0.25
 """Or has been there for so long, and no more than this share of the view agrees: no lorry passes
 for so long."""
+LONGEST_DOUBT_S = 15.0
+"""What hides a part of the view for longer and is no fault, such as a crowd, keeps nobody waiting:
+what is seen beside it counts."""
 RESTLESS_SHARE = 0.45
 """It does not keep still where so much of it changes,"""
 SHIFT_SHARE = 0.2
@@ -91,19 +92,6 @@ NEAR_S, HIDDEN_NEAR_S, HIDDEN = 4.0, 0.8, 0.85
 """So often a view that is there is looked at for a little turn, and so often where a smaller share
 of it agrees."""
 _NOTHING = np.zeros(BLOCKS[::-1], np.bool_)
-
-REPEAT_S, REPEAT_SAMPLES = 1.8, 4
-"""A picture that repeats itself for so long, and in so many looks, is frozen."""
-REPEAT_LUMA = 0.8
-"""It repeats itself when no block differs by more on average: coding does that, and no sensor,
-light and moving leaf together; on real clips 2 s change some block by at least 1.5."""
-REFRESH_LUMA = 1.6
-"""A key frame may change it by so much, once."""
-PAUSE_S = 1.5, 10.0
-"""A picture that repeated itself for so long and went on by itself, as of coders that leave a
-still scene out, gets twice that time before it is frozen,"""
-PAUSE_KEPT_S = 600.0
-"""for so long."""
 
 SETTLE_S = 30.0
 """The time constant with which a view follows what is seen: sun, seasons, parked cars."""
@@ -163,7 +151,7 @@ class ViewMonitor:
         self._fault: Fault | None = None
         self._right_ts: float | None = None
         self._right_view = ""
-        self._repeat = _Repeat()
+        self._repeat = Repeat()
         self._quality = Quality()
 
     @property
@@ -181,7 +169,7 @@ class ViewMonitor:
         if step_s > GAP_S:
             self._doubt, self._right_ts = None, None
             self._samples.clear()
-            self._repeat = _Repeat(self._repeat.pause_s)
+            self._repeat.restart()
         self._sampled_ts = frame.ts
         self._quality = self._judged(Look.of(frame.image), frame.ts, step_s)
         return self._quality
@@ -204,6 +192,8 @@ class ViewMonitor:
             return Quality((Fault("frozen", repeats_ts, 1.0, repeated),), self._view, repeats_ts)
         if since_ts is None:
             self._follow(look, ts, step_s)
+        elif ts - since_ts > LONGEST_DOUBT_S:
+            since_ts = None
         return Quality((), self._view, since_ts)
 
     def _verdict(self, look: Look, ts: float) -> _Verdict | None:
@@ -315,6 +305,9 @@ class ViewMonitor:
             and (ts - doubt.kind_ts >= SETTLED_S - SOON_S or long >= 2 * RESTLESS_S)
             and (still or (long >= RESTLESS_S and 1 - verdict.score <= RESTLESS_SEEN))
         ):
+            if long > LONGEST_DOUBT_S:
+                # what was seen before this counted
+                doubt.since_ts = max(doubt.still_ts, doubt.kind_ts)
             score = round(verdict.score, 3)
             self._fault = Fault(kind, doubt.since_ts, score, dict(verdict.measured))
 
@@ -341,46 +334,6 @@ class ViewMonitor:
         if ts - self._anchored_ts >= ANCHOR_S:
             self._anchored_ts = ts
             known.settle()
-
-
-class _Repeat:
-    """Whether a camera's picture repeats itself. ``pause_s`` is how long it may."""
-
-    def __init__(self, pause_s: float = REPEAT_S) -> None:
-        self.pause_s = pause_s
-        self._paused_ts = self._since_ts = self._last_ts = -math.inf
-        self._first: Image | None = None
-        self._seen = 0
-        self._refreshed = False
-
-    def update(self, fine: Image, ts: float) -> float | None:
-        """Since when the picture repeats itself, once that is for too long."""
-        changed = math.inf if self._first is None else _largest_change(self._first, fine)
-        if changed > REPEAT_LUMA:
-            if changed > REFRESH_LUMA or self._refreshed:
-                self._ended(ts)
-                self._since_ts, self._seen = ts, 0
-            self._refreshed = changed <= REFRESH_LUMA and not self._refreshed
-            self._first = fine
-        self._seen += 1
-        self._last_ts = ts
-        if ts - self._paused_ts > PAUSE_KEPT_S:
-            self.pause_s = REPEAT_S
-        long = ts - self._since_ts >= self.pause_s - SOON_S
-        return self._since_ts if long and self._seen >= REPEAT_SAMPLES else None
-
-    def _ended(self, ts: float) -> None:
-        """The picture went on."""
-        least_s, most_s = PAUSE_S
-        long_s = self._last_ts - self._since_ts
-        if least_s <= long_s <= most_s:
-            self.pause_s, self._paused_ts = max(self.pause_s, 2 * long_s), ts
-
-
-def _largest_change(before: Image, now: Image) -> float:
-    """The largest mean difference of a block."""
-    difference = cv2.absdiff(before, now).astype(np.float32)
-    return float(np.max(cv2.resize(difference, BLOCKS, interpolation=cv2.INTER_AREA)))
 
 
 def _dark(seen: Agreement, look: Look, part: float) -> bool:

@@ -75,7 +75,7 @@ class SelectiveView:
 
     def reset(self) -> None:
         """Begin anew: the view is another one."""
-        self.since_ts = self._looked_ts = -math.inf
+        self.since_ts = self._looked_ts = self._taken_ts = -math.inf
         self.view: list[FloatArray] = []
         self.look: list[FloatArray] = []
         self.known, self.still, self.seen = (np.zeros(self._shape, np.bool_) for _ in range(3))
@@ -95,11 +95,13 @@ class SelectiveView:
         """Take in a picture of which only what is ``free`` (h, w) is looked at; False where it is
         not to be believed. Begins anew where it shows another view."""
         if not self.view:
-            self.since_ts = self._looked_ts = ts
+            self.since_ts = self._looked_ts = self._taken_ts = ts
             self.view = [plane.astype(np.float32) for plane in planes]
             self.look = [plane.astype(np.float32) for plane in planes]
         gap_s = ts - self._looked_ts
         step_s = min(gap_s, MAX_STEP_S)
+        # what is not believed is no look, but time
+        taken_s, self._taken_ts = min(ts - self._taken_ts, MAX_STEP_S), ts
         _, curve = tone(planes[0], _levels(self.view[0]), ~(free & self.known) | self.still)
         lit, lit_look = _lit(self.view, curve), _lit(self.look, curve)
         by_luma, by_chroma = _by(planes, lit[0], self.view)
@@ -107,7 +109,7 @@ class SelectiveView:
         tint = np.maximum(_levels(self._noise[1], NOISE_FACTOR), np.uint8(MIN_CHROMA))
         differs = (by_luma > limit) | (by_chroma > tint)
         if self._strange(differs, free, AFTER_GAP_SHARE if gap_s > GAP_S else GLOBAL_SHARE):
-            self._strange_s += step_s
+            self._strange_s += taken_s
             if self._strange_s >= STRANGE_S:
                 self.reset()
             return False
