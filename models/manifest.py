@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Hashable, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 import yaml
@@ -17,11 +18,12 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from models.coco import COCO80
+from models.coco import COCO17, COCO80
 from models.errors import ManifestError
 
 MODEL_MAX_BYTES = 2 * 2**30
@@ -30,8 +32,10 @@ SIZE_STEP = 32
 """A dynamic model takes every height and width that is a multiple of this, px."""
 
 Layout: TypeAlias = Literal["yolov8", "end_to_end", "yolox", "detr"]
+PoseLayout: TypeAlias = Literal["movenet_multipose"]
 ColourOrder: TypeAlias = Literal["rgb", "bgr"]
 Align: TypeAlias = Literal["top_left", "centre"]
+ClassScores: TypeAlias = Literal["softmax", "sigmoid", "probabilities"]
 DetrScores: TypeAlias = Literal["sigmoid", "softmax", "probabilities"]
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Side: TypeAlias = Annotated[int, Field(gt=0, le=8192)]
@@ -62,6 +66,14 @@ class Input(_Frozen):
     colour: ColourOrder
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     padding: Padding
+
+
+class PoseInput(_Frozen):
+    """The picture that a pose model takes: px, and red, green, blue of 0..255."""
+
+    height: Side
+    width: Side
+    colour: Literal["rgb"]
 
 
 class Thresholds(_Frozen):
@@ -101,8 +113,16 @@ def _expand_classes(value: object) -> object:
     return value
 
 
-class ModelEntry(_Frozen):
-    """One model: where its bytes are, what they must be, and how to talk to it.
+def _expand_keypoints(value: object) -> object:
+    if value == "coco17":
+        return COCO17
+    if isinstance(value, str):
+        raise ValueError(f"'{value}' is no list of names; the only shorthand is coco17")
+    return value
+
+
+class Entry(_Frozen):
+    """What is known of any model: where its bytes are and what they must be.
 
     ``file`` is relative to the package's weights (in a sidecar: the file beside it), ``address``
     an https address; a manifest entry has exactly one of them. ``size`` is in bytes.
@@ -115,13 +135,6 @@ class ModelEntry(_Frozen):
     size: Annotated[int, Field(gt=0, le=MODEL_MAX_BYTES)]
     licence: Annotated[str, Field(min_length=1)]
     source: Annotated[str, Field(min_length=1)]
-    input: Input
-    layout: Layout
-    scores: DetrScores | None = None
-    classes: Annotated[tuple[str, ...], BeforeValidator(_expand_classes), Field(min_length=1)]
-    thresholds: Thresholds
-    nms: Nms
-    count_as_one: tuple[CountAsOne, ...] = ()
 
     @field_validator("address")
     @classmethod
@@ -133,9 +146,46 @@ class ModelEntry(_Frozen):
         return address
 
     @model_validator(mode="after")
-    def _consistent(self) -> ModelEntry:
+    def _one_place(self) -> Self:
         if (self.file is None) == (self.address is None):
             raise ValueError("state either file or address")
+        return self
+
+
+class ModelEntry(Entry):
+    """A model that finds objects, and how to talk to it.
+
+    ``rename`` maps the model's own names of classes to those that scenes and rules use. Once it is
+    validated, ``classes`` holds the latter, in the model's order; ``count_as_one`` speaks of them.
+    """
+
+    task: Literal["detect"] = "detect"
+    input: Input
+    layout: Layout
+    scores: DetrScores | None = None
+    rename: Mapping[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
+    classes: Annotated[tuple[str, ...], BeforeValidator(_expand_classes), Field(min_length=1)]
+    thresholds: Thresholds
+    nms: Nms
+    count_as_one: tuple[CountAsOne, ...] = ()
+
+    @field_validator("classes")
+    @classmethod
+    def _renamed(cls, classes: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        rename: Mapping[str, str] = info.data.get("rename", {})
+        for name in rename:
+            if name not in classes:
+                near = difflib.get_close_matches(name, classes, n=1)
+                hint = f": did you mean {near[0]!r}?" if near else ""
+                raise ValueError(f"rename names {name!r}, which is not in classes{hint}")
+        renamed = tuple(rename.get(name, name) for name in classes)
+        for name in rename.values():
+            if renamed.count(name) > 1:
+                raise ValueError(f"rename leaves two classes that are called {name!r}")
+        return renamed
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelEntry:
         if (self.layout == "detr") != (self.scores is not None):
             raise ValueError(
                 "scores (sigmoid, softmax or probabilities) goes with layout detr, and only with it"
@@ -151,8 +201,67 @@ class ModelEntry(_Frozen):
         return self
 
 
+class PoseEntry(Entry):
+    """A model that finds poses of people and no objects: it has no classes, thresholds or nms.
+
+    ``keypoints`` are the names of its points in the order in which it returns them.
+    """
+
+    task: Literal["pose"]
+    input: PoseInput
+    layout: PoseLayout
+    keypoints: Annotated[tuple[str, ...], BeforeValidator(_expand_keypoints)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_objects(cls, fields: dict[str, object]) -> dict[str, object]:
+        for name in fields:
+            if name in ModelEntry.model_fields and name not in cls.model_fields:
+                raise ValueError(f"{name} is for a model that finds objects, not for task pose")
+        return fields
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PoseEntry:
+        if self.keypoints != COCO17:
+            raise ValueError(f"layout {self.layout} has the keypoints coco17, in their order")
+        return self
+
+
+class ClassifyEntry(Entry):
+    """A model that tells what one picture shows as a whole: a score for each of ``classes``.
+
+    ``confirms`` names, for a kind of incident, the classes that confirm a report of it.
+    """
+
+    task: Literal["classify"]
+    input: Input
+    scores: ClassScores
+    classes: Annotated[tuple[str, ...], BeforeValidator(_expand_classes), Field(min_length=2)]
+    confirms: Annotated[Mapping[str, tuple[str, ...]], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ClassifyEntry:
+        if self.input.dynamic:
+            raise ValueError("a model of task classify has an input of one size: dynamic is false")
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("classes names a class twice")
+        for kind, names in self.confirms.items():
+            strangers = [name for name in names if name not in self.classes]
+            if strangers or not names:
+                stranger = repr(strangers[0]) if strangers else "nothing"
+                raise ValueError(f"confirms.{kind} names {stranger}, which is not in classes")
+        return self
+
+
+AnyEntry: TypeAlias = ModelEntry | PoseEntry | ClassifyEntry
+
+_KINDS: Mapping[str, type[AnyEntry]] = MappingProxyType(
+    {"detect": ModelEntry, "pose": PoseEntry, "classify": ClassifyEntry}
+)
+
+
 @cache
-def load_manifest() -> Mapping[str, ModelEntry]:
+def load_manifest() -> Mapping[str, AnyEntry]:
     """The models that this program knows, by name, in the manifest's order.
 
     Raises ManifestError naming the field that is wrong.
@@ -161,7 +270,7 @@ def load_manifest() -> Mapping[str, ModelEntry]:
     return parse_manifest(text, "models/manifest.yaml")
 
 
-def parse_manifest(text: str, place: str) -> Mapping[str, ModelEntry]:
+def parse_manifest(text: str, place: str) -> Mapping[str, AnyEntry]:
     """Entries from YAML ``models: {name: {...}}``; ``place`` names the file in errors."""
     document = _mapping(text, place)
     models = document.get("models")
@@ -175,7 +284,7 @@ def parse_manifest(text: str, place: str) -> Mapping[str, ModelEntry]:
     )
 
 
-def read_sidecar(model: Path) -> ModelEntry | None:
+def read_sidecar(model: Path) -> AnyEntry | None:
     """The entry in ``FILE.yaml`` beside a model file, None when there is no such file.
 
     ``name`` and ``file`` may be left out: they are the model's own. Raises ManifestError.
@@ -231,11 +340,16 @@ def _mapping(text: str, place: str) -> dict[str, Any]:
     return document
 
 
-def _entry(raw: object, defaults: Mapping[str, object], place: str) -> ModelEntry:
+def _entry(raw: object, defaults: Mapping[str, object], place: str) -> AnyEntry:
     if not isinstance(raw, dict):
         raise ManifestError(f"{place} holds no mapping of fields")
+    task = raw.get("task", "detect")
+    if not isinstance(task, str) or task not in _KINDS:
+        raise ManifestError(f"{place}: {_unknown('task', task, ', '.join(_KINDS))}")
+    if task == "detect" and raw.get("layout") in get_args(PoseLayout):
+        raise ManifestError(f"{place}: layout {raw['layout']} goes with 'task: pose'")
     try:
-        return ModelEntry.model_validate({**defaults, **raw})
+        return _KINDS[task].model_validate({**defaults, **raw})
     except ValidationError as error:
         raise ManifestError(f"{place}: {_first_problem(error)}; see docs/models.md") from error
 
@@ -248,10 +362,7 @@ def _first_problem(error: ValidationError) -> str:
     match problem["type"]:
         case "literal_error":
             known = problem["ctx"]["expected"].replace(" or ", ", ").replace("'", "")
-            # only short text is shown: aliases can make a small file's value immense
-            given = problem["input"]
-            shown = repr(given[:40]) if isinstance(given, str) else f"a {type(given).__name__}"
-            text = f"{field} is {shown}, which is unknown: the known ones are {known}"
+            text = _unknown(field, problem["input"], known)
         case "extra_forbidden":
             text = f"{field} is no known field"
         case "missing":
@@ -262,3 +373,9 @@ def _first_problem(error: ValidationError) -> str:
             text = f"{field} is wrong: {problem['msg']}"
     more = len(problems) - 1
     return f"{text} (and {more} more)" if more else text
+
+
+def _unknown(field: str, given: object, known: str) -> str:
+    # only short text is shown: aliases can make a small file's value immense
+    shown = repr(given[:40]) if isinstance(given, str) else f"a {type(given).__name__}"
+    return f"{field} is {shown}, which is unknown: the known ones are {known}"

@@ -65,6 +65,18 @@ class GraphBuilder:
         self._nodes.append(node)
         return list(node.output)
 
+    def cast(self, tensor: str, kind: type[np.generic]) -> str:
+        """The name of the tensor in another type."""
+        return self.add("Cast", [tensor], to=self._type(kind))
+
+    def top(self, tensor: str, count: int) -> list[str]:
+        """The names of the ``count`` largest values along the last axis, the largest first, and of
+        their indices (int64)."""
+        inputs = [tensor, self.constant(np.array([count], np.int64))]
+        node = self._node("TopK", inputs, 2, {"axis": -1})
+        self._nodes.append(node)
+        return list(node.output)
+
     def add_node(self, op: str, inputs: Sequence[str], **attributes: Any) -> onnx.NodeProto:
         """Append a node with one output and return it, so that a bias can still be attached."""
         node = self._node(op, inputs, 1, attributes)
@@ -77,18 +89,20 @@ class GraphBuilder:
         *,
         image: tuple[str, Sequence[int | str]],
         output: tuple[str, str, Sequence[int | str]],
+        kind: type[np.generic] = np.float32,
     ) -> bytes:
         """The serialised, checked model.
 
-        ``image`` is the input's name and shape; ``output`` the tensor, its public name and its
-        shape. A string in a shape is a dimension that is chosen when the model is loaded.
+        ``image`` is the input's name and shape, ``kind`` its type; ``output`` the tensor, its
+        public name and its shape. A string in a shape is a dimension that is chosen when the model
+        is loaded.
         """
         tensor, public, shape = output
         nodes = [*self._casts, *self._nodes, self._helper.make_node("Identity", [tensor], [public])]
         graph = self._helper.make_graph(
             nodes,
             name,
-            [self._helper.make_tensor_value_info(image[0], self._float, image[1])],
+            [self._helper.make_tensor_value_info(image[0], self._type(kind), image[1])],
             [self._helper.make_tensor_value_info(public, self._float, shape)],
             self._initializers,
         )
@@ -97,6 +111,10 @@ class GraphBuilder:
         model.ir_version = IR_VERSION
         self._checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString(deterministic=True))
+
+    def _type(self, kind: type[np.generic]) -> int:
+        """ONNX's number for a type of numpy's."""
+        return int(self._helper.np_dtype_to_tensor_dtype(np.dtype(kind)))
 
     def _node(
         self, op: str, inputs: Sequence[str], outputs: int, attributes: dict[str, Any]

@@ -16,7 +16,7 @@ from typing import IO
 import httpx
 
 from models.errors import PullError, WrongHash
-from models.manifest import ModelEntry
+from models.manifest import AnyEntry
 from models.zoo import cached_path, known, load
 
 ATTEMPTS = 4
@@ -52,7 +52,7 @@ def pull(
 
 
 def fetch(
-    entry: ModelEntry,
+    entry: AnyEntry,
     cache: Path,
     client: httpx.Client | None = None,
     pause: Callable[[float], None] = time.sleep,

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import BadModel
-from models.manifest import SIZE_STEP, ModelEntry
+from models.manifest import SIZE_STEP, AnyEntry, ClassifyEntry, ModelEntry, PoseEntry
 from models.zoo import VerifiedModel
 
 CPU = "CPUExecutionProvider"
 FLOAT = "tensor(float)"
+INT32 = "tensor(int32)"
 YOLOX_STRIDES = (8, 16, 32)
+MOVENET_PEOPLE = 6
+"""Rows of the layout ``movenet_multipose``, however many people are in the picture."""
 REASON_MAX_CHARS = 200
 _ERRORS_ONLY = 3
 _WELL_KNOWN_DIMENSIONS = {"batch": 0, "batch_size": 0, "height": 2, "width": 3}
@@ -89,13 +92,95 @@ class OnnxSession:
         return [np.concatenate(parts) for parts in zip(*rows, strict=True)]
 
     def _run_one(self, picture: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        try:
-            outputs: list[NDArray[np.float32]] = self._session.run(
-                self._outputs, {self._input: picture}
+        return _run(self.entry, self._session, self._outputs, {self._input: picture})
+
+
+class PoseSession:
+    """A loaded model that finds poses. ``input_shape`` is (1, h, w, 3), ``output_shape``
+    (1, 6, 56) for 6 people: 17 x (y, x, score), then ymin, xmin, ymax, xmax, score, where
+    positions are shares of the picture's height and width."""
+
+    def __init__(self, entry: PoseEntry, session: Any) -> None:
+        """Used by ``load_poses``. Runs one black picture to learn what the model returns."""
+        self.entry = entry
+        self.input_shape = (1, entry.input.height, entry.input.width, 3)
+        self.output_shape = (1, MOVENET_PEOPLE, 3 * len(entry.keypoints) + 5)
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        outputs = session.get_outputs()
+        self._output = [output.name for output in outputs]
+        kinds = [output.type for output in outputs]
+        found = [self._run_one(np.zeros(self.input_shape[1:], np.uint8)).shape]
+        if kinds != [FLOAT] or found != [self.output_shape]:
+            raise BadModel(
+                f"{entry.name} returns {' and '.join(map(_written, found))} {', '.join(kinds)}; "
+                f"layout {entry.layout} needs {_written(self.output_shape)} {FLOAT}: correct its "
+                "entry or export the model again"
             )
-        except _runtime_errors() as error:
-            raise BadModel(f"{self.entry.name} fails when it runs: {_reason(error)}") from error
-        return outputs
+
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What is in pictures (n, h, w, 3) uint8 RGB: (n, 6, 56). Raises ValueError for another
+        shape or type of ``images``, BadModel when onnxruntime fails."""
+        if images.ndim != 4 or images.shape[1:] != self.input_shape[1:] or images.dtype != np.uint8:
+            raise ValueError(
+                f"pictures are (n, {', '.join(map(str, self.input_shape[1:]))}) uint8, "
+                f"not {images.shape} {images.dtype}"
+            )
+        if len(images) == 0:
+            return np.zeros((0, *self.output_shape[1:]), np.float32)
+        return np.concatenate([self._run_one(image) for image in images])
+
+    def _run_one(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        picture = image[None].astype(np.int32)
+        return _run(self.entry, self._session, self._output, {self._input: picture})[0]
+
+
+class ClassifierSession:
+    """A loaded model that tells what a picture shows. ``input_shape`` is (1, 3, h, w)."""
+
+    def __init__(self, entry: ClassifyEntry, session: Any, input_shape: tuple[int, ...]) -> None:
+        """Used by ``load_classifier``. Runs one black picture to learn what the model returns."""
+        self.entry = entry
+        self.input_shape = input_shape
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        outputs = session.get_outputs()
+        self._output = [outputs[0].name]
+        wanted = (1, len(entry.classes))
+        found = self._run_one(np.zeros(input_shape, np.float32)).shape
+        if len(outputs) != 1 or outputs[0].type != FLOAT or found != wanted:
+            raise BadModel(
+                f"{entry.name} returns {_written(found)} {outputs[0].type}; with "
+                f"{len(entry.classes)} classes it must be {_written(wanted)} {FLOAT} alone: "
+                "correct classes in its entry"
+            )
+
+    def run(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The share (classes,) of each class in what ``picture`` (1, 3, h, w) shows. Raises
+        BadModel when onnxruntime fails."""
+        scores = self._run_one(picture)[0].astype(np.float64)
+        match self.entry.scores:
+            case "softmax":
+                shares = np.exp(scores - scores.max())
+                shares /= shares.sum()
+            case "sigmoid":
+                shares = 1 / (1 + np.exp(-np.clip(scores, -60, 60)))
+            case "probabilities":
+                shares = scores
+        return np.asarray(shares, np.float32)
+
+    def _run_one(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        return _run(self.entry, self._session, self._output, {self._input: picture})[0]
+
+
+def _run(
+    entry: AnyEntry, session: Any, outputs: list[str], inputs: dict[str, NDArray[Any]]
+) -> list[NDArray[np.float32]]:
+    try:
+        found: list[NDArray[np.float32]] = session.run(outputs, inputs)
+    except _runtime_errors() as error:
+        raise BadModel(f"{entry.name} fails when it runs: {_reason(error)}") from error
+    return found
 
 
 def load_session(
@@ -108,10 +193,12 @@ def load_session(
     """A session for pictures of ``input_size`` (height, width) px, by default the entry's own.
 
     ``providers`` are onnxruntime's execution providers, the preferred one first. Raises BadModel
-    when the size is not the model's, a provider is unavailable, the file does not load, or its
-    input or outputs are not what the entry states.
+    when the model finds no objects, the size is not the model's, a provider is unavailable, the
+    file does not load, or its input or outputs are not what the entry states.
     """
     entry = model.entry
+    if not isinstance(entry, ModelEntry):
+        raise BadModel(f"{entry.name} finds no objects: its task is {entry.task}")
     shape = (1, 3, *_input_size(entry, input_size))
     _check_providers(entry, providers)
     dimensions = {name: shape[axis] for name, axis in _WELL_KNOWN_DIMENSIONS.items()}
@@ -120,8 +207,37 @@ def load_session(
     if others:
         # fixed dimensions let onnxruntime fold everything that depends on the size
         session = _load(model, {**dimensions, **others}, providers, threads)
-    _check_input(entry, session, shape)
+    _check_input(entry, session, shape, FLOAT)
     return OnnxSession(entry, session, shape)
+
+
+def load_poses(
+    model: VerifiedModel, *, providers: Sequence[str] = (CPU,), threads: int = 1
+) -> PoseSession:
+    """A session of a model that finds poses. Raises BadModel when it finds objects, a provider is
+    unavailable, the file does not load, or its input or output is not what the entry states."""
+    entry = model.entry
+    if not isinstance(entry, PoseEntry):
+        raise BadModel(f"{entry.name} finds no poses: its task is {entry.task}")
+    _check_providers(entry, providers)
+    session = _load(model, {}, providers, threads)
+    _check_input(entry, session, (1, entry.input.height, entry.input.width, 3), INT32)
+    return PoseSession(entry, session)
+
+
+def load_classifier(
+    model: VerifiedModel, *, providers: Sequence[str] = (CPU,), threads: int = 1
+) -> ClassifierSession:
+    """A session of a model that tells what a picture shows. Raises BadModel as ``load_poses``."""
+    entry = model.entry
+    if not isinstance(entry, ClassifyEntry):
+        raise BadModel(f"{entry.name} does not tell what a picture shows: its task is {entry.task}")
+    _check_providers(entry, providers)
+    shape = (1, 3, entry.input.height, entry.input.width)
+    dimensions = {name: shape[axis] for name, axis in _WELL_KNOWN_DIMENSIONS.items()}
+    session = _load(model, dimensions, providers, threads)
+    _check_input(entry, session, shape, FLOAT)
+    return ClassifierSession(entry, session, shape)
 
 
 def _input_size(entry: ModelEntry, wanted: tuple[int, int] | None) -> tuple[int, int]:
@@ -141,7 +257,7 @@ def _input_size(entry: ModelEntry, wanted: tuple[int, int] | None) -> tuple[int,
     return wanted
 
 
-def _check_providers(entry: ModelEntry, providers: Sequence[str]) -> None:
+def _check_providers(entry: AnyEntry, providers: Sequence[str]) -> None:
     available = _runtime().get_available_providers()
     for provider in providers:
         if provider not in available:
@@ -197,19 +313,19 @@ def _symbolic_dimensions(entry: ModelEntry, session: Any, shape: tuple[int, ...]
     return found
 
 
-def _check_input(entry: ModelEntry, session: Any, shape: tuple[int, ...]) -> None:
+def _check_input(entry: AnyEntry, session: Any, shape: tuple[int, ...], kind: str) -> None:
     inputs = session.get_inputs()
     if len(inputs) != 1:
         names = ", ".join(each.name for each in inputs)
-        raise BadModel(f"{entry.name} has {len(inputs)} inputs ({names}): a detector here has one")
-    stated, kind = inputs[0].shape, inputs[0].type
+        raise BadModel(f"{entry.name} has {len(inputs)} inputs ({names}): a model here has one")
+    stated, found = inputs[0].shape, inputs[0].type
     fits = len(stated) == len(shape) and all(
         dimension == value or not isinstance(dimension, int)
         for dimension, value in zip(stated, shape, strict=True)
     )
-    if not fits or kind != FLOAT:
+    if not fits or found != kind:
         raise BadModel(
-            f"{entry.name} takes {tuple(stated)} {kind}, its entry says {shape} {FLOAT}: "
+            f"{entry.name} takes {tuple(stated)} {found}, its entry says {shape} {kind}: "
             "correct the entry's input or export the model again"
         )
 

@@ -47,6 +47,15 @@ class Node:
         """A string attribute, which JSON carries in base64."""
         return base64.b64decode(self.attr.get(key, {}).get("s", "")).decode("ascii")
 
+    def texts(self, key: str) -> list[str]:
+        """A list attribute of strings; empty when absent."""
+        stated = self.attr.get(key, {}).get("list", {}).get("s", [])
+        return [base64.b64decode(value).decode("ascii") for value in stated]
+
+    def number(self, key: str) -> int:
+        """An integer attribute; 0 when absent."""
+        return int(self.attr.get(key, {}).get("i", 0))
+
     def flag(self, key: str) -> bool:
         return bool(self.attr.get(key, {}).get("b", False))
 

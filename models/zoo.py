@@ -14,7 +14,7 @@ from pathlib import Path
 from models.errors import MissingWeights, UnknownModel, WrongHash
 from models.manifest import (
     MODEL_MAX_BYTES,
-    ModelEntry,
+    AnyEntry,
     load_manifest,
     read_sidecar,
     sidecar_path,
@@ -39,7 +39,7 @@ FOLDER_VARIABLE = "MATAKOTA_MODELS"
 class VerifiedModel:
     """A model's entry and the bytes that were checked against it."""
 
-    entry: ModelEntry
+    entry: AnyEntry
     content: bytes
 
     def __repr__(self) -> str:
@@ -65,17 +65,17 @@ def user_cache(environment: Mapping[str, str]) -> Path:
     return base / "matakota"
 
 
-def cached_path(entry: ModelEntry, cache: Path) -> Path:
+def cached_path(entry: AnyEntry, cache: Path) -> Path:
     """Where the weights of an entry with an address are kept."""
     return cache / f"{entry.name}.onnx"
 
 
-def is_present(entry: ModelEntry, cache: Path) -> bool:
+def is_present(entry: AnyEntry, cache: Path) -> bool:
     """Whether the weights are on this machine; their bytes are not looked at."""
     return _place(entry, cache).is_file()
 
 
-def known(name: str) -> ModelEntry:
+def known(name: str) -> AnyEntry:
     """The manifest's entry of that name. Raises UnknownModel listing the known names."""
     manifest = load_manifest()
     if name not in manifest:
@@ -113,7 +113,7 @@ def resolve(name_or_path: str, *, cache: Path) -> VerifiedModel:
     )
 
 
-def load(entry: ModelEntry, *, cache: Path) -> VerifiedModel:
+def load(entry: AnyEntry, *, cache: Path) -> VerifiedModel:
     """The verified bytes of a manifest entry. Raises MissingWeights or WrongHash."""
     place = _place(entry, cache)
     if not place.is_file():
@@ -121,7 +121,7 @@ def load(entry: ModelEntry, *, cache: Path) -> VerifiedModel:
     return verify(entry, _read(place, entry.size), str(place))
 
 
-def verify(entry: ModelEntry, content: bytes, place: str) -> VerifiedModel:
+def verify(entry: AnyEntry, content: bytes, place: str) -> VerifiedModel:
     """The model, when its bytes are those that the entry states. Raises WrongHash."""
     actual = hashlib.sha256(content).hexdigest()
     if actual != entry.sha256:
@@ -132,13 +132,13 @@ def verify(entry: ModelEntry, content: bytes, place: str) -> VerifiedModel:
     return VerifiedModel(entry, content)
 
 
-def _place(entry: ModelEntry, cache: Path) -> Traversable:
+def _place(entry: AnyEntry, cache: Path) -> Traversable:
     if entry.file is not None:
         return resources.files("models").joinpath("weights", entry.file)
     return cached_path(entry, cache)
 
 
-def _how_to_get(entry: ModelEntry, cache: Path) -> str:
+def _how_to_get(entry: AnyEntry, cache: Path) -> str:
     if entry.file is not None:
         return f"the weights of {entry.name} are missing from this installation: install it again"
     return (

@@ -17,11 +17,10 @@ from models.errors import BuildError, WrongHash
 from models.pull import pull as pull_weights
 from models.zoo import cache_folder, is_present, known, load_manifest, resolve
 
-app = typer.Typer(
-    no_args_is_help=True, help="List, verify, pull and rebuild the detectors' weights."
-)
+app = typer.Typer(no_args_is_help=True, help="List, verify, pull and rebuild the models' weights.")
 
 MEGABYTE = 1e6
+FINDS = {"detect": "objects", "pose": "poses", "classify": "what is shown"}
 
 
 @app.command("list")
@@ -32,12 +31,14 @@ def list_models() -> None:
     table.add_column("name", no_wrap=True)
     table.add_column("MB", justify="right", no_wrap=True)
     table.add_column("licence")
+    table.add_column("finds", no_wrap=True)
     table.add_column("layout", no_wrap=True)
     table.add_column("present", no_wrap=True)
     for entry in load_manifest().values():
         present = "yes" if is_present(entry, cache) else "no"
         size = f"{entry.size / MEGABYTE:.1f}"
-        table.add_row(entry.name, size, escape(entry.licence), entry.layout, present)
+        finds, layout = FINDS[entry.task], getattr(entry, "layout", "")
+        table.add_row(entry.name, size, escape(entry.licence), finds, layout, present)
     console = Console()
     console.print(table)
     console.print(f"\nPulled weights are kept in {escape(str(cache))}", soft_wrap=True)

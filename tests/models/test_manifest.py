@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from models.coco import COCO80
+from models.coco import COCO17, COCO80
 from models.errors import ManifestError
-from models.manifest import load_manifest, parse_manifest
+from models.manifest import ModelEntry, PoseEntry, load_manifest, parse_manifest
 
 Fields = Callable[..., dict[str, Any]]
 
@@ -22,12 +22,23 @@ def parse(entry: dict[str, Any]) -> Any:
 
 def test_the_shipped_manifest_has_the_embedded_default_first() -> None:
     manifest = load_manifest()
-    assert list(manifest) == ["nanodet_g", "yolox_nano"]
+    assert list(manifest) == ["nanodet_g", "yolox_nano", "movenet_multipose"]
     default = manifest["nanodet_g"]
+    assert isinstance(default, ModelEntry)
+    assert default.task == "detect"
     assert default.file == "nanodet_g.onnx"
     assert default.input.dynamic
     assert default.classes == COCO80
     assert manifest["yolox_nano"].address is not None
+
+
+def test_the_shipped_pose_model_knows_the_points_of_coco() -> None:
+    poses = load_manifest()["movenet_multipose"]
+    assert isinstance(poses, PoseEntry)
+    assert (poses.input.height, poses.input.width) == (256, 256)
+    assert poses.keypoints == COCO17
+    assert len(set(COCO17)) == 17
+    assert [COCO17.index(name) for name in ("nose", "left_hip", "right_ankle")] == [0, 11, 16]
 
 
 def test_coco_has_its_80_names_in_order() -> None:
@@ -66,8 +77,18 @@ WRONG = [
     ({"file": None, "address": "http://example.org/x.onnx"}, "starts with https://"),
     ({"file": None, "address": "https://me:secret@example.org/x"}, "holds no login"),
     ({"layout": "detr"}, "scores .* goes with layout detr"),
+    ({"rename": {"cra": "becak"}}, "rename names 'cra', which is not in classes: .* mean 'car'"),
+    ({"rename": {"moped": "becak"}}, "rename names 'moped', which is not in classes; see docs"),
+    ({"rename": {"person": "bus"}}, "rename leaves two classes that are called 'bus'"),
+    ({"rename": {"car": "auto"}}, "count_as_one names 'car', which is not in classes"),
+    ({"rename": {"person": ""}}, "rename.person is wrong"),
+    ({"rename": ["person"]}, "rename is wrong"),
     ({"scores": "sigmoid"}, "scores .* goes with layout detr"),
     ({"layout": "detr", "scores": "max"}, "scores is 'max', .* sigmoid, softmax, probabilities"),
+    ({"task": "poses"}, "task is 'poses', which is unknown: the known ones are detect, pose"),
+    ({"task": ["pose"]}, "task is a list, which is unknown"),
+    ({"layout": "movenet_multipose"}, "layout movenet_multipose goes with 'task: pose'"),
+    ({"keypoints": "coco17"}, "keypoints is no known field"),
 ]
 
 
@@ -80,6 +101,55 @@ def test_what_is_wrong_is_said_in_one_line(
     assert str(caught.value).startswith("some.yaml: models.tiny")
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rename", "classes"),
+    [
+        ({"person": "orang"}, ("car", "bus", "orang")),
+        ({"car": "bus", "bus": "car"}, ("bus", "car", "person")),
+        ({"person": "person"}, ("car", "bus", "person")),
+        ({}, ("car", "bus", "person")),
+    ],
+)
+def test_classes_have_the_names_that_scenes_use(
+    entry_fields: Fields, rename: dict[str, str], classes: tuple[str, ...]
+) -> None:
+    entry = parse(entry_fields(rename=rename))
+    assert entry.classes == classes
+    assert entry.rename == rename
+
+
+def test_coco_can_be_renamed_too(entry_fields: Fields) -> None:
+    entry = parse(entry_fields(classes="coco80", count_as_one=None, rename={"person": "orang"}))
+    assert entry.classes == ("orang", *COCO80[1:])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"classes": "coco80"}, "classes is for a model that finds objects, not for task pose"),
+        ({"nms": {"iou": 0.5}}, "nms is for a model that finds objects"),
+        ({"thresholds": {}}, "thresholds is for a model that finds objects"),
+        ({"layout": "yolov8"}, "layout is 'yolov8', which is unknown: .* movenet_multipose"),
+        ({"keypoints": None}, "keypoints is missing"),
+        ({"keypoints": "coco18"}, "the only shorthand is coco17"),
+        ({"keypoints": ["nose"]}, "layout movenet_multipose has the keypoints coco17"),
+        ({"input": None}, "input is missing"),
+        ({"input": {"height": 256, "width": 256, "colour": "bgr"}}, r"input\.colour is 'bgr'"),
+        ({"points": 17}, "points is no known field"),
+        ({"sha256": "ABC"}, "sha256 is wrong"),
+        ({"file": None}, "either file or address"),
+    ],
+)
+def test_what_is_wrong_with_a_pose_model_is_said_in_one_line(
+    pose_entry_fields: Fields, change: dict[str, Any], said: str
+) -> None:
+    assert isinstance(parse(pose_entry_fields()), PoseEntry)
+    with pytest.raises(ManifestError, match=said) as caught:
+        parse(pose_entry_fields(**change))
+    assert str(caught.value).startswith("some.yaml: models.tiny")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -24,15 +24,18 @@ def test_list_shows_every_model_and_where_pulled_ones_go(call: Callable[..., Res
     result = call("list")
     lines = [line.split() for line in result.stdout.splitlines()]
     assert result.exit_code == 0
-    assert ["nanodet_g", "7.6", "Apache-2.0", "AND", "MIT", "yolov8", "yes"] in lines
-    assert ["yolox_nano", "3.7", "Apache-2.0", "yolox", "no"] in lines
+    both = ["Apache-2.0", "AND", "MIT"]
+    assert ["nanodet_g", "7.6", *both, "objects", "yolov8", "yes"] in lines
+    assert ["yolox_nano", "3.7", "Apache-2.0", "objects", "yolox", "no"] in lines
+    assert ["movenet_multipose", "9.5", *both, "poses", "movenet_multipose", "yes"] in lines
     assert "zoo" in result.stdout
 
 
 def test_verify_checks_what_is_present(call: Callable[..., Result]) -> None:
     result = call("verify")
     assert result.exit_code == 0
-    assert load_manifest()["nanodet_g"].sha256 in result.stdout
+    for name in ("nanodet_g", "movenet_multipose"):
+        assert load_manifest()[name].sha256 in result.stdout
     assert "yolox" not in result.stdout
 
 

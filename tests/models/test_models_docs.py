@@ -41,8 +41,9 @@ def field_names(model: type[BaseModel], prefix: str = "") -> set[str]:
 
 def test_every_field_and_layout_is_explained() -> None:
     words = set(re.findall(r"`([a-z0-9_.]+)`", DOCS))
-    assert field_names(manifest.ModelEntry) <= words
-    for known in (manifest.Layout, manifest.ColourOrder, manifest.Align, manifest.DetrScores):
+    assert field_names(manifest.ModelEntry) | field_names(manifest.PoseEntry) <= words
+    layouts = (manifest.Layout, manifest.PoseLayout)
+    for known in (*layouts, manifest.ColourOrder, manifest.Align, manifest.DetrScores):
         assert set(get_args(known)) <= words
 
 
@@ -58,6 +59,7 @@ def test_the_notice_covers_every_embedded_file() -> None:
     for entry in load_manifest().values():
         assert entry.file is None or f"## {entry.file}" in NOTICE
     assert "Copyright 2020-2021 RangiLyu" in NOTICE
+    assert "Copyright Google LLC" in NOTICE
     assert "Copyright (c) 2021 Vladimir Mandic" in NOTICE
 
 

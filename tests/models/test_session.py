@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto
 
 from models.errors import BadModel
-from models.session import load_session
+from models.session import load_poses, load_session
 from models.zoo import VerifiedModel, resolve
 
 Graph = Callable[..., bytes]
@@ -191,3 +191,72 @@ def test_the_embedded_model_takes_any_multiple_of_32(
     cells = sum((height // stride) * (width // stride) for stride in (8, 16, 32))
     assert session.input_shape == (1, 3, height, width)
     assert session.output_shapes == ((1, 84, cells),)
+
+
+def test_poses_of_each_picture(make_pose_model: Make) -> None:
+    session = load_poses(make_pose_model())
+    assert session.input_shape == (1, 64, 64, 3)
+    assert session.output_shape == (1, 6, 56)
+    images = np.zeros((3, 64, 64, 3), np.uint8)
+    images[:, 5, 7, 2] = [1, 128, 255]
+    found = session.run(images)
+    assert found.shape == (3, 6, 56)
+    assert found.dtype == np.float32
+    assert found[:, 0, 0].tolist() == [1.0, 128.0, 255.0]
+    assert session.run(images[:0]).shape == (0, 6, 56)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [
+        ((64, 64, 3), np.uint8),
+        ((1, 3, 64, 64), np.uint8),
+        ((1, 64, 32, 3), np.uint8),
+        ((1, 64, 64, 3), np.float32),
+        ((1, 64, 64, 3), np.int32),
+    ],
+)
+def test_pictures_of_another_form_are_a_mistake(
+    make_pose_model: Make, shape: tuple[int, ...], kind: type
+) -> None:
+    with pytest.raises(ValueError, match=r"pictures are \(n, 64, 64, 3\) uint8"):
+        load_poses(make_pose_model()).run(np.zeros(shape, kind))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"outputs": [(1, 6, 57)]}, r"returns \(1, 6, 57\).*needs \(1, 6, 56\)"),
+        ({"outputs": [(1, 5, 56)]}, r"needs \(1, 6, 56\)"),
+        ({"outputs": [(1, 6, 56), (1, 6, 56)]}, r"needs \(1, 6, 56\)"),
+        ({"kind": TensorProto.DOUBLE}, r"tensor\(double\).*needs \(1, 6, 56\) tensor\(float\)"),
+        ({"image": (1, 32, 64, 3)}, r"its entry says \(1, 64, 64, 3\) tensor\(int32\)"),
+        ({"image": (1, 3, 64, 64)}, r"its entry says \(1, 64, 64, 3\)"),
+        ({"image_kind": TensorProto.UINT8}, r"takes .* tensor\(uint8\), its entry says"),
+    ],
+)
+def test_what_returns_no_poses_is_refused(
+    make_pose_model: Make, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadModel, match=said) as caught:
+        load_poses(make_pose_model(**changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_is_loaded_for_what_it_finds(
+    make_graph: Graph, make_model: Make, make_pose_model: Make
+) -> None:
+    with pytest.raises(BadModel, match="tiny finds no poses: its task is detect"):
+        load_poses(make_model(make_graph()))
+    with pytest.raises(BadModel, match="tiny finds no objects: its task is pose"):
+        load_session(make_pose_model())
+    with pytest.raises(BadModel, match="cannot run on NoSuchProvider"):
+        load_poses(make_pose_model(), providers=["NoSuchProvider"])
+
+
+def test_the_embedded_pose_model_loads_as_stated(tmp_path: Path) -> None:
+    session = load_poses(resolve("movenet_multipose", cache=tmp_path))
+    assert session.input_shape == (1, 256, 256, 3)
+    found = session.run(np.zeros((2, 256, 256, 3), np.uint8))
+    assert found.shape == (2, 6, 56)
+    assert found[..., -1].max() < 0.1, "nobody stands in the dark"
