@@ -94,7 +94,7 @@ def resolve_address(
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise UnusableAddressError(Code.UNRESOLVED, SENTENCES[Code.UNRESOLVED]) from None
-    candidates = tuple(dict.fromkeys(_plain(str(entry[4][0])) for entry in found))
+    candidates = tuple(dict.fromkeys(plain_ip(str(entry[4][0])) for entry in found))
     outside = [ip for ip in candidates if not any(ip in network for network in networks)]
     if outside or not candidates:
         shown = f" ({outside[0]})" if outside else ""
@@ -104,8 +104,9 @@ def resolve_address(
     return candidates
 
 
-def _plain(text: str) -> IPv4Address | IPv6Address:
-    """An IPv4 address that is written as IPv6 (``::ffff:10.0.0.1``) is judged as what it is."""
+def plain_ip(text: str) -> IPv4Address | IPv6Address:
+    """The address in ``text``. An IPv4 one that is written as IPv6 (``::ffff:10.0.0.1``) is judged
+    as what it is."""
     ip = ip_address(text.partition("%")[0])
     mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
     return mapped or ip

@@ -26,6 +26,7 @@ from streams.counts import CameraCounts
 from streams.health import Code, Health, State
 from streams.incidents import Incidents, Seen
 from streams.messages import AlertMessage, CameraReport
+from streams.opinions import Opinions
 from streams.recorder import Recorder
 from streams.source import LiveSource
 from vision.errors import DetectorError, MatakotaError, SceneError
@@ -96,6 +97,7 @@ class CameraLoop:
         recorder: Recorder,
         slots: threading.Semaphore,
         viewing: Viewing,
+        opinions: Opinions | None,
     ) -> None:
         self._asked = assignment
         self._doing: Assignment | None = None
@@ -114,9 +116,7 @@ class CameraLoop:
         self._refused: tuple[str, Health] | None = None
         self._pipeline: Pipeline | None = None
         self._counts = CameraCounts(self.id, recorder)
-        self._incidents = Incidents(
-            self.id, recorder, lambda: Seen(self._revision, synthetic=self._synthetic)
-        )
+        self._incidents = Incidents(self.id, recorder, self._seen, opinions)
         self._fault: Health | None = None
         self._pause_s = self._prepare_pause_s = FIRST_PAUSE_S
         self._resume_s = 0.0
@@ -185,6 +185,9 @@ class CameraLoop:
         analysis = self._analysis
         return 0 if analysis is None else analysis.revision
 
+    def _seen(self) -> Seen:
+        return Seen(self._revision, self._doing is not None and self._doing.config.synthetic)
+
     def _health(self) -> Health:
         source, fault, refused = self._source, self._fault, self._refused
         if self._analysis is None and refused is not None:
@@ -197,11 +200,6 @@ class CameraLoop:
         if fault is not None:
             return fault
         return Health(State.LIVE, refused[1].code, refused[1].since_ts) if refused else health
-
-    @property
-    def _synthetic(self) -> bool:
-        doing = self._doing
-        return doing is not None and doing.config.synthetic
 
     # --- what is asked
 
@@ -313,7 +311,7 @@ class CameraLoop:
             step = self._pipeline.step(frame)
             tracked = step.tracked
             self._detections += int(np.count_nonzero(tracked.track_id >= 0))
-            self._incidents.state(step.events)
+            self._incidents.state(step.events, frame)
             self._counts.update(
                 frame.ts,
                 step.counted.crossings,

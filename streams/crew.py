@@ -19,6 +19,7 @@ from streams.counts import CameraCounts
 from streams.detector import Detectors
 from streams.health import SENTENCES, Code, Health, State
 from streams.messages import CameraReport
+from streams.opinions import Opinions
 from streams.recorder import Recorder
 from streams.rtsp.forkserver import ForkServer
 from streams.rtsp.source import RtspSource
@@ -46,7 +47,8 @@ class Crew:
     """All cameras of one worker. Used by many threads; nothing in it waits for a camera but
     ``stop``.
 
-    ``left`` is what an earlier run left, by camera; ``viewing`` may want to see pictures.
+    ``left`` is what an earlier run left, by camera; ``viewing`` may want to see pictures,
+    ``opinions`` are asked about what is reported, where there are any.
     """
 
     def __init__(
@@ -57,11 +59,13 @@ class Crew:
         forkserver: ForkServer,
         viewing: Viewing,
         left: Mapping[str, Left],
+        opinions: Opinions | None = None,
     ) -> None:
         self._recorder = recorder
         self._detectors = detectors
         self._forkserver = forkserver
         self._viewing = viewing
+        self._opinions = opinions
         self._slots = threading.Semaphore(os.cpu_count() or 1)
         self._lock = threading.Lock()
         self._left = dict(left)
@@ -137,6 +141,7 @@ class Crew:
             recorder=self._recorder,
             slots=self._slots,
             viewing=self._viewing,
+            opinions=self._opinions,
         )
         before = self._leaving.pop(loop.id, None)
         thread = threading.Thread(target=self._live, args=(loop, before), name=loop.id, daemon=True)

@@ -8,16 +8,19 @@ from typing import Final
 
 from streams.health import SENTENCES, Code, Health, State
 from streams.messages import AlertMessage
+from streams.opinions import Opinions, advised, carried
 from streams.recorder import Recorder
 from vision.pipeline import Pipeline
 from vision.policy import CAMERA_DOWN, CLOCK_SKEW, STREAM_CORRUPT, STREAM_KINDS, alert_of, of_stream
-from vision.types import Event
+from vision.types import Event, Frame
 
 AFTER_S = 3.0
 """A live camera that carries a code for so long has an incident."""
 RELEASE_S = 30.0
 """It is over once the code is gone for so long: after a new connection it may take its time."""
 UNWATCHED = "no rule watches it any more"
+MAX_ASKED = 64
+"""Incidents on which an opinion may still come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +53,22 @@ class Incidents:
 
     What was seen is known to a pipeline. When that is dropped, or was another run's, its incidents
     stay open and are handed to the next one, which goes on with them. ``seen`` tells of what is
-    seen now.
+    seen now. ``opinions`` are asked about what begins, where there are any.
     """
 
-    def __init__(self, camera_id: str, recorder: Recorder, seen: Callable[[], Seen]) -> None:
+    def __init__(
+        self,
+        camera_id: str,
+        recorder: Recorder,
+        seen: Callable[[], Seen],
+        opinions: Opinions | None = None,
+    ) -> None:
         self._camera_id = camera_id
         self._recorder = recorder
         self._seen = seen
+        self._opinions = opinions
+        # those that an opinion may come on, as they were stated last
+        self._asked: dict[str, AlertMessage] = {}
         self._open: dict[str, AlertMessage] = {}
         # those that no pipeline spoke of since it was handed them: when they last held
         self._ends: dict[str, float] = {}
@@ -103,9 +115,19 @@ class Incidents:
         kept = {event.id for event in pipeline.open}
         self._close([event.id for event in known if event.id not in kept], self._why)
 
-    def state(self, events: Sequence[Event]) -> None:
-        """State what was raised, changed or ended in one picture; an event may do all in it."""
-        self._say([self._stated(event) for event in events])
+    def state(self, events: Sequence[Event], frame: Frame | None = None) -> None:
+        """State what was raised, changed or ended in one picture, ``frame``; an event may do all
+        in it. What others think of it is stated when they say so."""
+        new = {event.id: event for event in events if event.id not in self._open}
+        messages = [self._stated(event) for event in events]
+        self._say(messages)
+        if self._opinions is None:
+            return
+        last = {message.id: message for message in messages}
+        for event in new.values():
+            if frame is not None and self._opinions.offer(frame, event):
+                self._asked[event.id] = last[event.id]
+        self._say(self._advised(self._opinions))
 
     def leave(self, last: Sequence[Event], end_ts: float, why: str) -> None:
         """The pipeline is dropped, which saw its last picture at ``end_ts`` and said ``last``.
@@ -178,15 +200,31 @@ class Incidents:
         alert = alert_of(event, 1 if known is None else known.version + 1)
         seen = self._seen()
         message = AlertMessage.of(alert, revision=seen.revision, synthetic=seen.synthetic)
+        message = message if known is None else carried(known, message)
         self._open[event.id] = message
         self._ends.pop(event.id, None)
         return message
+
+    def _advised(self, opinions: Opinions) -> list[AlertMessage]:
+        """What is to be said once more, since an opinion came; what is closed stays so."""
+        found = []
+        for event_id, opinion in opinions.take(self._camera_id):
+            message = self._asked.pop(event_id, None)
+            if message is not None:
+                found.append(advised(message, opinion))
+                if event_id in self._open:
+                    self._open[event_id] = found[-1]
+        while len(self._asked) > MAX_ASKED:
+            del self._asked[next(iter(self._asked))]
+        return found
 
     def _close(self, ids: Sequence[str], why: str) -> None:
         self._say([self._open[i].closed(self._ends[i], why) for i in ids])
 
     def _say(self, messages: Sequence[AlertMessage]) -> None:
         for message in messages:
+            if message.id in self._asked:
+                self._asked[message.id] = message
             if message.state == "closed":
                 self._open.pop(message.id, None)
                 self._ends.pop(message.id, None)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from pathlib import Path
 
 import structlog
@@ -22,6 +23,7 @@ from streams.crew import Crew
 from streams.detector import Detectors
 from streams.forwarder import Forwarder
 from streams.messages import AlertMessage, HealthReport, MessageError, decode, encode
+from streams.opinions import Opinions
 from streams.pictures import Pictures
 from streams.recorder import Recorder
 from streams.rtsp.forkserver import ForkServer
@@ -41,8 +43,9 @@ class Worker:
 
     ``kept`` is the file of the configuration that it follows, from which it starts where nobody
     can be asked. ``credentials`` is the file of the cameras' logins, None for the one that the
-    configuration names; ``hide`` hears every password before it is used. Building it raises
-    SpoolError where the spool cannot be read.
+    configuration names; ``hide`` hears every password before it is used. ``opinions`` are asked
+    about what is reported, where there are any. Building it raises SpoolError where the spool
+    cannot be read.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Worker:
         kept: Path,
         credentials: Path | None = None,
         hide: Callable[[Collection[str]], None] = lambda _: None,
+        opinions: Opinions | None = None,
     ) -> None:
         self.name = name
         self._spool = spool
@@ -70,7 +74,9 @@ class Worker:
             forkserver=self._forkserver,
             viewing=self._pictures,
             left=_left(spool),
+            opinions=opinions,
         )
+        self._opinions = opinions
         self._commander = Commander(
             control,
             name,
@@ -86,7 +92,7 @@ class Worker:
         """Run the cameras of the configuration until ``stop`` is set or this thread is
         interrupted; ends within seconds, with everything that was stated in the spool."""
         log.info("worker runs", worker=self.name)
-        with self._forkserver:
+        with self._forkserver, self._opinions or nullcontext():
             try:
                 self._forwarder.start()
                 self._pictures.start()
@@ -105,6 +111,7 @@ class Worker:
             "the forwarder": self._forwarder.alive,
             "the commander": self._commander.alive,
             "the live pictures": self._pictures.alive,
+            "the second opinions": self._opinions is None or self._opinions.alive,
         }
         dead += [name for name, alive in parts.items() if not alive]
         if dead:

@@ -80,6 +80,10 @@ class BusGoneError(BusError):
     passing = True
 
 
+class OpinionError(MatakotaError):
+    """A second opinion on an alert could not be had."""
+
+
 class SpoolError(MatakotaError):
     """A worker's spool cannot be opened or written."""
 

@@ -15,6 +15,7 @@ import structlog
 import typer
 
 from api.cli.logs import hide
+from api.cli.opinions import KEY_VARIABLE, opinions_of
 from api.cli.options import DataOption
 from models.zoo import cache_folder, resolve
 from streams.bus import RedisBus, RedisControl
@@ -51,6 +52,8 @@ def worker(
         )
     _set_limits()
     settings = Settings.read(os.environ, data)
+    hide([key] if (key := os.environ.get(KEY_VARIABLE)) else [])
+    opinions = opinions_of(os.environ)
     bus, control = RedisBus(settings.redis()), RedisControl(settings.redis())
     try:
         bus.check()
@@ -68,6 +71,7 @@ def worker(
             kept=settings.data / f"configuration-{name}.json",
             credentials=None if credentials is None else Path(os.path.abspath(credentials)),
             hide=hide,
+            opinions=opinions,
         ).run(threading.Event())
 
 

@@ -193,6 +193,7 @@ class Stage:
             recorder=self.recorder,
             slots=threading.Semaphore(1),
             viewing=self.viewer,
+            opinions=None,
         )
         self._thread = threading.Thread(target=self._run, args=(left or Left(),))
 
