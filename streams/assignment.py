@@ -67,8 +67,7 @@ def analysis_of(config: CameraConfig, detectors: Detectors) -> tuple[Analysis, l
 
     def pipeline(size: Size, view: str | None = None) -> Pipeline:
         scene.scale_from(size)
-        detector, tracker = detectors.get(config.model, size, scene)
-        return Pipeline(scene, detector, tracker, view)
+        return detectors.pipeline(config.model, size, scene, view)
 
     try:
         classes = pipeline(scene.frame_size).wanted

@@ -12,13 +12,16 @@ from typing import Final
 import structlog
 
 from models.manifest import ModelEntry
-from models.session import load_session
+from models.session import load_poses, load_session
 from models.zoo import VerifiedModel
 from vision.detect import Activation, ClassGroup, Detector, DetectorSpec, Finder, fit_input
 from vision.errors import DetectorError
 from vision.foreground import MOVING, MotionDetector, motion_tracker
 from vision.fused import FusedFinder
+from vision.pipeline import Pipeline
+from vision.pose import PoseModel
 from vision.region import Box, RegionFinder, region_of
+from vision.rules.registry import kinds
 from vision.scene import Scene
 from vision.track import TrackerSettings
 
@@ -27,6 +30,9 @@ DEFAULT_CLASSES = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
 
 MOTION: Final = "motion"
 """The name that stands where a model's is expected, for ``MotionDetector``."""
+
+POSES: Final = "movenet_multipose"
+"""The model that finds how people hold themselves, where a rule needs to know it."""
 
 _ACTIVATIONS: dict[str | None, Activation] = {
     None: "none",
@@ -65,6 +71,27 @@ class Detectors:
         self._found: OrderedDict[tuple[str, tuple[int, int], tuple[str, ...]], Detector] = (
             OrderedDict()
         )
+        self._poses: PoseModel | None = None
+
+    def pipeline(
+        self, model: str, frame_size: tuple[int, int], scene: Scene, view: str | None = None
+    ) -> Pipeline:
+        """The pipeline of a camera, with all that ``scene`` asks for: see ``get``, and ``Pipeline``
+        for ``view``. Raises what both raise, and ModelError where poses are needed and cannot be
+        had."""
+        finder, settings = self.get(model, frame_size, scene)
+        poses = self.poses() if needs_poses(scene) else None
+        return Pipeline(scene, finder, settings, view, poses)
+
+    def poses(self) -> PoseModel:
+        """What finds poses, for all cameras: it is loaded when the first one asks for it. Raises
+        ModelError where it cannot be."""
+        verified = self._model(POSES)
+        with self._lock:
+            if self._poses is None:
+                self._poses = load_poses(verified, providers=self._providers, threads=1)
+                log.debug("model loaded", model=verified.entry.name)
+            return self._poses
 
     def get(
         self, model: str, frame_size: tuple[int, int], scene: Scene
@@ -86,9 +113,10 @@ class Detectors:
             box = region_of(scene, frame_size)
             return (RegionFinder(finder, box, frame_size) if box else finder), motion_tracker()
         verified = self._model(model)
-        box, size = _looked_at(verified.entry, frame_size, scene)
-        finder = self._detector(verified, model, size, _classes_of(verified.entry, scene))
-        settings = tracker_settings(verified.entry)
+        entry = _objects(verified)
+        box, size = _looked_at(entry, frame_size, scene)
+        finder = self._detector(verified, model, size, _classes_of(entry, scene))
+        settings = tracker_settings(entry)
         if kind == "fused":
             finder = FusedFinder(
                 finder, MotionDetector(), match=settings.match, birth=settings.birth
@@ -116,6 +144,12 @@ class Detectors:
             return self._found[key]
 
 
+def needs_poses(scene: Scene) -> bool:
+    """Whether a rule of ``scene``, in any of its views, looks at how people hold themselves."""
+    rules = (rule for view in scene.views.values() for rule in view.rules)
+    return any(rule.enabled and "poses" in kinds()[rule.kind].stages for rule in rules)
+
+
 def build_detector(
     model: VerifiedModel,
     *,
@@ -128,10 +162,25 @@ def build_detector(
     ``DEFAULT_CLASSES`` that the model knows).
 
     A model of any input size gets the rectangle that fits the picture. Raises BadModel where the
-    file does not load as stated, DetectorError for a class that the model does not know or where
-    no class is left to look for.
+    file does not load as stated, DetectorError for a model that finds no objects, a class that
+    it does not know, or where no class is left to look for.
     """
-    return _build(model, input_size(model.entry, frame_size), classes, providers, threads)
+    return _build(model, input_size(_objects(model), frame_size), classes, providers, threads)
+
+
+def _objects(model: VerifiedModel) -> ModelEntry:
+    """The entry of a model that finds objects."""
+    if isinstance(model.entry, ModelEntry):
+        return model.entry
+    if model.entry.task == "pose":
+        raise DetectorError(
+            f"the model {model.entry.name} finds poses and no objects: name a detector "
+            "instead; where a rule needs poses, it is loaded by itself"
+        )
+    raise DetectorError(
+        f"the model {model.entry.name} tells what a picture shows and finds no objects: name a "
+        "detector instead; it may give second opinions"
+    )
 
 
 def _build(
@@ -141,7 +190,7 @@ def _build(
     providers: Sequence[str],
     threads: int,
 ) -> Detector:
-    entry = model.entry
+    entry = _objects(model)
     wanted = tuple(classes) or tuple(name for name in DEFAULT_CLASSES if name in entry.classes)
     spec = detector_spec(entry, size)
     spec.require(wanted)

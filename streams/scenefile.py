@@ -17,6 +17,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from streams.calibrationfile import read_calibration
 from streams.messages import MAX_NAME_CHARS
 from streams.rulefile import fail_rule, no_place, read_classes, read_rule
 from streams.rulesettings import read_setting
@@ -110,7 +111,8 @@ def _drawn(fields: Mapping[str, Item], frame: Scene, kinds: Mapping[str, type[Ru
     lines = _unique("line", (_line(item, size) for item in _items(fields, "lines")))
     zones = _unique("zone", (_zone(item, size) for item in _items(fields, "zones")))
     movements = _movements(_items(fields, "movements"), lines, zones)
-    drawn = replace(frame, lines=lines, zones=zones, movements=movements)
+    ground = read_calibration(fields["calibration"], size) if "calibration" in fields else None
+    drawn = replace(frame, lines=lines, zones=zones, movements=movements, calibration=ground)
     items = _items(fields, "rules")
     rules = _unique("rule", (read_rule(item, drawn, kinds) for item in items))
     scene = replace(drawn, rules=rules)

@@ -14,6 +14,7 @@ from typing import get_args
 from streams.rulesettings import settings_schema
 from streams.schedulefile import schedule_schema
 from streams.yamlfile import MAX_TEXT_CHARS
+from vision.calibration import MIN_POINTS
 from vision.rules import registry
 from vision.rules.base import Rule
 from vision.scene import DetectorKind
@@ -33,14 +34,19 @@ SCENE_FIELDS = (
     "zones",
     "movements",
     "rules",
+    "calibration",
     "view",
     "presets",
 )
-PRESET_FIELDS = ("name", "view", "lines", "zones", "movements", "rules")
+PRESET_FIELDS = ("name", "view", "lines", "zones", "movements", "rules", "calibration")
 MAX_VIEW_CHARS = 8192
 LINE_FIELDS = ("name", "points", "forward", "backward")
 ZONE_FIELDS = ("name", "polygon")
 MOVEMENT_FIELDS = ("name", "entries", "exits")
+MARK_FIELDS = ("px", "m")
+MAX_MARKS = 50
+MAX_GROUND_M = 1e7
+"""The largest coordinate of a map in metres (northings of UTM) is of this size."""
 
 Schema = dict[str, JsonValue]
 
@@ -55,6 +61,7 @@ def scene_schema(kinds: Mapping[str, type[Rule]] | None = None) -> Schema:
         "zones": _list(_ZONE, "Polygons that rules watch, and between which movements lead."),
         "movements": _list(_MOVEMENT, "Counts of who came from which zone and went into which."),
         "rules": _list({"oneOf": branches}, "What raises an alert."),
+        "calibration": _CALIBRATION,
     }
     preset = _object(
         "name",
@@ -247,3 +254,22 @@ _MOVEMENT = _object(
     entries=_ref("places", "Names of the zones from which its ways lead."),
     exits=_ref("places", "Names of the zones into which they lead; a zone may be both."),
 )
+_CALIBRATION: Schema = {
+    **_list(
+        _object(
+            "px",
+            "m",
+            px={**_POINT, "description": "Where the mark is in the picture, [x, y] in pixels."},
+            m={
+                "type": "array",
+                "description": "Where it is on the ground, [x, y] in metres from any origin.",
+                "items": {"type": "number", "minimum": -MAX_GROUND_M, "maximum": MAX_GROUND_M},
+                "minItems": 2,
+                "maxItems": 2,
+            },
+        ),
+        "Marks on flat ground whose places were measured: rules in metres need them.",
+    ),
+    "minItems": MIN_POINTS,
+    "maxItems": MAX_MARKS,
+}

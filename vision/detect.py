@@ -102,9 +102,11 @@ class DetectorSpec:
         for name in wanted:
             if name not in self.classes:
                 near = difflib.get_close_matches(name, self.classes, n=1)
-                hint = (
-                    f"did you mean '{near[0]}'?" if near else f"it knows {', '.join(self.classes)}"
+                knows = (
+                    f"it knows {', '.join(self.classes)}: choose one of these, or name another "
+                    "model, whose own names 'rename' in its entry may change (docs/models.md)"
                 )
+                hint = f"did you mean '{near[0]}'?" if near else knows
                 raise DetectorError(f"the model does not know the class '{name}': {hint}")
 
 

@@ -13,6 +13,7 @@ from vision.counting import Counted
 from vision.detect import Finder, Nobody
 from vision.errors import DetectorError
 from vision.movements import MovementCounter
+from vision.pose import PoseModel
 from vision.quality import ViewMonitor
 from vision.rules.base import Explanation
 from vision.rules.registry import camera_rules
@@ -38,8 +39,9 @@ class Pipeline:
     """Everything that is known of one camera. Its state dies with it.
 
     ``view`` is how the camera's own view looked to an earlier run (its ``learnt``), None where it
-    is to be learnt; a scene that states its view knows better. Building it raises DetectorError for
-    a rule about a class that the detector does not look for: it could never fire.
+    is to be learnt; a scene that states its view knows better. ``poses`` finds how people hold
+    themselves, for rules that need it. Building it raises DetectorError for a rule that could never
+    fire: about a class that the detector does not look for, or about poses where there is no model.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Pipeline:
         detector: Finder,
         tracker: TrackerSettings,
         view: str | None = None,
+        poses: PoseModel | None = None,
     ) -> None:
         self.scene = scene
         self._detector = detector
@@ -64,7 +67,9 @@ class Pipeline:
             known[""] = scene.view or view or ""
         self._monitor = ViewMonitor({name: View.of_text(text) for name, text in known.items()})
         self._camera = Rules(camera_rules(scene))
-        self._watches = {name: Watch(view, detector, tracker) for name, view in scene.views.items()}
+        self._watches = {
+            name: Watch(drawn, detector, tracker, poses) for name, drawn in scene.views.items()
+        }
         self._looking: Watch | None = None
         self._last: Tracked | None = None
 

@@ -34,6 +34,11 @@ CUT_SHARE = 0.5
 """Part of an object that must be visible for a detector to find it at the picture's edge."""
 STEP_HEIGHTS = 0.16
 """A walker's way between two samples, in body heights: 1.4 m/s, 5 samples a second, 1.7 m tall."""
+IN_METRES = ("crowd_density", "speeding")
+"""Kinds that measure on the ground where a view is calibrated."""
+BETWEEN_MARKS = 0.5
+"""The least part of a zone that lies between the marks of the ground, or no further outside of them
+than half of the field between them is wide: beyond, what they are off by grows fast."""
 SAME_PLACE = 0.005
 """Distance of two ends that are one place, as a share of the picture's height."""
 
@@ -56,6 +61,7 @@ def check_scene(scene: Scene) -> list[str]:
         found += _check_zone(zone, scene.frame_size, watched=zone.name in watched)
     for rule in scene.rules:
         found += _check_rule(rule, scene)
+    found += _check_ground(scene)
     for preset in scene.presets:
         found += [f"preset '{preset.name}': {text}" for text in check_scene(preset.scene)]
     return found
@@ -180,3 +186,20 @@ def _check_rule(rule: RuleConfig, scene: Scene) -> list[str]:
         f"scene's classes ({used}): add one that it looks at, or remove the rule"
     )
     return [text]
+
+
+def _check_ground(scene: Scene) -> list[str]:
+    """Zones in which something is measured far from where the ground was."""
+    if scene.calibration is None:
+        return []
+    field = shapely.MultiPoint(scene.calibration.px).convex_hull
+    known = field.buffer(math.sqrt(field.area) / 2)
+    names = {rule.place for rule in scene.rules if rule.kind in IN_METRES}
+    return [
+        f"zone '{zone.name}' lies outside of the field between the marks of the calibration, where "
+        "the ground is guessed: add marks in and around it"
+        for zone in scene.zones
+        if zone.name in names
+        and known.intersection(shapely.Polygon(zone.polygon)).area
+        < BETWEEN_MARKS * shapely.Polygon(zone.polygon).area
+    ]

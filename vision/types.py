@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -186,13 +186,49 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Pose:
+    """How one person holds itself in one picture.
+
+    ``person`` is the number of the first track that this person was followed by, and stays when
+    the detector loses it and when it is followed again; ``track_id`` is its track in this picture,
+    None where only the pose is seen. ``keypoints`` (17, 3) float32 are x, y px and score (0..1) in
+    the order of COCO (nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles; the left
+    one first); ``score`` (0..1) is that of the whole pose. ``upright_px`` is how tall the person
+    is when it stands, and ``fell_px`` by how much its middle is lower than then, None where it was
+    not seen to stand.
+    """
+
+    person: int
+    track_id: int | None
+    ts: float
+    keypoints: FloatArray
+    score: float
+    upright_px: float | None = None
+    fell_px: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.keypoints.shape != (17, 3):
+            raise ValueError(f"a pose has keypoints (17, 3), not {self.keypoints.shape}")
+        if (self.upright_px is None) is not (self.fell_px is None):
+            raise ValueError("a pose has both upright_px and fell_px, or neither")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Observations:
     """What stages saw that run only because a rule of the scene asks for them. ``blobs`` are in
     order of id; one that is missing is known no more. ``things`` are the ids of tracks that are no
-    people, whatever the detector takes them for."""
+    people, whatever the detector takes them for. ``poses`` are those that were looked for in this
+    picture and found, ``looked`` the ``Pose.person`` of all who were looked for: nobody else was.
+    ``small`` are tracks too small for that, and how tall they are in px of the picture that came.
+    ``flames`` says of tracks that look like fire or smoke how much they move like it (0..1); one
+    that is missing was not looked at for long enough."""
 
     blobs: tuple[Blob, ...] = ()
     things: frozenset[int] = frozenset()
+    poses: tuple[Pose, ...] = ()
+    looked: frozenset[int] = frozenset()
+    small: Mapping[int, float] = field(default_factory=dict)
+    flames: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,13 +11,16 @@ import numpy as np
 
 from vision.counting import Counted, Counter
 from vision.detect import Finder
+from vision.errors import DetectorError
+from vision.flames import Flames
 from vision.leftovers import Leftovers
 from vision.movements import MovementCounter
 from vision.policy import Incidents
+from vision.pose import PoseModel, Poses
 from vision.region import RegionFinder
-from vision.rules.base import Condition, Explanation, Rule, ended
+from vision.rules.base import Condition, Explanation, Rule, Stage, ended
 from vision.rules.registry import kinds, place_rules
-from vision.scene import RuleConfig, Scene
+from vision.scene import RuleConfig, Scene, Zone
 from vision.schedule import Schedule, Span
 from vision.track import Tracker, TrackerSettings
 from vision.types import (
@@ -97,7 +100,7 @@ class Rules:
         for those about what lies there meanwhile."""
         found = self.update(tracked, scene)
         for name, rule in list(self._running.items()):
-            if not rule.stages:
+            if "blobs" not in rule.stages:
                 found += self._stopped(name, tracked.ts, lost=True)
         return found
 
@@ -156,9 +159,16 @@ def _in_words(span: Span) -> str:
 
 
 class Watch:
-    """One view: ``scene`` is what is drawn on it."""
+    """One view: ``scene`` is what is drawn on it. ``poses`` finds how people hold themselves;
+    DetectorError is raised where it is None and a rule needs it."""
 
-    def __init__(self, scene: Scene, detector: Finder, tracker: TrackerSettings) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        detector: Finder,
+        tracker: TrackerSettings,
+        poses: PoseModel | None = None,
+    ) -> None:
         self.scene = scene
         self.wanted = scene.classes or detector.wanted
         self._detector = detector
@@ -169,13 +179,15 @@ class Watch:
         self._counter = Counter(scene.lines, scene.frame_size, groups, seen)
         self.movements = tuple(MovementCounter(movement, scene) for movement in scene.movements)
         self.rules = Rules(place_rules(scene))
-        looked_at = {
-            rule.place: scene.zone(rule.place)
-            for rule in place_rules(scene)
-            if rule.enabled and "blobs" in kinds()[rule.kind].stages
-        }
         # costs a few ms twice a second, so it runs only where a rule asks for it
-        self._leftovers = Leftovers([*looked_at.values()], scene.frame_size) if looked_at else None
+        zones = _zones(scene, "blobs")
+        self._leftovers = Leftovers(zones, scene.frame_size) if zones else None
+        zones = _zones(scene, "poses")
+        self._poses = Poses(_had(poses, scene), zones, scene.frame_size) if zones else None
+        burning = any(
+            rule.enabled and "flames" in kinds()[rule.kind].stages for rule in place_rules(scene)
+        )
+        self._flames = Flames(scene.frame_size) if burning else None
         # what was seen while the picture was in doubt, and since when it is
         self._held: list[Tracked] = []
         self._doubt_ts: float | None = None
@@ -210,7 +222,9 @@ class Watch:
             tracks=tracks,
             ended=ended,
             quality=quality,
-            observations=self._observed(frame, tracks, quality),
+            observations=self._burning(
+                self._observed(frame, tracks, quality), frame, tracks, quality
+            ),
         )
         self._held.append(tracked)
         self._doubt_ts = quality.doubt_ts
@@ -218,16 +232,31 @@ class Watch:
 
     def _observed(self, frame: Frame, tracks: Sequence[Track], quality: Quality) -> Observations:
         """What the stages see that rules ask for; a picture in doubt teaches them nothing."""
-        if self._leftovers is None:
-            return Observations()
-        if quality.doubt_ts is not None:
-            return self._leftovers.observations
-        return self._leftovers.update(frame, tracks)
+        looks, seen = quality.doubt_ts is None, Observations()
+        if self._leftovers is not None:
+            known = self._leftovers
+            seen = known.update(frame, tracks) if looks else known.observations
+        if self._poses is not None and looks:
+            posed = self._poses.update(frame, tracks)
+            seen = replace(seen, poses=posed.poses, looked=posed.looked, small=posed.small)
+        return seen
+
+    def _burning(
+        self, seen: Observations, frame: Frame, tracks: Sequence[Track], quality: Quality
+    ) -> Observations:
+        """``seen``, and how much what looks like fire or smoke moves like it."""
+        if self._flames is None:
+            return seen
+        looks = quality.doubt_ts is None
+        flames = self._flames.update(frame, tracks) if looks else self._flames.factors
+        return replace(seen, flames=flames)
 
     def leave(self, frame: Frame, quality: Quality) -> tuple[Tracked, Decided]:
         """This view is not seen any more: nobody is followed, and what was seen since the doubt
         began is forgotten."""
         over = self._forgotten() + self._tracker.forget()
+        if self._poses is not None:
+            self._poses.reset()
         tracked = unseen(frame, quality, self._detector.classes, over)
         since = [ts for ts in (quality.doubt_ts, self._doubt_ts) if ts is not None]
         # a picture that stands still is no doubt until it has done so for long
@@ -270,6 +299,24 @@ class Watch:
         watch = self.rules.leave if leaves else self.rules.update
         raised = watch(tracked, self.scene)
         return Decided(counted, trips, self.rules.state(raised, tracked.ts))
+
+
+def _zones(scene: Scene, stage: Stage) -> list[Zone]:
+    """The zones of rules that ask for ``stage``."""
+    rules = [rule for rule in place_rules(scene) if rule.enabled]
+    names = {rule.place: None for rule in rules if stage in kinds()[rule.kind].stages}
+    return [scene.zone(name) for name in names]
+
+
+def _had(poses: PoseModel | None, scene: Scene) -> PoseModel:
+    """``poses``, which a rule of ``scene`` needs."""
+    if poses is None:
+        rules = (rule for rule in place_rules(scene) if rule.enabled)
+        name = next(rule.name for rule in rules if "poses" in kinds()[rule.kind].stages)
+        raise DetectorError(
+            f"rule '{name}' looks at how people hold themselves, but there is no model of poses"
+        )
+    return poses
 
 
 def unseen(

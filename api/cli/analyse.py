@@ -165,7 +165,7 @@ def pipeline_for(
     detectors = Detectors(lambda name: resolve(name, cache=cache), providers)
     try:
         drawn.scale_from(size)
-        return Pipeline(drawn, *detectors.get(model, size, drawn))
+        return detectors.pipeline(model, size, drawn)
     except (SceneError, DetectorError) as error:
         raise type(error)(f"{path}: {error}") from None
 

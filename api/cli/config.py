@@ -20,7 +20,6 @@ from streams.scenefile import scene_of
 from streams.settings import Settings
 from streams.yamlfile import listed
 from vision.errors import ConfigError, DetectorError, SceneError
-from vision.pipeline import Pipeline
 from vision.scene import Scene
 from vision.scene_check import check_scene
 
@@ -86,7 +85,7 @@ def check_city(city: City) -> None:
     # those that share a model at one size follow each other, so that it is loaded once
     for camera_id, model, scene in sorted(scenes, key=_alike):
         try:
-            Pipeline(scene, *detectors.get(model, scene.frame_size, scene))
+            detectors.pipeline(model, scene.frame_size, scene)
         except (DetectorError, ModelError, SceneError) as error:
             raise type(error)(f"camera {camera_id}: {error}") from None
 

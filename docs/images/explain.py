@@ -17,7 +17,6 @@ from streams.detector import Detectors
 from streams.explaining import explain
 from streams.files import ClipSource
 from streams.scenefile import load_scene
-from vision.pipeline import Pipeline
 
 AT_S = 15.8
 """One has loitered for long enough, and others have not."""
@@ -30,7 +29,7 @@ def main() -> None:
     scene = load_scene(samples.folder() / str(sample.scene))
     detectors = Detectors(lambda name: resolve(name, cache=cache_folder(os.environ)))
     size = (clip.info.width, clip.info.height)
-    pipeline = Pipeline(scene, *detectors.get(DEFAULT_MODEL, size, scene))
+    pipeline = detectors.pipeline(DEFAULT_MODEL, size, scene)
     TARGET.write_bytes(annotated(explain(clip, pipeline, at_s=AT_S, start_ts=0.0), ".jpg"))
     print(f"{TARGET} shows {AT_S} s")
 

@@ -24,11 +24,8 @@ from streams.detector import Detectors
 from streams.evaluation.changes import FAULTS, changed
 from streams.evaluation.paste import Pasted, bag, empty_view, paste
 from streams.files import ClipSource
-from vision.detect import Finder
-from vision.pipeline import Pipeline
 from vision.rules.registry import kinds
 from vision.scene import Line, RuleConfig, Scene, Zone
-from vision.track import TrackerSettings
 from vision.types import Event, FloatArray, Frame, Track
 
 FOLDER = Path(__file__).with_name("incidents")
@@ -82,8 +79,7 @@ def main() -> None:
 def _taken(kind: str, shot: Shot, frames: list[Frame], detectors: Detectors) -> Any:
     """The picture of the first event of ``kind``, (h, w, 3)."""
     scene = _scene(kind, shot, frames[0].size)
-    found: tuple[Finder, TrackerSettings] = detectors.get(DEFAULT_MODEL, scene.frame_size, scene)
-    pipeline = Pipeline(scene, *found)
+    pipeline = detectors.pipeline(DEFAULT_MODEL, scene.frame_size, scene)
     artist = Artist(scene, pipeline)
     open_: dict[str, Event] = {}
     raised: Event | None = None

@@ -18,7 +18,7 @@ from streams.analysis import Record, analyse
 from streams.detector import Detectors
 from streams.files import ClipSource
 from streams.scenefile import load_scene
-from vision.pipeline import Pipeline, Step
+from vision.pipeline import Step
 from vision.types import Event, Frame
 
 SHOWN = 690
@@ -36,7 +36,7 @@ def main() -> None:
     scene = load_scene(samples.folder() / str(sample.scene))
     detectors = Detectors(lambda name: resolve(name, cache=cache_folder(os.environ)))
     size = (clip.info.width, clip.info.height)
-    pipeline = Pipeline(scene, *detectors.get(DEFAULT_MODEL, size, scene))
+    pipeline = detectors.pipeline(DEFAULT_MODEL, size, scene)
     artist = Artist(scene, pipeline)
 
     def seen(frame: Frame, step: Step, events: Sequence[Event]) -> None:

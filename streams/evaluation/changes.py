@@ -1,7 +1,8 @@
 """Longer clips out of short ones, and what happens to cameras done to a part of them.
 
-``loop`` plays a clip forth and back; ``changed`` pans, tilts, zooms, covers, defocuses, freezes or
-darkens a span of it. The same frames give the same frames; times are media time.
+``loop`` plays a clip forth and back, ``backwards`` only back; ``changed`` pans, tilts, zooms,
+covers, defocuses, freezes or darkens a span of it. The same frames give the same frames; times are
+media time.
 """
 
 from __future__ import annotations
@@ -93,12 +94,7 @@ def loop(clip: ClipSource, seconds: float) -> Iterator[Frame]:
         yield replace(frame, index=index)
         index += 1
         if hold:
-            held.append((t, frame.image))
-            if len(held) * frame.image.nbytes > MAX_HELD_BYTES:
-                raise ClipError(
-                    f"the clip of '{clip.camera_id}' is too large to play backwards: pick fewer "
-                    "frames a second, or cut it"
-                )
+            _hold(held, t, frame)
     if not held:
         return
     last_s = held[-1][0]
@@ -112,6 +108,32 @@ def loop(clip: ClipSource, seconds: float) -> Iterator[Frame]:
                 return
             yield Frame(clip.camera_id, index, first_ts + turn * round_s + t, image)
             index += 1
+
+
+def backwards(clip: ClipSource) -> Iterator[Frame]:
+    """``clip`` from its last picked frame to its first: ``index`` counts them from 0, ``ts`` goes
+    on from that of the clip's first one.
+
+    All of it is held in memory as it is picked. Raises ClipError as ``loop`` does.
+    """
+    held: list[tuple[float, Image]] = []
+    for frame in clip.frames():
+        _hold(held, frame.ts, frame)
+    first_ts, last_ts = (held[0][0], held[-1][0]) if held else (0.0, 0.0)
+    for index in range(len(held)):
+        ts, image = held.pop()
+        yield Frame(clip.camera_id, index, first_ts + (last_ts - ts), image)
+
+
+def _hold(held: list[tuple[float, Image]], t: float, frame: Frame) -> None:
+    """Keep the picture of ``frame`` under the time ``t``; raises ClipError where all that is
+    ``held`` is too much."""
+    held.append((t, frame.image))
+    if len(held) * frame.image.nbytes > MAX_HELD_BYTES:
+        raise ClipError(
+            f"the clip of '{frame.camera_id}' is too large to play backwards: pick fewer "
+            "frames a second, or cut it"
+        )
 
 
 def changed(

@@ -252,7 +252,7 @@ class Evaluation:
     def _pipeline(self, clip: ListedClip, model: str) -> Pipeline:
         size = clip.info.width, clip.info.height
         try:
-            return Pipeline(clip.scene, *self._detectors.get(model, size, clip.scene))
+            return self._detectors.pipeline(model, size, clip.scene)
         except (SceneError, DetectorError) as error:
             raise type(error)(f"clip '{clip.name}': {error}") from None
 

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Final, get_args
 
 from streams import samples
-from streams.evaluation.changes import FAULTS, MOST, ChangeKind, Edge, changed, loop
+from streams.evaluation.changes import (
+    FAULTS,
+    MOST,
+    RAMPS_S,
+    ChangeKind,
+    Edge,
+    backwards,
+    changed,
+    loop,
+)
 from streams.evaluation.clips import ONNX, Entry, Rate, entries
 from streams.evaluation.paste import People
 from streams.evaluation.pasting import Laid, pasted, read_paste
@@ -23,7 +32,7 @@ from vision.types import Frame
 
 FILM_FIELDS = (
     "name", "clip", "sample", "local", "scene", "model", "fps", "source_fps", "watch", "loop_s",
-    "paste", "changes", "changed_s", "events",
+    "reverse", "paste", "changes", "changed_s", "events",
 )  # fmt: skip
 CHANGE_FIELDS = ("kind", "strength", "edge")
 EXPECTED_FIELDS = (
@@ -74,7 +83,8 @@ class Expected:
 class Film:
     """One clip as the pipeline gets to see it. ``clip`` is what it is called in the list, ``name``
     is its own; ``model`` is None where nobody is looked for and only the camera's own rules
-    watch; ``scene_path`` is the file of ``scene``, None where there is none."""
+    watch; ``scene_path`` is the file of ``scene``, None where there is none. ``reverse`` plays it
+    backwards."""
 
     clip: str
     path: Path
@@ -88,6 +98,7 @@ class Film:
     laid: tuple[Laid, ...]
     change: Change | None
     expected: tuple[Expected, ...]
+    reverse: bool = False
 
     @property
     def name(self) -> str:
@@ -102,12 +113,16 @@ class Film:
 
     def frames(self, rate: Rate, people: People) -> Iterator[Frame]:
         """Its pictures, ``rate`` a second; their ``ts`` is seconds since the first. ``people`` are
-        in front of what is laid into them. Raises ClipError where the clip breaks off."""
+        in front of what is laid into them. Raises ClipError where the clip breaks off, or is too
+        large to play backwards."""
         fps = None if rate == "full" else rate
         with ClipSource(
             self.path, camera_id=self.clip, source_fps=self.source_fps, fps=fps
         ) as source:
-            shown = source.frames() if self.loop_s is None else loop(source, self.loop_s)
+            if self.reverse:
+                shown = backwards(source)
+            else:
+                shown = source.frames() if self.loop_s is None else loop(source, self.loop_s)
             if self.laid:
                 shown = pasted(shown, self.laid, self.path, self.source_fps, people)
             change = self.change
@@ -168,10 +183,13 @@ def _films(entry: Entry, default_model: str) -> list[Film]:
         rate=entry.rate(RATE),
         source_fps=clip.source_fps,
         loop_s=_seconds(fields["loop_s"]) if "loop_s" in fields else None,
-        laid=read_paste(fields["paste"]) if "paste" in fields else (),
+        laid=read_paste(fields["paste"], size) if "paste" in fields else (),
         change=None,
         expected=_expected(entry, scene, camera_only),
+        reverse="reverse" in fields and fields["reverse"].flag(),
     )
+    if untouched.reverse and untouched.loop_s is not None:
+        fields["reverse"].fail("'loop_s' plays it forth and back; remove one of the two")
     changes = _changes(fields, untouched)
     return [
         untouched
@@ -241,6 +259,11 @@ def _changes(fields: Mapping[str, Item], film: Film) -> list[Change | None]:
     names: set[str] = set()
     for item in fields["changes"].items():
         change = _change(item, start_s, end_s)
+        if change is not None and 2 * RAMPS_S[change.kind] > end_s - start_s:
+            item.fail(
+                f"a {change.kind} takes {RAMPS_S[change.kind]:g} s to come and as long to go, more "
+                f"than there is from {start_s:g} to {end_s:g} s; write a longer 'changed_s'"
+            )
         name = UNTOUCHED if change is None else change.name
         if name in names:
             item.fail(f"{quoted(name)} is listed already; remove one of the two")

@@ -110,7 +110,7 @@ class FilmEvaluation:
         if film.model is None:
             return Pipeline(film.scene, Nobody(), TrackerSettings(0.5, 0.5, 0.5))
         try:
-            return Pipeline(film.scene, *self._detectors.get(film.model, size, film.scene))
+            return self._detectors.pipeline(film.model, size, film.scene)
         except (SceneError, DetectorError) as error:
             raise type(error)(f"clip '{film.clip}': {error}") from None
 

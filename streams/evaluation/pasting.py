@@ -37,15 +37,16 @@ class Laid:
     at_s: float = 0.0
 
 
-def read_paste(item: Item) -> tuple[Laid, ...]:
-    """The entries of ``paste``. Raises ExpectationError, which names the line and the field."""
-    found = tuple(_laid(entry) for entry in item.items())
+def read_paste(item: Item, size: tuple[int, int]) -> tuple[Laid, ...]:
+    """The entries of ``paste``, for pictures of ``size`` (w, h). Raises ExpectationError, which
+    names the line and the field."""
+    found = tuple(_laid(entry, size) for entry in item.items())
     if not found:
         item.fail("nothing is listed; write what is laid there, or remove the field")
     return found
 
 
-def _laid(item: Item) -> Laid:
+def _laid(item: Item, size: tuple[int, int]) -> Laid:
     fields = item.mapping()
     item.refuse_unknown(fields, PASTE_FIELDS)
     if ("bag" in fields) == ("person" in fields):
@@ -71,6 +72,10 @@ def _laid(item: Item) -> Laid:
         x1, y1, x2, y2 = _numbers(fields["person"], 4)
         if not (0 <= x1 < x2 and 0 <= y1 < y2):
             fields["person"].fail("this is no box; write [x1, y1, x2, y2] px")
+        if x1 >= size[0] or y1 >= size[1]:
+            fields["person"].fail(
+                f"it lies outside the picture of {size[0]}x{size[1]} px; correct the box"
+            )
         person = x1, y1, x2, y2
     return Laid(
         place=(x, y),

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from models.zoo import VerifiedModel
+from models.errors import MissingWeights
+from models.manifest import PoseEntry
+from models.zoo import VerifiedModel, known, resolve
 from streams import detector as module
-from streams.detector import MOTION, Detectors, tracker_settings
+from streams.detector import MOTION, POSES, Detectors, build_detector, tracker_settings
 from tests.streams.madeup import entry, made_up_input, note_loads
 from vision.detect import Detector, Finder
 from vision.errors import DetectorError
 from vision.foreground import MOVING, MotionDetector, motion_tracker
 from vision.fused import FusedFinder
+from vision.pipeline import Pipeline
+from vision.pose import INPUT, KEYPOINTS
 from vision.region import RegionFinder, region_of
-from vision.scene import DetectorKind, Region, Scene, Zone
+from vision.rules.registry import kinds
+from vision.scene import DetectorKind, Preset, Region, RuleConfig, Scene, Zone
+from vision.views import View
 
 SIZE = (640, 360)
 YARD = Zone("yard", np.array([[200.0, 100.0], [440.0, 100.0], [440.0, 130.0], [200.0, 130.0]]))
@@ -229,3 +238,114 @@ def test_an_automatic_region_of_a_fixed_input_has_to_enlarge(
 def test_providers_are_those_of_the_detectors(loaded: list[Any]) -> None:
     Detectors(lambda name: VerifiedModel(entry(), b""), ["A", "B"]).get("made_up", SIZE, scene())
     assert [tuple(call["providers"]) for call in loaded] == [("A", "B")]
+
+
+def rule(kind: str, enabled: bool = True) -> RuleConfig:
+    return RuleConfig(
+        "a rule", kind, "yard", ("person",), kinds()[kind].Settings(), enabled=enabled
+    )
+
+
+LIES = rule("person_down")
+"""A rule that looks at how people hold themselves."""
+
+
+class NoPoses:
+    def run(self, images: Any) -> Any:
+        raise AssertionError("nobody is looked at in these tests")
+
+
+@pytest.fixture
+def poses_loaded(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What ``load_poses`` was called with; no model is read."""
+    calls: list[dict[str, Any]] = []
+
+    def load(model: VerifiedModel, **options: Any) -> NoPoses:
+        # others come while this one loads
+        time.sleep(0.02)
+        calls.append({"model": model.entry.name, **options})
+        return NoPoses()
+
+    monkeypatch.setattr(module, "load_poses", load)
+    return calls
+
+
+def both(asked: list[str] | None = None) -> Detectors:
+    """Detectors that know a made-up model and that of poses."""
+
+    def find(name: str) -> VerifiedModel:
+        if asked is not None:
+            asked.append(name)
+        return VerifiedModel(known(name) if name == POSES else entry(), b"")
+
+    return Detectors(find, ["A"])
+
+
+@pytest.mark.parametrize(
+    ("rules", "wanted"),
+    [
+        ((), False),
+        ((rule("intrusion"),), False),
+        ((rule("person_down", enabled=False),), False),
+        ((LIES,), True),
+    ],
+)
+def test_poses_are_loaded_where_a_rule_needs_them(
+    rules: tuple[RuleConfig, ...], wanted: bool, loaded: list[Any], poses_loaded: list[Any]
+) -> None:
+    asked: list[str] = []
+    pipeline = both(asked).pipeline("made_up", SIZE, scene(rules=rules))
+    assert isinstance(pipeline, Pipeline)
+    assert pipeline.wanted == ("person",)
+    assert asked == (["made_up", POSES] if wanted else ["made_up"])
+    assert poses_loaded == ([{"model": POSES, "providers": ("A",), "threads": 1}] * wanted)
+
+
+def test_a_rule_of_another_view_needs_poses_too(loaded: list[Any], poses_loaded: list[Any]) -> None:
+    look = np.random.default_rng(1).integers(0, 255, (360, 640, 3), np.uint8)
+    other = Preset("other", View.of([look]).text, scene(rules=(LIES,)))
+    both().pipeline("made_up", SIZE, scene(presets=(other,)))
+    assert len(poses_loaded) == 1
+
+
+def test_one_model_of_poses_serves_cameras_that_ask_at_once(
+    loaded: list[Any], poses_loaded: list[Any]
+) -> None:
+    detectors = both()
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(detectors.poses) for _ in range(8)]
+        found = {id(each.result()) for each in asked}
+    assert len(found) == len(poses_loaded) == 1
+    detectors.pipeline("made_up", SIZE, scene(rules=(LIES,)))
+    assert len(poses_loaded) == 1
+
+
+def test_poses_that_cannot_be_had_are_an_error(loaded: list[Any]) -> None:
+    def find(name: str) -> VerifiedModel:
+        if name == POSES:
+            raise MissingWeights(f"the weights of {name} are missing: install it again")
+        return VerifiedModel(entry(), b"")
+
+    detectors = Detectors(find)
+    with pytest.raises(MissingWeights, match=POSES):
+        detectors.pipeline("made_up", SIZE, scene(rules=(LIES,)))
+    detectors.pipeline("made_up", SIZE, scene())
+
+
+@pytest.mark.parametrize("asked", ["model", "fused"])
+def test_a_model_of_poses_is_no_detector(asked: DetectorKind, tmp_path: Path) -> None:
+    detectors = Detectors(lambda name: resolve(name, cache=tmp_path))
+    with pytest.raises(DetectorError, match="movenet_multipose finds poses and no objects") as said:
+        detectors.get(POSES, SIZE, scene(detector=asked))
+    assert "\n" not in str(said.value)
+    with pytest.raises(DetectorError, match="finds poses and no objects"):
+        build_detector(resolve(POSES, cache=tmp_path), frame_size=SIZE, classes=("person",))
+
+
+def test_the_embedded_model_of_poses_finds_as_the_core_expects(tmp_path: Path) -> None:
+    model = Detectors(lambda name: resolve(name, cache=tmp_path)).poses()
+    stated = known(POSES)
+    assert isinstance(stated, PoseEntry)
+    assert (stated.input.height, stated.input.width) == (INPUT, INPUT)
+    assert len(stated.keypoints) == KEYPOINTS
+    assert model.run(np.zeros((2, INPUT, INPUT, 3), np.uint8)).shape == (2, 6, 56)

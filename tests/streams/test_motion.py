@@ -28,7 +28,6 @@ from streams.synthetic import HORIZON, NEAR_M, Vehicle
 from streams.synthetic import Scene as Road
 from tests.needs import REPO
 from vision.foreground import MotionDetector
-from vision.pipeline import Pipeline
 from vision.scene import Line, Scene
 from vision.types import Crossing, Frame, Image
 
@@ -87,7 +86,7 @@ def no_model(name: str) -> VerifiedModel:
 
 
 def count(frames: Iterable[Frame], scene: Scene) -> list[Crossing]:
-    camera = Pipeline(scene, *Detectors(no_model).get(MOTION, scene.frame_size, scene))
+    camera = Detectors(no_model).pipeline(MOTION, scene.frame_size, scene)
     return [crossing for frame in frames for crossing in camera.step(frame).counted.crossings]
 
 
@@ -235,7 +234,7 @@ def test_fused_with_the_model_that_comes_along(
     drawn = load_scene(samples.folder() / f"scenes/{scene}.yaml")
     asked = Scene(drawn.frame_size, lines=drawn.lines, detector="fused")
     detectors = Detectors(lambda model: resolve(model, cache=Path()))
-    camera = Pipeline(asked, *detectors.get("nanodet_g", asked.frame_size, asked))
+    camera = detectors.pipeline("nanodet_g", asked.frame_size, asked)
     for frame in clip(shared / "clips" / name, fps):
         camera.step(frame)
     (line,) = drawn.lines

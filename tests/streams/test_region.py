@@ -28,7 +28,6 @@ from tests.needs import REPO
 from vision.detect import Detector, Finder, fit_input
 from vision.foreground import MotionDetector
 from vision.geometry import contains, feet, iou
-from vision.pipeline import Pipeline
 from vision.region import RegionFinder
 from vision.scene import Line, Region, Scene, Zone
 from vision.types import Detections, Frame, Image, JsonValue
@@ -297,7 +296,7 @@ def test_who_passes_a_far_line(shared: Path) -> None:
     got = {}
     for mode, region in (("whole", None), ("region", view.region)):
         scene = replace(view.scene(region), lines=(line,))
-        camera = Pipeline(scene, *detectors().get("nanodet_g", view.size, scene))
+        camera = detectors().pipeline("nanodet_g", view.size, scene)
         for index, image in view.frames(shared):
             camera.step(Frame("plaza", index, index / 7, image))
         camera.finish()

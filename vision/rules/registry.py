@@ -11,7 +11,7 @@ import vision.rules as package
 from vision.rules.base import Rule
 from vision.scene import RuleConfig, Scene
 
-_NOT_KINDS = {"base", "level", "registry"}
+_NOT_KINDS = {"base", "level", "registry", "stopping"}
 
 
 @cache

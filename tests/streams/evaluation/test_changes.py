@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.evaluation import changes
-from streams.evaluation.changes import FAULTS, ChangeKind, Edge, changed, loop
+from streams.evaluation.changes import FAULTS, ChangeKind, Edge, backwards, changed, loop
 from streams.files import ClipSource
 from streams.video import VideoWriter
 from vision.errors import ClipError
@@ -72,6 +72,23 @@ def test_a_clip_that_is_long_enough_is_not_held(clip: Path, monkeypatch: Any) ->
     assert len(list(loop(opened(clip), 0.4))) == 4
     with pytest.raises(ClipError, match="of 'cam' is too large to play backwards"):
         list(loop(opened(clip), 2.0))
+
+
+@pytest.mark.parametrize("fps", [None, Fraction(5)])
+def test_backwards_is_the_same_film_from_its_end(clip: Path, fps: Fraction | None) -> None:
+    there = list(opened(clip, fps=fps, start_ts=50.0).frames())
+    back = list(backwards(opened(clip, fps=fps, start_ts=50.0)))
+    assert [frame.index for frame in back] == list(range(len(there)))
+    assert np.allclose([frame.ts for frame in back], [frame.ts for frame in there])
+    for one, other in zip(there, reversed(back), strict=True):
+        assert np.array_equal(one.image, other.image)
+
+
+def test_too_much_to_be_played_backwards_is_refused(clip: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(changes, "MAX_HELD_BYTES", 5 * picture(0).nbytes)
+    assert len(list(backwards(opened(clip, fps=Fraction(5))))) == 3
+    with pytest.raises(ClipError, match="of 'cam' is too large to play backwards: pick fewer"):
+        list(backwards(opened(clip)))
 
 
 def test_one_picture_is_repeated(clip: Path) -> None:

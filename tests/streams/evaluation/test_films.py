@@ -99,6 +99,16 @@ def test_the_pictures_are_those_of_the_clip_with_what_was_done(folder: Path) -> 
     assert all(np.array_equal(a.image, b.image) for a, b in zip(again, dark, strict=True))
 
 
+def test_a_clip_may_be_played_backwards(folder: Path) -> None:
+    forth, back = (
+        list(films(folder, CAMERA + f"    reverse: {flag}\n")[0].frames("full", nobody))
+        for flag in ("false", "true")
+    )
+    assert [frame.ts for frame in back] == pytest.approx([frame.ts for frame in forth])
+    for one, other in zip(forth, reversed(back), strict=True):
+        assert np.array_equal(one.image, other.image)
+
+
 def test_what_is_laid_there_is_there_for_its_time(folder: Path) -> None:
     """A red bag on the grass, and a person who stands on the left all the time."""
     plain = replace(films(folder, LAID)[0], laid=())
@@ -130,8 +140,21 @@ def test_what_is_laid_there_is_there_for_its_time(folder: Path) -> None:
         (FILMS, "clip: clip.mp4", "clip: none.mp4", "there is no clip .*none.mp4; correct the"),
         (FILMS, "clip: clip.mp4", "name: x", "write either 'clip: FILE' or 'sample: NAME' or 'lo"),
         (FILMS, "loop_s: 60", "loop_s: 0", "0 is no length; write seconds, up to 3600"),
+        (
+            FILMS,
+            "loop_s: 60",
+            "loop_s: 60\n    reverse: true",
+            "plays it forth and back; remove on",
+        ),
+        (FILMS, "loop_s: 60", "reverse: 1", "expected true or false"),
         (FILMS, "    loop_s: 60\n", "", "a change from 20 to 40 s does not fit into 3 s; write 'l"),
         (FILMS, "changes: [none, pan]", "changed_s: [1, 2]", "nothing is changed; add 'changes"),
+        (
+            FILMS,
+            "[none, pan]",
+            "[pan]\n    changed_s: [5, 6]",
+            "a pan takes 1 s to come and as long",
+        ),
         (FILMS, "[none, pan]", "[none, span]", r"'span' is unknown here, did you mean 'pan'\?"),
         (FILMS, "[none, pan]", "[]", "nothing is listed; write what is done, or remove the field"),
         (FILMS, "[none, pan]", "[pan, pan]", "'pan' is listed already; remove one of the two"),
@@ -158,6 +181,7 @@ def test_what_is_laid_there_is_there_for_its_time(folder: Path) -> None:
         (LAID, "[0, 0, 255]", "[0, 0, 256]", "a colour is three numbers from 0 to 255; write"),
         (LAID, "[20, 24]", "[1, 24]", "a bag is 2 to 500 px wide and high; write .w, h."),
         (LAID, "[500, 160, 530", "[500, 160, 400", "this is no box; write .x1, y1, x2, y2. px"),
+        (LAID, "[500, 160, 530", "[800, 160, 830", "outside the picture of 768x576 px; correct"),
         (LAID, "place: [150, 400]", "plaice: [1, 2]", "unknown field 'plaice', did you mean 'pla"),
         (CAMERA, "watch: camera", "watch: camera\n    paste: []", "looks for nobody; remove this"),
         (FILMS, "loop_s: 60", "loop_s: 60\n    paste: []", "nothing is listed; write what is laid"),

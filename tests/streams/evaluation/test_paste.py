@@ -263,7 +263,7 @@ def detectors() -> Detectors:
 
 def pipeline(size: Size = SIZE) -> Pipeline:
     drawn = scene(size)
-    return Pipeline(drawn, *detectors().get("nanodet_g", size, drawn))
+    return detectors().pipeline("nanodet_g", size, drawn)
 
 
 @cache

@@ -272,7 +272,7 @@ def test_wrong_values_are_refused(recording: Recording) -> None:
 @pytest.mark.long
 def test_one_pass_of_a_real_clip(tmp_path: Path) -> None:
     recording = load_recording(REPO / "samples/clips/plaza.mp4", tmp_path)
-    with Simulator({"plaza": recording}, once=True, speed=6.0) as simulator:
+    with Simulator({"plaza": recording}, once=True, speed=3.0) as simulator:
         seen = watch(simulator.url("plaza"))
         assert simulator.wait(GUARD_S)
     assert (len(seen.indices), seen.corrupt, seen.ended) == (795, 0, "end")

@@ -24,6 +24,7 @@ from vision.types import (
     Fault,
     FaultKind,
     Observations,
+    Pose,
     Quality,
     Track,
     Tracked,
@@ -35,7 +36,7 @@ CONFIRM_HITS = 3
 LOST_S = 1.0
 MAX_PATH = 1024
 SCORE = 0.625
-CLASSES = ("person", "bicycle", "car")
+CLASSES = ("person", "bicycle", "car", "fire", "smoke")
 SIZE = (640, 360)
 
 
@@ -43,12 +44,13 @@ SIZE = (640, 360)
 class Walker:
     """``path``: corners (seconds, x, y), the foot in px; ``hidden``: spans (from, to) of seconds
     in which nobody sees it; ``classes``: what the vote says from which second on; ``box``: (w, h)
-    px."""
+    px; ``flames``: how much it moves like fire from which second on."""
 
     path: tuple[tuple[float, float, float], ...]
     hidden: tuple[tuple[float, float], ...] = ()
     classes: tuple[tuple[float, str], ...] = ((0.0, "person"),)
     box: tuple[float, float] = (20.0, 40.0)
+    flames: tuple[tuple[float, float], ...] = ()
 
     def seen(self, t: float) -> bool:
         inside = self.path[0][0] <= t <= self.path[-1][0]
@@ -60,6 +62,9 @@ class Walker:
 
     def class_name(self, t: float) -> str:
         return [name for since, name in self.classes if since <= t][-1]
+
+    def factor(self, t: float) -> float | None:
+        return next((factor for since, factor in self.flames[::-1] if since <= t), None)
 
 
 MEASURED: Mapping[FaultKind, Mapping[str, float]] = {
@@ -106,6 +111,66 @@ class Left:
         return [Blob(number, box, start_ts + self.start, start_ts + last, self.appeared, 0.75)]
 
 
+HOLDS: Mapping[str, tuple[tuple[float, float], ...]] = {
+    # shoulders, hips, ankles: parts of the height, from the middle of the feet, y up
+    "stands": ((0.0, 0.8), (0.0, 0.5), (0.0, 0.0)),
+    "bends": ((0.25, 0.5), (0.0, 0.5), (0.0, 0.0)),
+    "lies": ((0.45, 0.1), (0.15, 0.1), (-0.4, 0.05)),
+    "lies along": ((0.15, 0.25), (0.12, 0.05), (-0.2, 0.0)),
+}
+"""How somebody may hold itself; along the line of sight the trunk seems to be upright."""
+
+
+@dataclass(frozen=True)
+class Posed:
+    """The person of track ``person`` is looked at every 0.2 s from one second to another, with its
+    feet at ``foot`` px, and holds itself as ``holds`` says (None: no pose is found); ``tall`` px is
+    its height, ``stood`` whether it was seen to stand, ``seen`` whether the detector sees it."""
+
+    start: float
+    end: float
+    holds: str | None = "lies"
+    person: int = 1
+    foot: tuple[float, float] = (300.0, 200.0)
+    tall: float = 80.0
+    stood: bool = True
+    seen: bool = True
+    score: float = 0.5
+
+    def looks(self, t: float, fps: float) -> bool:
+        # on a grid, as the stage does
+        late = (t - self.start) % 0.2
+        return (
+            self.start - 1e-6 <= t <= self.end + 1e-6 and min(late, 0.2 - late) < 0.5 / fps - 1e-6
+        )
+
+    def pose(self, t: float, start_ts: float) -> list[Pose]:
+        if self.holds is None:
+            return []
+        shoulders, hips, ankles = HOLDS[self.holds]
+        wide = 0.1 if self.holds != "lies" else 0.02
+        knees = ((hips[0] + ankles[0]) / 2, (hips[1] + ankles[1]) / 2)
+        head = (shoulders[0] * 1.3, shoulders[1] + (0.12 if self.holds != "lies" else 0.0))
+        pairs = [shoulders, shoulders, shoulders, hips, knees, ankles]
+        parts = [head] * 5 + [(x + side, y) for x, y in pairs for side in (-wide, wide)]
+        points = np.array(
+            [(self.foot[0] + x * self.tall, self.foot[1] - y * self.tall, 0.6) for x, y in parts],
+            np.float32,
+        )
+        middle = (points[:, 1].min() + points[:, 1].max()) / 2
+        return [
+            Pose(
+                self.person,
+                self.person if self.seen else None,
+                start_ts + t,
+                _frozen(points),
+                self.score,
+                self.tall if self.stood else None,
+                float(middle - (self.foot[1] - self.tall / 2)) if self.stood else None,
+            )
+        ]
+
+
 def to_and_fro(*xs: float, y: float = 200.0, speed: float = 100.0) -> Walker:
     """A walker between the given x at ``speed`` px a second."""
     corners = [(0.0, xs[0], y)]
@@ -127,17 +192,20 @@ def film(
     max_path: int = MAX_PATH,
     spoilt: Sequence[Spoilt] = (),
     left: Sequence[Left] = (),
+    posed: Sequence[Posed] = (),
     until: float = 0.0,
 ) -> list[Tracked]:
     """All steps, until every track has ended and one more, ``until`` that second at least; a
     track's id is its walker's place in the list, from 1, and a blob's likewise."""
-    ends = [*(walker.path[-1][0] for walker in walkers), *(each.end for each in (*spoilt, *left))]
+    others = (*spoilt, *left, *posed)
+    ends = [*(walker.path[-1][0] for walker in walkers), *(each.end for each in others)]
     until = max(until, max(ends) + LOST_S)
     tracks = [_Filmed(number, walker) for number, walker in enumerate(walkers, 1)]
     steps = []
     for index in range(int(until * fps) + 3):
         t = index / fps
         live = [track for filmed in tracks for track in filmed.look(t, start_ts, max_path)]
+        looks = [each for each in posed if each.looks(t, fps)]
         in_sight = [track for track in live if track.last_ts == start_ts + t]
         boxes = np.array([track.box for track in in_sight], np.float32).reshape(-1, 4)
         steps.append(
@@ -164,7 +232,14 @@ def film(
                         blob
                         for number, each in enumerate(left, 1)
                         for blob in each.blob(number, t, fps, start_ts)
-                    )
+                    ),
+                    poses=tuple(pose for each in looks for pose in each.pose(t, start_ts)),
+                    looked=frozenset(each.person for each in looks),
+                    flames={
+                        track.id: factor
+                        for track in live
+                        if (factor := walkers[track.id - 1].factor(t)) is not None
+                    },
                 ),
             )
         )
@@ -242,11 +317,14 @@ class Scenario:
     scene: Scene = SCENE
     spoilt: tuple[Spoilt, ...] = ()
     left: tuple[Left, ...] = ()
+    posed: tuple[Posed, ...] = ()
     until: float = 0.0
 
     def film(self, **filming: Any) -> list[Tracked]:
         """All its steps, as ``film`` makes them."""
-        more = {"spoilt": self.spoilt, "left": self.left, "until": self.until}
+        more = {
+            "spoilt": self.spoilt, "left": self.left, "posed": self.posed, "until": self.until,
+        }  # fmt: skip
         return film(self.walkers, **(more | filming))
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.needs import REPO
 from tests.vision.rules.scenarios import T0, Scenario, Walker, film, last_words, play, rule
+from vision.policy import STREAM_KINDS
 from vision.rules import registry
 from vision.rules.base import Rule
 from vision.scene import RuleConfig
@@ -307,6 +308,14 @@ def documented(kind: str) -> list[list[str]]:
 def test_the_documentation_has_one_heading_a_kind() -> None:
     headings = re.findall(r"^## `(\w+)`$", DOCS.read_text("utf-8"), re.MULTILINE)
     assert headings == KINDS
+
+
+def test_kinds_of_the_stream_are_documented_as_well() -> None:
+    _, _, text = DOCS.read_text("utf-8").partition("\n# Incidents of the stream itself\n")
+    parts = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^###|\Z)", text, re.MULTILINE | re.DOTALL))
+    assert list(parts) == list(STREAM_KINDS)
+    for kind, severity in STREAM_KINDS.items():
+        assert f"everity `{severity}`" in " ".join(parts[kind].split())
 
 
 @every_kind

@@ -92,5 +92,5 @@ def test_a_kind_that_cannot_be_had_is_fatal(
 
 def test_kinds_are_the_files_of_the_folder() -> None:
     files = {path.stem for path in (REPO / "vision" / "rules").glob("*.py")}
-    assert set(registry.kinds()) == files - {"__init__", "base", "level", "registry"}
+    assert set(registry.kinds()) == files - {"__init__", "base", "level", "registry", "stopping"}
     assert {"intrusion", "line_crossing", "loitering"} <= set(registry.kinds())

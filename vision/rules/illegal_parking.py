@@ -1,0 +1,24 @@
+"""A vehicle is parked where none may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from vision.rules.stopping import StoppingRule, StoppingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(StoppingSettings):
+    still_s: float = field(
+        default=60.0, metadata={"help": "Seconds that it must stand before it is parked."}
+    )
+    queue_max_s: float = field(
+        default=180.0,
+        metadata={"help": "What has stood for longer waits in no queue, and is no neighbour."},
+    )
+
+
+class IllegalParking(StoppingRule):
+    kind = "illegal_parking"
+    severity = "low"
+    Settings = Settings
