@@ -50,12 +50,20 @@ class Shot:
 SQUARE = ((330.0, 200.0), (600.0, 200.0), (640.0, 420.0), (300.0, 420.0))
 SHOTS = {
     "abandoned_object": Shot(SQUARE, start_s=11, bag_s=(PASSES_S, 1e9)),
+    "crowd_density": Shot(
+        ((420, 90), (767, 90), (767, 420), (420, 420)),
+        {"enter_count": 5, "leave_count": 3, "enter_s": 5.0},
+        50,
+    ),
     "crowd": Shot(
         ((420, 90), (767, 90), (767, 420), (420, 420)), {"enter_count": 5, "leave_count": 3}, 50
     ),
     "intrusion": Shot(((0, 330), (250, 400), (400, 576), (0, 576)), start_s=70),
     "line_crossing": Shot(start_s=10),
     "loitering": Shot(SQUARE, {"dwell_s": 12.5, "radius_px": 25.0}),
+    "pedestrian_on_road": Shot(
+        ((560, 270), (768, 270), (768, 470), (620, 400), (500, 330)), start_s=10
+    ),
     "removed_object": Shot(SQUARE, start_s=11, bag_s=(0, PASSES_S)),
     **{f"camera_{fault}": Shot(start_s=30, change=change) for change, fault in FAULTS.items()},
 }

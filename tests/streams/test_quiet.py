@@ -2,7 +2,8 @@
 
 What the detector finds is recorded once and then played again, with the pictures, through
 tracker, rules and policy. All security rules watch the whole picture; intrusion watches where
-nobody walks. Nobody jumps, since a span is played backwards after it was played forwards.
+nobody walks, and rules about roads and their users the places for which they are. Nobody jumps,
+since a span is played backwards after it was played forwards; that is no film for the wrong way.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ RULES = """\
 @dataclass(frozen=True)
 class Span:
     """Seconds of a clip in which nothing happens that a rule is about, but for ``parked`` cars:
-    each stays all the time, and is reported once."""
+    each stays all the time, and is reported once. ``classes`` are those of the rules about people
+    or vehicles alone, ``also`` what else is looked for; ``zones`` and ``rules`` are added."""
 
     clip: str
     from_s: float
@@ -54,21 +56,50 @@ class Span:
     crowd: int
     empty: str
     parked: int = 0
+    also: str = ""
+    zones: str = ""
+    rules: str = ""
 
+
+LANE = """\
+  - {kind: stopped_vehicle, zone: approach}
+  - {kind: illegal_parking, zone: approach}
+  - {kind: queue, zone: lane}
+  - {kind: congestion, zone: lane}
+  - {kind: heavy_vehicle, zone: lane}
+  - {kind: pedestrian_on_road, zone: lane}
+"""
+"""What watches a road, on the lane where nobody stands and on the approach where some do."""
 
 SPANS = {
     # people cross; those who nearly loiter are gone, the next ones have not come
     "plaza": Span(
-        "plaza.mp4", 36.5, 72.5, "person", 12, "[[0, 0], [120, 0], [120, 100], [0, 100]]"
+        "plaza.mp4", 36.5, 72.5, "person", 12, "[[0, 0], [120, 0], [120, 100], [0, 100]]",
+        zones="  - {name: beside, "
+        "polygon: [[0, 150], [60, 140], [330, 172], [300, 188], [0, 172]]}\n",
+        rules="  - {kind: gathering, zone: all}\n"
+        "  - {kind: crowd_density, zone: all, enter_count: 12, leave_count: 9}\n"
+        "  - {kind: pedestrian_on_road, zone: beside}\n",
     ),
     # vehicles come and go, one waits in a queue for 19.5 s, and one is parked at the right edge
     "road": Span(
         "road_8toward.mp4", 0, 37, "car, truck, bus, motorcycle", 12,
-        "[[0, 300], [100, 300], [100, 351], [0, 351]]", parked=1,
+        "[[0, 300], [100, 300], [100, 351], [0, 351]]", parked=1, also="person, bicycle",
+        rules=LANE,
+        zones="  - {name: approach, polygon: [[255, 130], [260, 118], [330, 110], [470, 165], "
+        "[640, 240], [640, 300], [420, 180], [330, 155]]}\n"
+        "  - {name: lane, polygon: [[205, 140], [270, 140], [300, 170], [430, 235], [639, 330], "
+        "[639, 352], [300, 352], [240, 240], [212, 160]]}\n",
     ),
     # nobody is there; the exposure jumps
     "exposure_jump": Span(
-        "exposure_jump.avi", 0, 4.9, "person", 3, "[[0, 0], [960, 0], [960, 1080], [0, 1080]]"
+        "exposure_jump.avi", 0, 4.9, "person", 3, "[[0, 0], [960, 0], [960, 1080], [0, 1080]]",
+        also="bicycle, car, motorcycle, bus, truck", rules=LANE,
+        zones="".join(
+            f"  - {{name: {name}, polygon: [[470, 440], [500, 450], [690, 620], [820, 1080], "
+            "[380, 1080], [480, 620]]}\n"
+            for name in ("approach", "lane")
+        ),
     ),
 }  # fmt: skip
 
@@ -144,10 +175,11 @@ def recorded(
     with ClipSource(path, camera_id=name) as clip:
         w, h = clip.info.width, clip.info.height
     text = (
-        f"frame_size: [{w}, {h}]\nclasses: [{span.classes}]\nzones:\n"
+        f"frame_size: [{w}, {h}]\nclasses: [{', '.join(filter(None, [span.classes, span.also]))}]\n"
+        "zones:\n"
         f"  - {{name: all, polygon: [[0, 0], [{w}, 0], [{w}, {h}], [0, {h}]]}}\n"
-        f"  - {{name: empty, polygon: {span.empty}}}\n"
-        f"rules:\n{RULES.format(classes=span.classes, crowd=span.crowd)}"
+        f"  - {{name: empty, polygon: {span.empty}}}\n{span.zones}"
+        f"rules:\n{RULES.format(classes=span.classes, crowd=span.crowd)}{span.rules}"
     )
     (tmp_path / "scene.yaml").write_text(text)
     scene = load_scene(tmp_path / "scene.yaml")
