@@ -3,7 +3,8 @@
 What the detector finds is recorded once and then played again, with the pictures, through
 tracker, rules and policy. All security rules watch the whole picture; intrusion watches where
 nobody walks, and rules about roads and their users the places for which they are. Nobody jumps,
-since a span is played backwards after it was played forwards; that is no film for the wrong way.
+since a span is played backwards after it was played forwards; where the way matters it is played
+forwards again.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Span:
     also: str = ""
     zones: str = ""
     rules: str = ""
+    there_and_back: bool = True
 
 
 LANE = """\
@@ -91,6 +93,14 @@ SPANS = {
         "  - {name: lane, polygon: [[205, 140], [270, 140], [300, 170], [430, 235], [639, 330], "
         "[639, 352], [300, 352], [240, 240], [212, 160]]}\n",
     ),
+    # the same, played forwards again and again: everybody drives the right way
+    "road, forwards": Span(
+        "road_8toward.mp4", 0, 37, "car, truck, bus, motorcycle", 12,
+        "[[0, 300], [100, 300], [100, 351], [0, 351]]", parked=1, there_and_back=False,
+        zones="  - {name: lane, polygon: [[205, 140], [270, 140], [300, 170], [430, 235], "
+        "[639, 330], [639, 352], [300, 352], [240, 240], [212, 160]]}\n",
+        rules="  - {kind: wrong_way, zone: lane, direction_deg: 125}\n",
+    ),
     # nobody is there; the exposure jumps
     "exposure_jump": Span(
         "exposure_jump.avi", 0, 4.9, "person", 3, "[[0, 0], [960, 0], [960, 1080], [0, 1080]]",
@@ -111,6 +121,7 @@ class Recording:
         self, path: Path, span: Span, scene: Scene, detectors: Detectors, fps: int
     ) -> None:
         self.fps = fps
+        self._there_and_back = span.there_and_back
         self.pictures: list[tuple[Frame, Detections]] = []
         source_fps = Fraction(7) if "plaza" in path.name else None
         with ClipSource(
@@ -130,9 +141,9 @@ class Recording:
                     self.pictures.append((replace(frame, image=image), found))
 
     def played(self, seconds: float) -> Iterator[tuple[Frame, Detections]]:
-        """Forth and back for so long."""
+        """Forth and back for so long, or forth again and again."""
         there = self.pictures
-        film = cycle([*there, *there[-2:0:-1]])
+        film = cycle([*there, *there[-2:0:-1]] if self._there_and_back else there)
         for index in range(round(seconds * self.fps)):
             frame, found = next(film)
             yield replace(frame, index=index, ts=index / self.fps), found
