@@ -107,11 +107,12 @@ class Opinions:
     def alive(self) -> bool:
         return self._thread.is_alive()
 
-    def offer(self, frame: Frame, event: Event) -> bool:
-        """Ask about ``event``, as ``frame`` shows it; whether that will be done."""
+    def offer(self, frame: Frame, event: Event, size: tuple[int, int] | None = None) -> bool:
+        """Ask about ``event``, as ``frame`` shows it; whether that will be done. Its places are px
+        of a picture of ``size`` (w, h), by default the frame's own."""
         if self._kinds is not None and event.kind not in self._kinds:
             return False
-        question = _Question(event, crop_of(frame.image, event), time.monotonic())
+        question = _Question(event, crop_of(frame.image, event, size), time.monotonic())
         with self._come:
             self._waiting.append(question)
             self._come.notify()
@@ -152,14 +153,17 @@ class Opinions:
             self._answers.append((event.camera_id, event.id, opinion))
 
 
-def crop_of(image: Image, event: Event) -> Image:
+def crop_of(image: Image, event: Event, size: tuple[int, int] | None = None) -> Image:
     """The part of ``image`` (h, w, 3) where ``event`` happens, with something around it, as a copy;
-    all of it where the event has no place of its own."""
+    all of it where the event has no place of its own. Its places are px of a picture of ``size``
+    (w, h), by default those of ``image``."""
     box = event.details.get("box_px") or event.details.get("members_px")
     h, w = image.shape[:2]
     if not isinstance(box, list) or len(box) != 4:
         return image.copy()
     x1, y1, x2, y2 = (float(side) for side in box if isinstance(side, int | float))
+    drawn_w, drawn_h = size or (w, h)
+    x1, y1, x2, y2 = x1 * w / drawn_w, y1 * h / drawn_h, x2 * w / drawn_w, y2 * h / drawn_h
     more_x = max(AROUND * (x2 - x1), (LEAST_PX - (x2 - x1)) / 2)
     more_y = max(AROUND * (y2 - y1), (LEAST_PX - (y2 - y1)) / 2)
     left, right = np.clip([x1 - more_x, x2 + more_x], 0, w).astype(int).tolist()

@@ -232,6 +232,23 @@ def test_what_is_shown(
     assert (AROUND, LEAST_PX) == (0.5, 96)
 
 
+def test_places_are_those_of_the_picture_that_was_drawn_on(
+    adviser: Adviser, tmp_path: Path
+) -> None:
+    where: dict[str, JsonValue] = {"box_px": [200, 240, 400, 640]}
+    # the scene is drawn on 600x800, the stream has 300x200
+    crop = crop_of(IMAGE, event(**where), (600, 800))
+    assert np.array_equal(crop, IMAGE[10:200, 50:250])
+    with Opinions(adviser) as opinions:
+        camera = Camera(tmp_path, opinions)
+        camera.incidents.state([event(0)], frame())
+        wait_for(lambda: not opinions._waiting, "that it is taken up")
+        camera.incidents.state([event(**where)], frame(), (600, 800))
+        (question,) = opinions._waiting
+        assert np.array_equal(question.crop, crop)
+        adviser.go.set()
+
+
 def test_a_large_picture_is_made_smaller() -> None:
     assert len(jpeg_of(IMAGE, 30)) < len(jpeg_of(IMAGE, 300)) / 10
 
