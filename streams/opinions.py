@@ -197,7 +197,12 @@ def advised(message: AlertMessage, opinion: Opinion) -> AlertMessage:
 def carried(known: AlertMessage, message: AlertMessage) -> AlertMessage:
     """``message``, the next statement after ``known``, with the opinion that stands there."""
     said = known.details.get(KEY)
-    return message if not isinstance(said, dict) or KEY in message.details else _with(message, said)
+    if not isinstance(said, dict):
+        return message
+    if KEY in message.details and message.severity == known.severity:
+        # what was handed to a later pipeline holds it already; a rule that fires again is not lower
+        return message
+    return _with(message, said)
 
 
 def _with(message: AlertMessage, said: Mapping[str, JsonValue]) -> AlertMessage:

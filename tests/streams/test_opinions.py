@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import streams.opinions as module
+import vision.policy as policy
 from streams.incidents import Incidents, Seen
 from streams.messages import AlertMessage, decode
 from streams.opinions import (
@@ -28,6 +29,7 @@ from streams.opinions import (
 )
 from streams.recorder import Recorder
 from streams.spool import Spool
+from tests.streams.played import config
 from tests.waiting import wait_for
 from vision.errors import OpinionError
 from vision.policy import alert_of
@@ -211,6 +213,20 @@ def test_an_opinion_survives_a_restart() -> None:
     # what the rule goes on with holds it already, and is not lowered twice
     assert carried(known, known) == known
     assert carried(message, later) == later
+
+
+def test_what_a_later_pipeline_finds_again_stays_as_low() -> None:
+    message = AlertMessage.of(alert_of(event(), 1), revision=1, synthetic=False)
+    known = advised(message, Opinion("doubted", "a mannequin", "model"))
+    incidents = policy.Incidents([config("person_down", name="watch")])
+    incidents.remember([known.event])
+    for version, again in ((3, event(2)), (4, event(2, looks=9))):
+        (found,) = incidents.update([again], T0 + version)
+        assert found.id == known.id
+        known = carried(
+            known, AlertMessage.of(alert_of(found, version), revision=1, synthetic=False)
+        )
+        assert known.severity == "medium"
 
 
 @pytest.mark.parametrize(
