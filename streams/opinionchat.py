@@ -44,7 +44,7 @@ class ChatAdviser:
     """``url`` is the server's base, such as ``http://127.0.0.1:8080/v1``, ``model`` the name that
     it knows its model by; ``key`` is sent as a bearer token and never shown.
 
-    Raises ConfigError where the address is none, or lies outside one's own networks."""
+    Raises ConfigError where the address is none, or the key cannot be sent."""
 
     url: str
     model: str
@@ -53,6 +53,11 @@ class ChatAdviser:
 
     def __post_init__(self) -> None:
         _host(self.url)
+        if self.key is not None and not (self.key.isascii() and self.key.isprintable()):
+            raise ConfigError(
+                "the key for second opinions holds a character that cannot be sent: copy it again, "
+                "it is plain letters, digits and signs"
+            )
 
     def ask(self, crop: Image, event: Event) -> Opinion:
         # looked up each time: a name may have moved elsewhere since
@@ -131,7 +136,8 @@ def _host(url: str) -> tuple[str, int]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError:
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
         host, port = None, None
     if not host or parts.scheme not in ("http", "https") or "@" in parts.netloc:
         raise ConfigError(

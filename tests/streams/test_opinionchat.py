@@ -157,12 +157,28 @@ def test_pictures_stay_in_ones_own_networks(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    "url", ["127.0.0.1:8080", "ftp://127.0.0.1/v1", "http://", "http://a:99999/", "http://u:p@h/"]
+    "url",
+    [
+        "127.0.0.1:8080",
+        "ftp://127.0.0.1/v1",
+        "http://",
+        "http://a:99999/",
+        "http://u:p@h/",
+        "http://127.0.0.1/v1\x7f",
+        "http://127.0.0.1/\udc80",
+    ],
 )
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(ConfigError, match="is none") as caught:
         ChatAdviser(url, "looker")
     assert "u:p" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["schl\u00fcssel", "two\nlines", "\udc80"])
+def test_a_key_that_cannot_be_sent(key: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be sent") as caught:
+        ChatAdviser("http://127.0.0.1/v1", "looker", key)
+    assert key not in str(caught.value)
 
 
 def test_the_key_is_never_shown() -> None:
