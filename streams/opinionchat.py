@@ -10,6 +10,7 @@ import base64
 import json
 import re
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -84,7 +85,7 @@ class ChatAdviser:
         """What the server answers. Raises OpinionError."""
         headers = {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
         url = f"{self.url.rstrip('/')}/chat/completions"
-        body = bytearray()
+        body, until_s = bytearray(), time.monotonic() + self.timeout_s
         try:
             with (
                 # proxies of the environment would carry pictures elsewhere
@@ -100,6 +101,12 @@ class ChatAdviser:
                     body += part
                     if len(body) > MAX_ANSWER_BYTES:
                         raise OpinionError("the server for second opinions answers without end")
+                    # the client's own time-out begins anew with every part
+                    if time.monotonic() > until_s:
+                        raise OpinionError(
+                            f"the server for second opinions takes over {self.timeout_s:g} s: give "
+                            "it more time, or name a smaller model"
+                        )
         except httpx.HTTPError as error:
             raise OpinionError(
                 f"the server for second opinions does not answer ({type(error).__name__}): is it "

@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -141,6 +142,24 @@ def test_a_server_that_is_slow_or_away(server: Server) -> None:
             ChatAdviser(url, "looker", timeout_s=0.2).ask(CROP, event())
     with pytest.raises(OpinionError, match="ConnectError"):
         ChatAdviser(url, "looker").ask(CROP, event())
+
+
+def test_a_server_that_sends_little_by_little() -> None:
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+            for _ in range(60):
+                connection.sendall(b" ")
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        with pytest.raises(OpinionError, match=r"takes over 0\.3 s"):
+            ChatAdviser(url, "looker", timeout_s=0.3).ask(CROP, event())
+        thread.join()
 
 
 def test_pictures_stay_in_ones_own_networks(monkeypatch: pytest.MonkeyPatch) -> None:
