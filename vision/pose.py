@@ -267,7 +267,7 @@ class Poses:
             left, top, right, bottom = self._square(person)
             x1, y1 = math.floor(left * scale_x), math.floor(top * scale_y)
             x2, y2 = math.ceil(right * scale_x), math.ceil(bottom * scale_y)
-            x1, y1 = max(0, x1), max(0, y1)
+            x1, y1 = min(max(0, x1), frame.size[0] - 1), min(max(0, y1), frame.size[1] - 1)
             x2, y2 = max(x1 + 1, min(x2, frame.size[0])), max(y1 + 1, min(y2, frame.size[1]))
             fitted, lies = letterbox(frame.image[y1:y2, x1:x2], (INPUT, INPUT), 0, False)
             row[:] = fitted[:, :, ::-1]

@@ -237,3 +237,20 @@ def test_what_a_broken_model_says_is_dropped() -> None:
     assert outline(keypoints) == pytest.approx((105, 55, 115, 60))
     assert overlap((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3)
     assert overlap((0, 0, 0, 0), (0, 0, 0, 0)) == 0
+
+
+def test_a_pose_that_wanders_out_of_the_picture_does_no_harm() -> None:
+    @dataclass
+    class Wandering(Painted):
+        """Sees somebody in the empty right half of its input, beside the picture."""
+
+        def run(self, images: Image) -> FloatArray:
+            out = super().run(images)
+            out[:, 0] = _row(245, 120, 256, 200, 0.9)
+            return out
+
+    near_edge = (500.0, 100.0, 600.0, 340.0)
+    steps = watched(
+        lambda t: [track(1, near_edge, t)] if t < 1 else [], lambda t: [], model=Wandering()
+    )
+    assert max(each.keypoints[:, 0].min() for _, each in poses(steps)) > SIZE[0]
