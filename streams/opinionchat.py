@@ -32,7 +32,6 @@ MAX_TOKENS: Final = 120
 PICTURE_PX: Final = 640
 """Longest side of the picture that is shown."""
 _VERDICTS: Final[Mapping[str, Verdict]] = {"yes": "confirmed", "no": "doubted", "unsure": "unsure"}
-_ANSWER: Final = re.compile(r"\{[^{}]*\}", re.DOTALL)
 TASK: Final = (
     "You check reports of a camera system. Look at the picture and say whether it shows what is "
     'reported. Answer with JSON alone: {"shown": "yes" or "no" or "unsure", "words": "one short '
@@ -123,13 +122,14 @@ class ChatAdviser:
 
 def _opinion(said: str, by: str) -> Opinion:
     """What a model means; models wrap JSON in words, or forget it."""
-    for found in _ANSWER.findall(said):
+    for brace in re.finditer(r"\{", said):
         try:
-            answer = json.loads(found)
-        except ValueError:
+            answer, _ = json.JSONDecoder().raw_decode(said, brace.start())
+        except (ValueError, RecursionError):
             continue
-        shown, words = str(answer.get("shown", "")).strip().lower(), answer.get("words", "")
-        return Opinion(_VERDICTS.get(shown, "unsure"), _short(str(words)), by)
+        if "shown" in answer:
+            shown, words = str(answer["shown"]).strip().lower(), answer.get("words") or ""
+            return Opinion(_VERDICTS.get(shown, "unsure"), _short(str(words)), by)
     return Opinion("unsure", _short(said), by)
 
 
