@@ -217,7 +217,7 @@ class Poses:
     def _met(self, track: Track, ts: float) -> _Person:
         """A track that is new, or goes on with somebody who was lost."""
         x, y = _middle(_box(track))
-        nearest, best = None, AGAIN
+        nearest, best = self._people.get(track.id), AGAIN
         for person in self._people.values():
             if person.seen_ts > track.first_ts or ts - person.seen_ts < LOST_S:
                 continue
