@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from streams.address import DEFAULT_NETWORKS, plain_ip
-from streams.opinions import MAX_WORDS_CHARS, Opinion, Verdict, jpeg_of
+from streams.opinions import MAX_WORDS_CHARS, PICTURE_PX, Opinion, Verdict, jpeg_of
 from vision.errors import ConfigError, OpinionError
 from vision.types import Event, Image
 
@@ -29,8 +29,6 @@ NETWORKS: Final[tuple[IPv4Network | IPv6Network, ...]] = (*DEFAULT_NETWORKS, *LO
 TIMEOUT_S: Final = 20.0
 MAX_ANSWER_BYTES: Final = 1 << 16
 MAX_TOKENS: Final = 120
-PICTURE_PX: Final = 640
-"""Longest side of the picture that is shown."""
 _VERDICTS: Final[Mapping[str, Verdict]] = {"yes": "confirmed", "no": "doubted", "unsure": "unsure"}
 TASK: Final = (
     "You check reports of a camera system. Look at the picture and say whether it shows what is "

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 import pytest
 
-from streams.opinionchat import MAX_ANSWER_BYTES, PICTURE_PX, ChatAdviser
-from streams.opinions import MAX_WORDS_CHARS, Opinion
+from streams.opinionchat import MAX_ANSWER_BYTES, ChatAdviser
+from streams.opinions import MAX_WORDS_CHARS, PICTURE_PX, Opinion
 from tests.streams.test_opinions import event
 from vision.errors import ConfigError, OpinionError
 

@@ -266,6 +266,9 @@ def test_places_are_those_of_the_picture_that_was_drawn_on(
 
 
 def test_a_large_picture_is_made_smaller() -> None:
+    large = np.zeros((2160, 3840, 3), np.uint8)
+    assert crop_of(large, event()).shape == (360, 640, 3)
+    assert crop_of(large, event(box_px=[0, 0, 3840, 10])).shape == (9, 640, 3)
     assert len(jpeg_of(IMAGE, 30)) < len(jpeg_of(IMAGE, 300)) / 10
 
 
