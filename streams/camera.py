@@ -311,7 +311,8 @@ class CameraLoop:
             step = self._pipeline.step(frame)
             tracked = step.tracked
             self._detections += int(np.count_nonzero(tracked.track_id >= 0))
-            self._incidents.state(step.events, frame)
+            drawn_on = frame.size if analysis.scene is None else analysis.scene.frame_size
+            self._incidents.state(step.events, frame, drawn_on)
             self._counts.update(
                 frame.ts,
                 step.counted.crossings,

@@ -115,9 +115,15 @@ class Incidents:
         kept = {event.id for event in pipeline.open}
         self._close([event.id for event in known if event.id not in kept], self._why)
 
-    def state(self, events: Sequence[Event], frame: Frame | None = None) -> None:
+    def state(
+        self,
+        events: Sequence[Event],
+        frame: Frame | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> None:
         """State what was raised, changed or ended in one picture, ``frame``; an event may do all
-        in it. What others think of it is stated when they say so."""
+        in it. What others think of it is stated when they say so. Places are px of a picture of
+        ``size`` (w, h), by default the frame's own."""
         new = {event.id: event for event in events if event.id not in self._open}
         messages = [self._stated(event) for event in events]
         self._say(messages)
@@ -125,7 +131,7 @@ class Incidents:
             return
         last = {message.id: message for message in messages}
         for event in new.values():
-            if frame is not None and self._opinions.offer(frame, event):
+            if frame is not None and self._opinions.offer(frame, event, size):
                 self._asked[event.id] = last[event.id]
         self._say(self._advised(self._opinions))
 

@@ -10,6 +10,7 @@ import base64
 import json
 import re
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from streams.address import DEFAULT_NETWORKS, plain_ip
-from streams.opinions import MAX_WORDS_CHARS, Opinion, Verdict, jpeg_of
+from streams.opinions import MAX_WORDS_CHARS, PICTURE_PX, Opinion, Verdict, jpeg_of
 from vision.errors import ConfigError, OpinionError
 from vision.types import Event, Image
 
@@ -28,10 +29,7 @@ NETWORKS: Final[tuple[IPv4Network | IPv6Network, ...]] = (*DEFAULT_NETWORKS, *LO
 TIMEOUT_S: Final = 20.0
 MAX_ANSWER_BYTES: Final = 1 << 16
 MAX_TOKENS: Final = 120
-PICTURE_PX: Final = 640
-"""Longest side of the picture that is shown."""
 _VERDICTS: Final[Mapping[str, Verdict]] = {"yes": "confirmed", "no": "doubted", "unsure": "unsure"}
-_ANSWER: Final = re.compile(r"\{[^{}]*\}", re.DOTALL)
 TASK: Final = (
     "You check reports of a camera system. Look at the picture and say whether it shows what is "
     'reported. Answer with JSON alone: {"shown": "yes" or "no" or "unsure", "words": "one short '
@@ -44,7 +42,7 @@ class ChatAdviser:
     """``url`` is the server's base, such as ``http://127.0.0.1:8080/v1``, ``model`` the name that
     it knows its model by; ``key`` is sent as a bearer token and never shown.
 
-    Raises ConfigError where the address is none, or lies outside one's own networks."""
+    Raises ConfigError where the address is none, or the key cannot be sent."""
 
     url: str
     model: str
@@ -53,6 +51,11 @@ class ChatAdviser:
 
     def __post_init__(self) -> None:
         _host(self.url)
+        if self.key is not None and not (self.key.isascii() and self.key.isprintable()):
+            raise ConfigError(
+                "the key for second opinions holds a character that cannot be sent: copy it again, "
+                "it is plain letters, digits and signs"
+            )
 
     def ask(self, crop: Image, event: Event) -> Opinion:
         # looked up each time: a name may have moved elsewhere since
@@ -79,7 +82,7 @@ class ChatAdviser:
         """What the server answers. Raises OpinionError."""
         headers = {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
         url = f"{self.url.rstrip('/')}/chat/completions"
-        body = bytearray()
+        body, until_s = bytearray(), time.monotonic() + self.timeout_s
         try:
             with (
                 # proxies of the environment would carry pictures elsewhere
@@ -95,6 +98,12 @@ class ChatAdviser:
                     body += part
                     if len(body) > MAX_ANSWER_BYTES:
                         raise OpinionError("the server for second opinions answers without end")
+                    # the client's own time-out begins anew with every part
+                    if time.monotonic() > until_s:
+                        raise OpinionError(
+                            f"the server for second opinions takes over {self.timeout_s:g} s: give "
+                            "it more time, or name a smaller model"
+                        )
         except httpx.HTTPError as error:
             raise OpinionError(
                 f"the server for second opinions does not answer ({type(error).__name__}): is it "
@@ -111,13 +120,14 @@ class ChatAdviser:
 
 def _opinion(said: str, by: str) -> Opinion:
     """What a model means; models wrap JSON in words, or forget it."""
-    for found in _ANSWER.findall(said):
+    for brace in re.finditer(r"\{", said):
         try:
-            answer = json.loads(found)
-        except ValueError:
+            answer, _ = json.JSONDecoder().raw_decode(said, brace.start())
+        except (ValueError, RecursionError):
             continue
-        shown, words = str(answer.get("shown", "")).strip().lower(), answer.get("words", "")
-        return Opinion(_VERDICTS.get(shown, "unsure"), _short(str(words)), by)
+        if "shown" in answer:
+            shown, words = str(answer["shown"]).strip().lower(), answer.get("words") or ""
+            return Opinion(_VERDICTS.get(shown, "unsure"), _short(str(words)), by)
     return Opinion("unsure", _short(said), by)
 
 
@@ -131,7 +141,8 @@ def _host(url: str) -> tuple[str, int]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError:
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
         host, port = None, None
     if not host or parts.scheme not in ("http", "https") or "@" in parts.netloc:
         raise ConfigError(

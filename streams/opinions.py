@@ -34,6 +34,9 @@ MAX_ANSWERS: Final = 256
 MAX_WORDS_CHARS: Final = 300
 AROUND: Final = 0.5
 """So much of the box's sides is shown around it: what lies there is a part of the answer."""
+PICTURE_PX: Final = 640
+"""Longest side of the picture that is shown: whole ones of large cameras would fill the memory
+while they wait."""
 LEAST_PX: Final = 96
 """The crop's sides are at least this, px of the picture."""
 JOIN_S: Final = 2.0
@@ -107,11 +110,12 @@ class Opinions:
     def alive(self) -> bool:
         return self._thread.is_alive()
 
-    def offer(self, frame: Frame, event: Event) -> bool:
-        """Ask about ``event``, as ``frame`` shows it; whether that will be done."""
+    def offer(self, frame: Frame, event: Event, size: tuple[int, int] | None = None) -> bool:
+        """Ask about ``event``, as ``frame`` shows it; whether that will be done. Its places are px
+        of a picture of ``size`` (w, h), by default the frame's own."""
         if self._kinds is not None and event.kind not in self._kinds:
             return False
-        question = _Question(event, crop_of(frame.image, event), time.monotonic())
+        question = _Question(event, crop_of(frame.image, event, size), time.monotonic())
         with self._come:
             self._waiting.append(question)
             self._come.notify()
@@ -152,29 +156,40 @@ class Opinions:
             self._answers.append((event.camera_id, event.id, opinion))
 
 
-def crop_of(image: Image, event: Event) -> Image:
-    """The part of ``image`` (h, w, 3) where ``event`` happens, with something around it, as a copy;
-    all of it where the event has no place of its own."""
+def crop_of(image: Image, event: Event, size: tuple[int, int] | None = None) -> Image:
+    """The part of ``image`` (h, w, 3) where ``event`` happens, with something around it, as a copy
+    of ``PICTURE_PX`` at most; all of it where the event has no place of its own. Its places are px
+    of a picture of ``size`` (w, h), by default those of ``image``."""
     box = event.details.get("box_px") or event.details.get("members_px")
     h, w = image.shape[:2]
     if not isinstance(box, list) or len(box) != 4:
-        return image.copy()
+        return _small(image, PICTURE_PX)
     x1, y1, x2, y2 = (float(side) for side in box if isinstance(side, int | float))
+    drawn_w, drawn_h = size or (w, h)
+    x1, y1, x2, y2 = x1 * w / drawn_w, y1 * h / drawn_h, x2 * w / drawn_w, y2 * h / drawn_h
     more_x = max(AROUND * (x2 - x1), (LEAST_PX - (x2 - x1)) / 2)
     more_y = max(AROUND * (y2 - y1), (LEAST_PX - (y2 - y1)) / 2)
     left, right = np.clip([x1 - more_x, x2 + more_x], 0, w).astype(int).tolist()
     top, bottom = np.clip([y1 - more_y, y2 + more_y], 0, h).astype(int).tolist()
     if right <= left or bottom <= top:
+        return _small(image, PICTURE_PX)
+    return _small(image[top:bottom, left:right], PICTURE_PX)
+
+
+def _small(image: Image, longest_px: int) -> Image:
+    """A copy of ``image`` (h, w, 3), at most so many px long."""
+    h, w = image.shape[:2]
+    scale = longest_px / max(h, w)
+    if scale >= 1:
         return image.copy()
-    return image[top:bottom, left:right].copy()
+    size = max(1, round(w * scale)), max(1, round(h * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def jpeg_of(crop: Image, longest_px: int, quality: int = 85) -> bytes:
     """``crop`` as JPEG, at most so many px long. Raises OpinionError."""
-    scale = longest_px / max(crop.shape[:2])
-    if scale < 1:
-        crop = np.asarray(cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
-    done, data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    small = _small(crop, longest_px)
+    done, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise OpinionError("the picture could not be made a JPEG for a second opinion")
     return data.tobytes()
@@ -193,7 +208,12 @@ def advised(message: AlertMessage, opinion: Opinion) -> AlertMessage:
 def carried(known: AlertMessage, message: AlertMessage) -> AlertMessage:
     """``message``, the next statement after ``known``, with the opinion that stands there."""
     said = known.details.get(KEY)
-    return message if not isinstance(said, dict) or KEY in message.details else _with(message, said)
+    if not isinstance(said, dict):
+        return message
+    if KEY in message.details and message.severity == known.severity:
+        # what was handed to a later pipeline holds it already; a rule that fires again is not lower
+        return message
+    return _with(message, said)
 
 
 def _with(message: AlertMessage, said: Mapping[str, JsonValue]) -> AlertMessage:

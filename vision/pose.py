@@ -217,7 +217,7 @@ class Poses:
     def _met(self, track: Track, ts: float) -> _Person:
         """A track that is new, or goes on with somebody who was lost."""
         x, y = _middle(_box(track))
-        nearest, best = None, AGAIN
+        nearest, best = self._people.get(track.id), AGAIN
         for person in self._people.values():
             if person.seen_ts > track.first_ts or ts - person.seen_ts < LOST_S:
                 continue
@@ -267,7 +267,7 @@ class Poses:
             left, top, right, bottom = self._square(person)
             x1, y1 = math.floor(left * scale_x), math.floor(top * scale_y)
             x2, y2 = math.ceil(right * scale_x), math.ceil(bottom * scale_y)
-            x1, y1 = max(0, x1), max(0, y1)
+            x1, y1 = min(max(0, x1), frame.size[0] - 1), min(max(0, y1), frame.size[1] - 1)
             x2, y2 = max(x1 + 1, min(x2, frame.size[0])), max(y1 + 1, min(y2, frame.size[1]))
             fitted, lies = letterbox(frame.image[y1:y2, x1:x2], (INPUT, INPUT), 0, False)
             row[:] = fitted[:, :, ::-1]

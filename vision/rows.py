@@ -151,7 +151,10 @@ def check_lane(config: RuleConfig, scene: Scene, *metric: str) -> None:
                     f"{name} out"
                 )
     elif not scene.calibration.on_ground(scene.zone(config.place).polygon).all():
-        raise ValueError(f"zone '{config.place}' reaches above the horizon of the calibration")
+        raise ValueError(
+            f"zone '{config.place}' reaches above the horizon of the calibration, where there is "
+            "no ground; lower its upper corners"
+        )
 
 
 def single(seen: Sequence[Seen]) -> list[Seen]:

@@ -34,7 +34,7 @@ CUT_SHARE = 0.5
 """Part of an object that must be visible for a detector to find it at the picture's edge."""
 STEP_HEIGHTS = 0.16
 """A walker's way between two samples, in body heights: 1.4 m/s, 5 samples a second, 1.7 m tall."""
-IN_METRES = ("crowd_density", "speeding")
+IN_METRES = ("congestion", "crowd_density", "queue", "speeding")
 """Kinds that measure on the ground where a view is calibrated."""
 BETWEEN_MARKS = 0.5
 """The least part of a zone that lies between the marks of the ground, or no further outside of them

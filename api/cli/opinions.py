@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from models.errors import UnknownModel
 from models.zoo import cache_folder, resolve
 from streams.opinionchat import TIMEOUT_S, ChatAdviser
 from streams.opinionclassifier import ClassifierAdviser
@@ -37,7 +38,13 @@ def opinions_of(environ: Mapping[str, str]) -> Opinions | None:
 
 
 def _classified(model: str, environ: Mapping[str, str]) -> Opinions:
-    adviser = ClassifierAdviser.of(resolve(model, cache=cache_folder(environ)))
+    try:
+        verified = resolve(model, cache=cache_folder(environ))
+    except UnknownModel as error:
+        raise ConfigError(
+            f"{MODEL_VARIABLE}: {error}; for a model of a server set {URL_VARIABLE} as well"
+        ) from None
+    adviser = ClassifierAdviser.of(verified)
     unknown = [kind for kind in adviser.confirms if kind not in kinds()]
     if unknown:
         raise ConfigError(

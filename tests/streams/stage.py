@@ -19,6 +19,7 @@ from streams.camera import CameraLoop, Left
 from streams.config import SYNTHETIC, CameraConfig, Credential
 from streams.health import Code, Health, State
 from streams.messages import AlertMessage, CountsMessage, decode
+from streams.opinions import Opinions
 from streams.recorder import Recorder
 from streams.spool import Spool
 from tests.waiting import PATIENCE_S, wait_for
@@ -177,6 +178,7 @@ class Stage:
         scene: bool = True,
         left: Left | None = None,
         asked: Assignment | None = None,
+        opinions: Opinions | None = None,
     ) -> None:
         self.spool = spool
         self.source = Script()
@@ -193,7 +195,7 @@ class Stage:
             recorder=self.recorder,
             slots=threading.Semaphore(1),
             viewing=self.viewer,
-            opinions=None,
+            opinions=opinions,
         )
         self._thread = threading.Thread(target=self._run, args=(left or Left(),))
 

@@ -16,11 +16,12 @@ import streams.camera as module
 from streams.camera import Left
 from streams.health import Code, State
 from streams.messages import AlertMessage, decode
+from streams.opinions import LEAST_PX, Opinion, Opinions
 from streams.spool import Spool
 from tests.streams.stage import START_TS, Stage, event, quick
 from tests.waiting import wait_for
 from vision.errors import SceneError
-from vision.types import Crossing, Frame, Late, Trip
+from vision.types import Crossing, Event, Frame, Image, Late, Trip
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +66,23 @@ def test_a_camera_that_never_came_is_an_outage_from_the_start(spool: Spool) -> N
     assert before <= alert.start_ts <= alert.raised_ts
     assert alert.details["code"] == "unauthorized"
     assert "credentials file" in str(alert.details["why"])
+
+
+def test_others_are_shown_the_place_in_a_picture_of_another_size(spool: Spool) -> None:
+    shown: list[tuple[int, ...]] = []
+
+    class Adviser:
+        def ask(self, crop: Image, event: Event) -> Opinion:
+            shown.append(crop.shape)
+            return Opinion("confirmed", "", "model")
+
+    there = replace(event("e1", START_TS), details={"box_px": [2, 2, 4, 4]})
+    with Opinions(Adviser()) as opinions, Stage(spool, opinions=opinions) as stage:
+        stage.analysis.events = {START_TS: [there]}
+        # ten times as large as the picture that was drawn on: the box is 20x20 px at (20, 20)
+        stage.source.show(START_TS, (640, 480))
+        wait_for(lambda: shown, "a question")
+    assert shown == [(30 + LEAST_PX // 2, 30 + LEAST_PX // 2, 3)]
 
 
 def test_a_short_silence_is_none(spool: Spool) -> None:

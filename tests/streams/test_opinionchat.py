@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,8 +17,8 @@ import cv2
 import numpy as np
 import pytest
 
-from streams.opinionchat import MAX_ANSWER_BYTES, PICTURE_PX, ChatAdviser
-from streams.opinions import MAX_WORDS_CHARS, Opinion
+from streams.opinionchat import MAX_ANSWER_BYTES, ChatAdviser
+from streams.opinions import MAX_WORDS_CHARS, PICTURE_PX, Opinion
 from tests.streams.test_opinions import event
 from vision.errors import ConfigError, OpinionError
 
@@ -81,6 +82,9 @@ def ask(server: Server, **more: Any) -> Opinion:
         ('```json\n{"shown": "yes", "words": ""}\n``` I hope so', "confirmed", ""),
         ('{"shown": "perhaps", "words": "Dark."}', "unsure", "Dark."),
         ('{"shown": null}', "unsure", ""),
+        ('{"shown": "no", "words": "A sign: {EXIT}."}', "doubted", "A sign: {EXIT}."),
+        ('{"answer": {"shown": "no", "words": null}}', "doubted", ""),
+        ('{"a": ' * 5000, "unsure", ('{"a": ' * 50)[:-1] + "…"),
         ("It is hard to say.", "unsure", "It is hard to say."),
         ("{not json} {", "unsure", "{not json} {"),
         ("", "unsure", ""),
@@ -143,6 +147,24 @@ def test_a_server_that_is_slow_or_away(server: Server) -> None:
         ChatAdviser(url, "looker").ask(CROP, event())
 
 
+def test_a_server_that_sends_little_by_little() -> None:
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+            for _ in range(60):
+                connection.sendall(b" ")
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        with pytest.raises(OpinionError, match=r"takes over 0\.3 s"):
+            ChatAdviser(url, "looker", timeout_s=0.3).ask(CROP, event())
+        thread.join()
+
+
 def test_pictures_stay_in_ones_own_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     # an address for documentation (RFC 5737): nothing is sent there
     with pytest.raises(OpinionError, match="not in a private network"):
@@ -157,12 +179,28 @@ def test_pictures_stay_in_ones_own_networks(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    "url", ["127.0.0.1:8080", "ftp://127.0.0.1/v1", "http://", "http://a:99999/", "http://u:p@h/"]
+    "url",
+    [
+        "127.0.0.1:8080",
+        "ftp://127.0.0.1/v1",
+        "http://",
+        "http://a:99999/",
+        "http://u:p@h/",
+        "http://127.0.0.1/v1\x7f",
+        "http://127.0.0.1/\udc80",
+    ],
 )
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(ConfigError, match="is none") as caught:
         ChatAdviser(url, "looker")
     assert "u:p" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["schl\u00fcssel", "two\nlines", "\udc80"])
+def test_a_key_that_cannot_be_sent(key: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be sent") as caught:
+        ChatAdviser("http://127.0.0.1/v1", "looker", key)
+    assert key not in str(caught.value)
 
 
 def test_the_key_is_never_shown() -> None:

@@ -156,6 +156,8 @@ def test_the_environment_names_it(tmp_path: Path) -> None:
     opinions = command.opinions_of(environ)
     assert opinions is not None
     assert opinions._kinds == {"smoke_fire"}
+    with pytest.raises(ConfigError, match=r"_MODEL: no model.*set MATAKOTA_OPINION_URL as well"):
+        command.opinions_of({"MATAKOTA_OPINION_MODEL": "looker"})
     with pytest.raises(ConfigError, match="'crowd', of which"):
         command.opinions_of(environ | {"MATAKOTA_OPINION_KINDS": "crowd"})
     written(tmp_path, confirms={"flood": ["street"]})

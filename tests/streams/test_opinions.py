@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import streams.opinions as module
+import vision.policy as policy
 from streams.incidents import Incidents, Seen
 from streams.messages import AlertMessage, decode
 from streams.opinions import (
@@ -28,6 +29,7 @@ from streams.opinions import (
 )
 from streams.recorder import Recorder
 from streams.spool import Spool
+from tests.streams.played import config
 from tests.waiting import wait_for
 from vision.errors import OpinionError
 from vision.policy import alert_of
@@ -213,6 +215,20 @@ def test_an_opinion_survives_a_restart() -> None:
     assert carried(message, later) == later
 
 
+def test_what_a_later_pipeline_finds_again_stays_as_low() -> None:
+    message = AlertMessage.of(alert_of(event(), 1), revision=1, synthetic=False)
+    known = advised(message, Opinion("doubted", "a mannequin", "model"))
+    incidents = policy.Incidents([config("person_down", name="watch")])
+    incidents.remember([known.event])
+    for version, again in ((3, event(2)), (4, event(2, looks=9))):
+        (found,) = incidents.update([again], T0 + version)
+        assert found.id == known.id
+        known = carried(
+            known, AlertMessage.of(alert_of(found, version), revision=1, synthetic=False)
+        )
+        assert known.severity == "medium"
+
+
 @pytest.mark.parametrize(
     ("details", "rows", "columns"),
     [
@@ -232,7 +248,27 @@ def test_what_is_shown(
     assert (AROUND, LEAST_PX) == (0.5, 96)
 
 
+def test_places_are_those_of_the_picture_that_was_drawn_on(
+    adviser: Adviser, tmp_path: Path
+) -> None:
+    where: dict[str, JsonValue] = {"box_px": [200, 240, 400, 640]}
+    # the scene is drawn on 600x800, the stream has 300x200
+    crop = crop_of(IMAGE, event(**where), (600, 800))
+    assert np.array_equal(crop, IMAGE[10:200, 50:250])
+    with Opinions(adviser) as opinions:
+        camera = Camera(tmp_path, opinions)
+        camera.incidents.state([event(0)], frame())
+        wait_for(lambda: not opinions._waiting, "that it is taken up")
+        camera.incidents.state([event(**where)], frame(), (600, 800))
+        (question,) = opinions._waiting
+        assert np.array_equal(question.crop, crop)
+        adviser.go.set()
+
+
 def test_a_large_picture_is_made_smaller() -> None:
+    large = np.zeros((2160, 3840, 3), np.uint8)
+    assert crop_of(large, event()).shape == (360, 640, 3)
+    assert crop_of(large, event(box_px=[0, 0, 3840, 10])).shape == (9, 640, 3)
     assert len(jpeg_of(IMAGE, 30)) < len(jpeg_of(IMAGE, 300)) / 10
 
 

@@ -209,7 +209,8 @@ def test_rules_in_metres_need_the_ground(tmp_path: Path) -> None:
     )
 
 
-def test_a_zone_far_from_the_marks_has_a_warning(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["speeding", "queue", "congestion"])
+def test_a_zone_far_from_the_marks_has_a_warning(tmp_path: Path, kind: str) -> None:
     near = [
         "{px: [150, 290], m: [0, 0]}",
         "{px: [250, 290], m: [3, 0]}",
@@ -218,6 +219,7 @@ def test_a_zone_far_from_the_marks_has_a_warning(tmp_path: Path) -> None:
     ]
     beside = "[[400, 340], [600, 340], [580, 260], [420, 260]]"
     drawn = RULES.replace("ROAD", beside).replace("  - {kind: crowd_density, zone: road}\n", "")
+    drawn = drawn.replace("kind: speeding", f"kind: {kind}")
     (warning,) = real(tmp_path, marks(*near) + drawn)
     assert warning.startswith("zone 'road' lies outside of the field between the marks")
 

@@ -155,6 +155,20 @@ def test_who_is_found_again_is_the_same_person() -> None:
     assert {round(each.upright_px or 0) for _, each in found} == {120}
 
 
+def test_who_was_followed_by_another_track_and_stands_up_is_the_same_person() -> None:
+    def seen(t: float) -> list[Track]:
+        # the tracker remembers the one who stood, has another track of who lies, and goes back
+        lies = [track(2, LYING, t, since=2.4)] if 2.4 <= t < 4 else []
+        return [track(1, STANDING, t, last=1.9 if 2 <= t < 4 else t), *lies]
+
+    steps = watched(seen, lambda t: [LYING if 2 <= t < 4 else STANDING])
+    assert {each.person for _, each in poses(steps)} == {1}
+    last_ts, last = poses(steps)[-1]
+    # it is seen that it stands
+    assert last_ts > 5
+    assert (last.track_id, last.upright_px, last.fell_px) == (1, 120.0, pytest.approx(0.0, abs=2))
+
+
 def test_a_pose_of_somebody_else_is_not_taken() -> None:
     """One stands where another was lost."""
     other = (310.0, 100.0, 350.0, 220.0)
@@ -237,3 +251,20 @@ def test_what_a_broken_model_says_is_dropped() -> None:
     assert outline(keypoints) == pytest.approx((105, 55, 115, 60))
     assert overlap((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3)
     assert overlap((0, 0, 0, 0), (0, 0, 0, 0)) == 0
+
+
+def test_a_pose_that_wanders_out_of_the_picture_does_no_harm() -> None:
+    @dataclass
+    class Wandering(Painted):
+        """Sees somebody in the empty right half of its input, beside the picture."""
+
+        def run(self, images: Image) -> FloatArray:
+            out = super().run(images)
+            out[:, 0] = _row(245, 120, 256, 200, 0.9)
+            return out
+
+    near_edge = (500.0, 100.0, 600.0, 340.0)
+    steps = watched(
+        lambda t: [track(1, near_edge, t)] if t < 1 else [], lambda t: [], model=Wandering()
+    )
+    assert max(each.keypoints[:, 0].min() for _, each in poses(steps)) > SIZE[0]
