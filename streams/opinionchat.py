@@ -58,8 +58,7 @@ class ChatAdviser:
             )
 
     def ask(self, crop: Image, event: Event) -> Opinion:
-        # looked up each time: a name may have moved elsewhere since
-        _refuse_elsewhere(self.url)
+        ip = _inside(self.url)
         picture = base64.b64encode(jpeg_of(crop, PICTURE_PX)).decode("ascii")
         kind = event.kind.replace("_", " ")
         reported = f"Reported: {kind}. {event.details.get('why', '')}"
@@ -76,18 +75,24 @@ class ChatAdviser:
                 {"role": "user", "content": content},
             ],
         }
-        return _opinion(self._said(asked), self.model)
+        return _opinion(self._said(asked, ip), self.model)
 
-    def _said(self, asked: Mapping[str, object]) -> str:
-        """What the server answers. Raises OpinionError."""
-        headers = {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
-        url = f"{self.url.rstrip('/')}/chat/completions"
+    def _said(self, asked: Mapping[str, object], ip: str) -> str:
+        """What the server at ``ip`` answers. Raises OpinionError."""
+        named = httpx.URL(f"{self.url.rstrip('/')}/chat/completions")
+        headers = {"Host": named.netloc.decode("ascii")}
+        if self.key is not None:
+            headers["Authorization"] = f"Bearer {self.key}"
+        # connected to is what was looked at; the certificate is still that of the name
+        url, name = named.copy_with(host=ip), {"sni_hostname": named.host}
         body, until_s = bytearray(), time.monotonic() + self.timeout_s
         try:
             with (
                 # proxies of the environment would carry pictures elsewhere
                 httpx.Client(timeout=self.timeout_s, trust_env=False) as client,
-                client.stream("POST", url, json=asked, headers=headers) as response,
+                client.stream(
+                    "POST", url, json=asked, headers=headers, extensions=name
+                ) as response,
             ):
                 if response.status_code != httpx.codes.OK:
                     raise OpinionError(
@@ -151,17 +156,19 @@ def _host(url: str) -> tuple[str, int]:
     return host, port or (443 if parts.scheme == "https" else 80)
 
 
-def _refuse_elsewhere(url: str, networks: Sequence[IPv4Network | IPv6Network] = NETWORKS) -> None:
-    """Raises OpinionError where ``url`` leads out of one's own ``networks``."""
+def _inside(url: str, networks: Sequence[IPv4Network | IPv6Network] = NETWORKS) -> str:
+    """The IP address of the server at ``url``. Raises OpinionError where that leads out of one's
+    own ``networks``."""
     host, port = _host(url)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise OpinionError(f"the server for second opinions, {host}, is not known") from None
-    for entry in found:
-        ip = plain_ip(str(entry[4][0]))
+    ips = [plain_ip(str(entry[4][0])) for entry in found]
+    for ip in ips:
         if not any(ip in network for network in networks):
             raise OpinionError(
                 f"the server for second opinions, {host}, is not in a private network ({ip}): "
                 "pictures are not sent there"
             )
+    return str(ips[0])

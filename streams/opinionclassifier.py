@@ -12,7 +12,7 @@ from models.errors import BadModel
 from models.manifest import ClassifyEntry
 from models.session import load_classifier
 from models.zoo import VerifiedModel
-from streams.opinions import Opinion, Verdict
+from streams.opinions import MAX_WORDS_CHARS, Opinion, Verdict
 from vision.detect import letterbox
 from vision.errors import OpinionError
 from vision.types import Event, FloatArray, Image
@@ -72,4 +72,4 @@ class ClassifierAdviser:
         verdict: Verdict = (
             "confirmed" if share >= CONFIRMED else "doubted" if share < DOUBTED else "unsure"
         )
-        return Opinion(verdict, words[:300], entry.name)
+        return Opinion(verdict, words[:MAX_WORDS_CHARS], entry.name)

@@ -24,6 +24,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from vision.geometry import iou
 from vision.types import BoolArray, FloatArray, Frame, Image, Track
 
 FIRE: Final = "fire"
@@ -130,7 +131,7 @@ class Flames:
         known, self._places = self._places, {}
         for track in burning[:MAX_TRACKS]:
             place = self._places[track.id] = known.get(track.id) or _Place(track.box.copy())
-            if _iou(place.box, track.box) < SAME_IOU:
+            if iou(place.box[None], track.box[None])[0, 0] < SAME_IOU:
                 place.box = track.box.copy()
                 place.looks.clear()
             place.looks.append(self._look(frame, place.box))
@@ -217,11 +218,3 @@ def _ramp(value: float, ends: tuple[float, float]) -> float:
     """0 up to the first of ``ends``, 1 from the second on, straight between them."""
     low, high = ends
     return min(1.0, max(0.0, (value - low) / (high - low)))
-
-
-def _iou(a: FloatArray, b: FloatArray) -> float:
-    """Of two boxes (4,) xyxy."""
-    w, h = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
-    both = float(max(0.0, w) * max(0.0, h))
-    areas = sum(float((box[2] - box[0]) * (box[3] - box[1])) for box in (a, b))
-    return both / max(1e-6, areas - both)

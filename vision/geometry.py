@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from vision.types import BoolArray
 
 Floats = NDArray[np.floating[Any]]
+Box: TypeAlias = tuple[float, float, float, float]
+"""x1, y1, x2, y2 px."""
 
 
 def intersections(a: Floats, b: Floats) -> Floats:
@@ -31,6 +33,15 @@ def iou(a: Floats, b: Floats) -> Floats:
     common = intersections(a, b)
     union = areas(a)[:, None] + areas(b)[None, :] - common
     return np.asarray(common / np.maximum(union, 1e-9))
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes xyxy; 0 where they have no area."""
+    width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
+    height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    common = width * height
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common
+    return common / union if union > 0 else 0.0
 
 
 def distances(a: Floats, b: Floats) -> tuple[Floats, Floats]:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final
 
+from vision.geometry import Box, overlap
 from vision.rules.base import SAME_S, ended, event_id
 from vision.rules.registry import kinds
 from vision.scene import RuleConfig
@@ -41,8 +42,6 @@ STREAM_KINDS: Final[Mapping[str, Severity]] = MappingProxyType(
     {CAMERA_DOWN: "high", STREAM_CORRUPT: "medium", CLOCK_SKEW: "low"}
 )
 """Kinds that are no rules, since nobody sees them in a picture: the stream itself."""
-
-Box: TypeAlias = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +261,7 @@ def _own(event: Event, by_id: Mapping[int, Track] | None) -> tuple[int, ...]:
     return tuple(
         number
         for number in event.track_ids
-        if number in by_id and _iou(_box(by_id[number]), box) >= SAME_IOU
+        if number in by_id and overlap(_box(by_id[number]), box) >= SAME_IOU
     )
 
 
@@ -282,14 +281,14 @@ def _apart(incident: _Incident, event: Event, own: tuple[int, ...]) -> float:
     box = _box_of(event)
     if box is None or incident.box is None:
         return 0.0 if box is incident.box else math.inf
-    overlap = _iou(incident.box, box)
+    shared = overlap(incident.box, box)
     (x, y), (other_x, other_y) = _foot(incident.box), _foot(box)
     height = max((incident.box[3] - incident.box[1] + box[3] - box[1]) / 2, 1.0)
     apart = math.hypot(x - other_x, y - other_y) / height
-    if apart > NEAR_HEIGHTS and overlap < NEAR_IOU:
+    if apart > NEAR_HEIGHTS and shared < NEAR_IOU:
         return math.inf
     together = incident.seen_ts >= min(event.raised_ts, event.start_ts + BOTH_S) - SAME_S
-    return math.inf if together and overlap < SAME_IOU else apart
+    return math.inf if together and shared < SAME_IOU else apart
 
 
 def _joined(before: Event, event: Event, known: Event | None) -> Event:
@@ -331,14 +330,6 @@ def _box(track: Track) -> Box:
 
 def _foot(box: Box) -> tuple[float, float]:
     return (box[0] + box[2]) / 2, box[3]
-
-
-def _iou(a: Box, b: Box) -> float:
-    width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
-    height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-    common = width * height
-    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common
-    return common / union if union > 0 else 0.0
 
 
 def alert_of(event: Event, version: int) -> Alert:

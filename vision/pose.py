@@ -16,7 +16,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from vision.detect import letterbox
-from vision.geometry import contains
+from vision.geometry import Box, contains, overlap
 from vision.scene import Zone
 from vision.types import FloatArray, Frame, Image, Observations, Pose, Track
 
@@ -90,9 +90,6 @@ class PoseModel(Protocol):
         ...
 
 
-Box = tuple[float, float, float, float]
-
-
 def outline(keypoints: FloatArray) -> Box:
     """The box (x1, y1, x2, y2) px around the points of a pose (17, 3) that the model is sure of."""
     sure = keypoints[keypoints[:, 2] >= MIN_POINT]
@@ -100,14 +97,6 @@ def outline(keypoints: FloatArray) -> Box:
     x1, y1 = points[:, :2].min(axis=0).tolist()
     x2, y2 = points[:, :2].max(axis=0).tolist()
     return x1, y1, x2, y2
-
-
-def overlap(a: Box, b: Box) -> float:
-    """The IoU of two boxes."""
-    width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
-    height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - width * height
-    return width * height / union if union > 0 else 0.0
 
 
 @dataclass(slots=True, eq=False)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vision.calibration import Calibration
 from vision.geometry import contains, feet
+from vision.groundspeed import KMH
 from vision.rules.base import SAME_S
 from vision.scene import RuleConfig, Scene
 from vision.types import Track, Tracked
@@ -29,8 +30,6 @@ WINDOW_S: Final = 1.0
 noise for movement, a longer one sees a stop later."""
 LEAST_S: Final = 0.4
 """A path that is shorter says nothing of its speed."""
-KMH: Final = 3.6
-"""km/h of a metre a second."""
 SIZES_M: Final = {
     "car": (4.5, 1.8),
     "truck": (8.0, 2.5),

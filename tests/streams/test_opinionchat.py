@@ -35,6 +35,7 @@ class Server:
     body: bytes = b""
     asked: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
+    hosts: list[str | None] = field(default_factory=list)
 
     def says(self, content: object) -> None:
         self.body = json.dumps({"choices": [{"message": {"content": content}}]}).encode()
@@ -50,6 +51,7 @@ def server() -> Iterator[Server]:
             assert self.path == "/v1/chat/completions"
             found.asked.append(json.loads(self.rfile.read(length)))
             found.keys.append(self.headers["Authorization"])
+            found.hosts.append(self.headers["Host"])
             self.send_response(found.status)
             if found.status == 302:
                 self.send_header("Location", "http://192.0.2.1/")
@@ -163,6 +165,27 @@ def test_a_server_that_sends_little_by_little() -> None:
         with pytest.raises(OpinionError, match=r"takes over 0\.3 s"):
             ChatAdviser(url, "looker", timeout_s=0.3).ask(CROP, event())
         thread.join()
+
+
+def test_a_name_that_moves_meanwhile_leads_nowhere_else(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked up once; connected to is what was looked at."""
+    server.says("{}")
+    port = int(server.url.split(":")[2].split("/")[0])
+    real, asked = socket.getaddrinfo, []
+
+    def moving(host: Any, *args: Any, **more: Any) -> Any:
+        if host != "looker.test":
+            return real(host, *args, **more)
+        asked.append(host)
+        ip = "127.0.0.1" if len(asked) == 1 else "192.0.2.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", moving)
+    ChatAdviser(f"http://looker.test:{port}/v1", "looker", timeout_s=5).ask(CROP, event())
+    assert (len(server.asked), len(asked)) == (1, 1)
+    assert server.hosts == [f"looker.test:{port}"]
 
 
 def test_pictures_stay_in_ones_own_networks(monkeypatch: pytest.MonkeyPatch) -> None:

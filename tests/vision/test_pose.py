@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from vision import pose
-from vision.pose import INPUT, Poses, decode, outline, overlap
+from vision.geometry import overlap
+from vision.pose import INPUT, Poses, decode, outline
 from vision.scene import Zone
 from vision.types import FloatArray, Frame, Image, Observations, Pose, Track
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vision.pose import MIN_HEIGHT_PX, Box, outline, overlap
+from vision.geometry import Box, overlap
+from vision.pose import MIN_HEIGHT_PX, outline
 from vision.rules.base import SAME_S, Condition, Explanation, Rule, at_least, ended
 from vision.scene import RuleConfig, Scene
 from vision.types import Event, FloatArray, JsonValue, Pose, Track, Tracked

@@ -10,12 +10,12 @@ from typing import Final
 
 import numpy as np
 
+from vision.rows import VEHICLES
 from vision.rules.base import SAME_S, Condition, Explanation, Rule, at_least, ended
 from vision.scene import RuleConfig, Scene
 from vision.standing import TOUCHING, Place, Standing, heights_apart, overlap
 from vision.types import Event, Tracked
 
-VEHICLES: Final = ("car", "truck", "bus", "motorcycle")
 SEEN_SHARE: Final = 0.5
 """Part of the time, in which nobody hid it, for which it must have been seen there."""
 
