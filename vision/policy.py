@@ -266,7 +266,10 @@ def _own(event: Event, by_id: Mapping[int, Track] | None) -> tuple[int, ...]:
 
 
 def _follow(incident: _Incident, by_id: Mapping[int, Track]) -> None:
-    """Where its object is, and when it was seen."""
+    """Where its object is, and when it was seen; what is about a whole place, as a queue is, stays
+    so whoever belongs to it."""
+    if incident.box is None:
+        return
     for _, own in incident.holding.values():
         for number in own:
             track = by_id.get(number)

@@ -96,6 +96,20 @@ def test_what_has_no_place_of_its_own_has_the_rules() -> None:
     assert incidents.update([event("b", 6.0, x=None, kind="intrusion")], 6.0)[0].id == "a"
 
 
+def test_a_crowd_of_others_at_the_same_place_is_the_same_incident() -> None:
+    """It has no place of its own, whoever belongs to it and wherever they stand."""
+    incidents = Incidents([config("crowd")])
+    raw = event("a", 0.0, x=None, tracks=(1, 2), kind="crowd")
+    incidents.update([raw], 0.0, [track(1, 100, last_ts=0.0), track(2, 140, last_ts=0.0)])
+    incidents.update([], 4.0, [track(1, 300, last_ts=4.0), track(2, 340, last_ts=4.0)])
+    incidents.update([over(raw, 5.0)], 5.0, [track(1, 320, last_ts=5.0)])
+    others = event("b", 6.0, x=None, tracks=(3, 4), kind="crowd")
+    (said,) = incidents.update(
+        [others], 6.0, [track(3, 50, last_ts=6.0), track(4, 90, last_ts=6.0)]
+    )
+    assert (said.id, said.track_ids) == ("a", (1, 2, 3, 4))
+
+
 def test_a_cooldown_is_the_keys_own() -> None:
     """Neither another place nor another rule is kept quiet by it."""
     incidents = Incidents([config(), config("intrusion")])

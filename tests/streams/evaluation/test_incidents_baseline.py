@@ -172,4 +172,6 @@ def test_nothing_of_the_shipped_clip_is_worse_than_before() -> None:
 @pytest.mark.long
 def test_nothing_that_needs_a_detector_is_worse_than_before(shared: Path) -> None:
     films = films_of(shared / "clips").films
-    judge([film for film in films if film.model is not None and film.clip[:5] != "plaza"])
+    found = [film for film in films if film.model is not None and film.clip[:5] != "plaza"]
+    # who fell is looked at by test_falls.py, one clip after another
+    judge([film for film in found if " down at " not in film.clip])
