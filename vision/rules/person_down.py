@@ -29,6 +29,9 @@ BOTTOM = 0.97
 LEGS_SCORE = 0.2
 """the legs are seen as surely as this, or the picture cuts them off: who walks out of it at the
 bottom is only a head and shoulders at last, wider than high."""
+LEAST_LONG = 0.2
+"""Nobody is shorter than this part of the height that it stood at, however it lies: a smaller pose
+is of something else."""
 SHOULDERS, HIPS, LEGS = slice(5, 7), slice(11, 13), slice(11, 17)
 """Rows of a pose's keypoints."""
 
@@ -205,6 +208,8 @@ class PersonDown(Rule):
         """Whether a pose in the zone is that of somebody who lies."""
         settings: Settings = self.config.settings
         if pose.score < settings.pose_score or shape.wide < settings.wide_heights:
+            return False
+        if shape.low is not None and shape.wide * shape.low < LEAST_LONG:
             return False
         x1, y1, x2, y2 = shape.box
         legs_score = float(pose.keypoints[LEGS, 2].mean())

@@ -125,7 +125,8 @@ HOLDS: Mapping[str, tuple[tuple[float, float], ...]] = {
 class Posed:
     """The person of track ``person`` is looked at every 0.2 s from one second to another, with its
     feet at ``foot`` px, and holds itself as ``holds`` says (None: no pose is found); ``tall`` px is
-    its height, ``stood`` whether it was seen to stand, ``seen`` whether the detector sees it."""
+    its height, ``stood`` whether it was seen to stand, ``seen`` whether the detector sees it. The
+    pose is as large as ``part`` of that height."""
 
     start: float
     end: float
@@ -136,6 +137,7 @@ class Posed:
     stood: bool = True
     seen: bool = True
     score: float = 0.5
+    part: float = 1.0
 
     def looks(self, t: float, fps: float) -> bool:
         # on a grid, as the stage does
@@ -153,8 +155,9 @@ class Posed:
         head = (shoulders[0] * 1.3, shoulders[1] + (0.12 if self.holds != "lies" else 0.0))
         pairs = [shoulders, shoulders, shoulders, hips, knees, ankles]
         parts = [head] * 5 + [(x + side, y) for x, y in pairs for side in (-wide, wide)]
+        shown = self.part * self.tall
         points = np.array(
-            [(self.foot[0] + x * self.tall, self.foot[1] - y * self.tall, 0.6) for x, y in parts],
+            [(self.foot[0] + x * shown, self.foot[1] - y * shown, 0.6) for x, y in parts],
             np.float32,
         )
         middle = (points[:, 1].min() + points[:, 1].max()) / 2

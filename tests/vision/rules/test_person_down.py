@@ -58,6 +58,8 @@ def fired(*posed: Posed, fps: float = 10.0, until: float = 30.0, **changed: Any)
         pytest.param([Posed(3, 9, "stands")], {}, [], id="stands"),
         pytest.param([Posed(3, 9, "bends")], {}, [], id="bends"),
         pytest.param([Posed(3, 9, score=0.19)], {}, [], id="hardly a pose"),
+        pytest.param([Posed(3, 9, part=0.3)], {}, [(3.0, 3.8, 9.0)], id="far back in the room"),
+        pytest.param([Posed(3, 9, part=0.1)], {}, [], id="too small for whom it is taken"),
         pytest.param([Posed(3, 3.6)], {}, [], id="too short"),
         pytest.param([Posed(3, 3.8)], {}, [(3.0, 3.8, 3.8)], id="just long enough"),
         pytest.param([Posed(3, 9)], {"down_share": 1.0}, [(3.0, 4.2, 9.0)], id="all of it"),
