@@ -265,6 +265,13 @@ class Watch:
     away_ts: float | None = None
     event: Event | None = None
 
+    def lasts(self, track: Track) -> float | None:
+        """For how many seconds the condition holds for ``track``, None where it does not. Of one
+        that is out of sight nobody knows more than when it was seen last."""
+        if self.since_ts is None or self.away_ts is not None:
+            return None
+        return track.last_ts - self.since_ts
+
 
 W = TypeVar("W", bound=Watch)
 

@@ -93,10 +93,8 @@ class Intrusion(TrackRule[Watch]):
 
     def conditions(self, track: Track, watch: Watch, _tracked: Tracked) -> tuple[Condition, ...]:
         settings: Settings = self.config.settings
-        since_ts = watch.since_ts if watch.away_ts is None else None
-        inside = since_ts is not None
-        # of somebody out of sight nobody knows more than that
-        inside_s = 0.0 if since_ts is None else track.last_ts - since_ts
+        lasts_s = watch.lasts(track)
+        inside, inside_s = lasts_s is not None, lasts_s or 0.0
         place = f"'{self.config.place}'"
         return (
             Condition("zone", inside, "inside" if inside else "outside", f"inside {place}"),

@@ -150,10 +150,8 @@ class PedestrianOnRoad(TrackRule[_Walk]):
 
     def conditions(self, track: Track, watch: _Walk, _tracked: Tracked) -> tuple[Condition, ...]:
         settings: Settings = self.config.settings
-        # of somebody out of sight nobody knows more than that
         seconds = track.last_ts - track.first_ts
-        since_ts = watch.since_ts if watch.away_ts is None else None
-        on_road_s = 0.0 if since_ts is None else track.last_ts - since_ts
+        on_road_s = watch.lasts(track) or 0.0
         by_vehicle = seconds - watch.vehicle_s < CLEAR_S - SAME_S
         return (
             Condition(
