@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 CODE := vision streams models api tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check format test test-long acceptance images lock clean
+.PHONY: help setup demo check format test test-long acceptance images texts lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -60,6 +60,10 @@ images: $(STAMP) ## make the pictures of the documentation anew
 	$(BIN)/python -m docs.images.explain
 	$(BIN)/python -m docs.images.incidents
 	$(BIN)/python -m docs.images.room
+	$(BIN)/python -m docs.images.people
+
+texts: $(STAMP) ## bring the catalogues of what pages say up to date
+	$(BIN)/python -m tests.api.texts
 
 # opencv-python is left out by [tool.uv] in pyproject.toml; one version of everything serves all
 # Pythons; no index address is written.

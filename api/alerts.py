@@ -13,8 +13,9 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import CALLER
-from api.services import Served, problems, said
+from api.cameras import no_camera
+from api.services import Asking, Served, problems, said
+from api.sessions import actor_of
 from api.store import StoredAlert
 from api.times import MaybeTimeIn, TimeIn, TimeOut
 from streams.messages import MAX_NAME_CHARS, NO_NUL, AlertMessage, Details, Name
@@ -24,6 +25,7 @@ SCHEMAS: Final = "#/components/schemas/"
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_LIMIT: Final = 1000
 MAX_POSITION: Final = (1 << 63) - 1
+TAKEN: Final = "id: this one cannot be used for an alert of this camera: choose another one"
 _ID = r"^[A-Za-z0-9._:-]{1,80}$"
 _PLACE = Annotated[str, Field(max_length=MAX_NAME_CHARS, pattern=NO_NUL)]
 _POSITIVE = Annotated[int, Field(ge=1, lt=1 << 31)]
@@ -124,7 +126,9 @@ class AlertOut(BaseModel):
     stored: Annotated[TimeOut, Field(description="When it came here first.")]
     updated: Annotated[TimeOut, Field(description="When it changed here last.")]
     acknowledged: Annotated[TimeOut | None, Field(description="When somebody took note of it.")]
-    acknowledged_by: Annotated[str | None, Field(description="Name of that one's key.")]
+    acknowledged_by: Annotated[
+        str | None, Field(description="Name of that person, or of that program's key.")
+    ]
     position: Annotated[int, Field(description="Place of its last change in the event stream.")]
 
     @staticmethod
@@ -219,7 +223,7 @@ def _read_cursor(cursor: str) -> tuple[float, str]:
     status_code=201,
     response_model=AlertOut,
     summary="State an alert",
-    responses=problems(413, 422)
+    responses=problems(404, 413, 422)
     | {200: {"model": AlertOut, "description": "It is known; this is what is stored"}},
     openapi_extra={
         "requestBody": {
@@ -228,20 +232,27 @@ def _read_cursor(cursor: str) -> tuple[float, str]:
         }
     },
 )
-async def state_alert(request: Request, response: Response, served: Served) -> AlertOut:
+async def state_alert(
+    request: Request, response: Response, served: Served, caller: Asking
+) -> AlertOut:
     """Store an alert, or a newer version of one. The answer is what is stored afterwards: 201
-    where its id was new, otherwise 200. Sending the same again is harmless."""
+    where its id was new, otherwise 200. Sending the same again is harmless. Whoever has some
+    cameras states alerts of those, under ids that no alert of another camera has."""
     body = await _bounded(request)
     try:
         message = AlertIn.model_validate_json(body).message()
     except ValidationError as error:
         raise HTTPException(422, said(error.errors(include_url=False))) from None
-    recorded = await run_in_threadpool(served.store.record, [message])
-    if recorded.alerts_changed:
+    if not caller.sees(message.camera):
+        raise no_camera(message.camera)
+    stated = await run_in_threadpool(served.store.alerts.state, message, only=caller.cameras)
+    if stated is None:
+        raise HTTPException(422, TAKEN)
+    if stated.changed:
         served.bell.ring()
-    if message.id not in recorded.created:
+    if not stated.created:
         response.status_code = 200
-    return _found(await run_in_threadpool(served.store.alerts.get, message.id), message.id)
+    return AlertOut.of(stated.alert)
 
 
 async def _bounded(request: Request) -> bytes:
@@ -256,11 +267,12 @@ async def _bounded(request: Request) -> bytes:
 
 
 @router.get("/alerts", summary="List alerts", responses=problems(422))
-def list_alerts(query: Annotated[AlertQuery, Query()], served: Served) -> AlertPage:
-    """The alerts that began last come first. Paging with 'cursor' neither repeats nor skips an
-    alert, whatever is stored meanwhile. Fewer than 'limit' come, with a 'next', where their
-    details would be more than 8 MiB."""
+def list_alerts(query: Annotated[AlertQuery, Query()], served: Served, caller: Asking) -> AlertPage:
+    """Alerts of the caller's cameras; those that began last come first. Paging with 'cursor'
+    neither repeats nor skips an alert, whatever is stored meanwhile. Fewer than 'limit' come, with
+    a 'next', where their details would be more than 8 MiB."""
     found = served.store.alerts.find(
+        only=caller.cameras,
         camera=query.camera,
         kind=query.kind,
         state=query.state,
@@ -297,44 +309,48 @@ class StreamQuery(BaseModel):
     | {200: {"description": "Server-sent events", "content": {"text/event-stream": {}}}},
 )
 async def follow_alerts(
-    request: Request,
     served: Served,
+    caller: Asking,
     query: Annotated[StreamQuery, Query()],
     last_event_id: Annotated[
         str | None, Header(description="Go on after this event; none begins with what comes now.")
     ] = None,
 ) -> StreamingResponse:
-    """Server-sent events 'alert', one for each change of an alert, in the order in which the
-    changes were stored; their data is the alert as it is then or later. Whoever goes on after the
-    id of the last event misses nothing. A stream ends when its key is revoked."""
+    """Server-sent events 'alert', one for each change of an alert of the caller's cameras, in the
+    order in which the changes were stored; their data is the alert as it is then or later. Whoever
+    goes on after the last id misses nothing. A stream follows the caller's rights: it leaves out
+    cameras that are taken from them within seconds, and ends when it may be read no more."""
     after = query.last_event_id
     if last_event_id:
         if re.fullmatch(r"[0-9]{1,19}", last_event_id) is None or int(last_event_id) > MAX_POSITION:
             raise HTTPException(422, "Last-Event-ID: send the id of an event of this stream")
         after = int(last_event_id)
-    key = request.scope[CALLER]
     last = await run_in_threadpool(served.store.alerts.position)
     # An id from beyond the end is of a store that is gone: everything here is new to its owner.
     after = last if after is None else after if after <= last else 0
     return StreamingResponse(
-        served.feed.events(after, lambda: served.keys.is_live(key)),
+        served.feed.events(after, lambda: served.keys.renewed(caller)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
 @router.get("/alerts/{alert_id}", summary="Read an alert", responses=problems(404, 422))
-def read_alert(alert_id: str, served: Served) -> AlertOut:
-    return _found(served.store.alerts.get(alert_id) if _is_id(alert_id) else None, alert_id)
+def read_alert(alert_id: str, served: Served, caller: Asking) -> AlertOut:
+    get = served.store.alerts.get
+    return _found(get(alert_id, only=caller.cameras) if _is_id(alert_id) else None, alert_id)
 
 
 @router.post(
     "/alerts/{alert_id}/acknowledge", summary="Take note of an alert", responses=problems(404, 422)
 )
-def acknowledge_alert(alert_id: str, request: Request, served: Served) -> AlertOut:
-    """Keep who took note of it, by the name of the key, and when. The first one stays."""
-    by = request.scope[CALLER].name
-    alert = served.store.alerts.acknowledge(alert_id, by) if _is_id(alert_id) else None
+def acknowledge_alert(alert_id: str, request: Request, served: Served, caller: Asking) -> AlertOut:
+    """Keep who took note of it, by the name of the person or of the key, and when. The first one
+    stays."""
+    alert = None
+    if _is_id(alert_id):
+        acknowledge = served.store.alerts.acknowledge
+        alert = acknowledge(alert_id, actor_of(request), only=caller.cameras)
     found = _found(alert, alert_id)
     served.bell.ring()
     return found

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 import fastapi_offline
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from api import alerts, cameras, configuration, counts, health, pictures, sessions, workers
-from api.auth import OPEN_PATHS, KnownKeys
+from api import (
+    alerts,
+    audit,
+    auth,
+    cameras,
+    configuration,
+    counts,
+    forms,
+    health,
+    me,
+    pictures,
+    workers,
+)
+from api.access import RULES, Permission
 from api.bell import Bell
-from api.door import Door
+from api.door import Door, refusal
 from api.feed import Feed
+from api.known import KnownKeys
 from api.live import CrowdedError, Hub
+from api.login import Login
+from api.oidc import SignIn
+from api.proxies import NO_PROXIES, Proxies
 from api.services import Ingesting, Services, said
 from api.store import Store, TooManyRowsError, UnstorableError
 from api.tries import TooManyTriesError, Tries
@@ -33,13 +49,15 @@ ROOM: Final = "/room/"
 """Where the pages are, if there are any."""
 DOCS: Final = "/docs"
 DOCS_FILES: Final = "/docs/files"
-NOTHING: Final = "there is nothing at this path: GET /openapi.json lists what there is"
-OTHER_METHOD: Final = "this path takes other methods: GET /openapi.json lists them"
 _DESCRIPTION: Final = """Incidents and traffic counts of a city's cameras.
 
-Every route but /healthz and /readyz needs a machine key, which `matakota keys create` makes, or the
-session of a browser that came in by a link, which `matakota link` prints. Times are ISO 8601; those
-in answers are UTC with milliseconds. Whatever is refused says why in `detail`, one sentence.
+Every route but /healthz and /readyz needs a machine key, which an administrator makes on the page
+/keys or with `matakota keys create`, or the session of a person who signed in at /login. Each route
+says which scope a key needs for it; a person's role includes it or does not. Of cameras that are
+not the caller's nothing is said: they are left out, or not found (404). What changes something with
+a session also needs this server's own Origin, and the token of its forms as X-CSRF-Token.
+Times are ISO 8601; those in answers are UTC with milliseconds. Whatever is refused says why in
+`detail`, one sentence.
 """
 
 
@@ -51,10 +69,13 @@ def create_app(
     hub: Hub,
     *,
     everywhere: bool,
+    proxies: Proxies = NO_PROXIES,
+    oidc: SignIn | None = None,
     pages: Callable[[FastAPI], None] | None = None,
 ) -> Door:
-    """The whole application. ``everywhere`` lets other machines than this one ask; ``pages`` puts
-    the pages for people at ``ROOM``."""
+    """The whole application. ``everywhere`` lets other machines than this one ask, ``proxies`` are
+    believed about who asks; ``oidc`` is a second way in; ``pages`` puts the pages for people at
+    ``ROOM``."""
     app = FastAPI(
         title="Matakota",
         version=_version(),
@@ -74,15 +95,18 @@ def create_app(
         ingest=ingest,
         hub=hub,
         tries=Tries(control, lambda: bell.closed),
+        login=Login(store, keys),
+        oidc=oidc,
     )
-    for part in (alerts, counts, pictures, cameras, configuration, workers):
+    for part in (me, alerts, counts, pictures, cameras, configuration, workers, audit):
         app.include_router(part.router, prefix=PREFIX)
     app.include_router(health.router)
-    app.include_router(sessions.router)
+    app.include_router(forms.router)
     app.add_api_route(DOCS, _docs, include_in_schema=False)
     files = StaticFiles(directory=Path(fastapi_offline.__file__).with_name("static"))
     app.mount(DOCS_FILES, files, name="docs files")
     app.add_exception_handler(RequestValidationError, _wrong)
+    app.add_exception_handler(400, _unreadable)
     app.add_exception_handler(404, _nothing_here)
     app.add_exception_handler(405, _wrong_method)
     app.add_exception_handler(UnstorableError, _refused)
@@ -94,7 +118,7 @@ def create_app(
         for path in ("/", ROOM.rstrip("/")):
             app.add_api_route(path, _to_the_room, include_in_schema=False)
         pages(app)
-    return Door(app, keys, everywhere=everywhere)
+    return Door(app, keys, everywhere=everywhere, proxies=proxies)
 
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
@@ -109,14 +133,31 @@ def _described(schema: dict[str, Any]) -> dict[str, Any]:
             "type": "apiKey",
             "in": "cookie",
             "name": "matakota_8080",
-            "description": "ms_…, of a browser that came in by a link; named for the server's port",
+            "description": "ms_…, of a person who signed in; named for the server's port, and over "
+            "HTTPS with __Host- before that",
+        },
+        "csrf": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-CSRF-Token",
+            "description": "Beside a session, for what changes something",
         },
     }
-    ways: list[dict[str, list[str]]] = [{"bearer": []}, {"header": []}, {"session": []}]
+    needs = {(rule.path, rule.method): rule.needs for rule in RULES if rule.kind == "http"}
     for path, operations in schema["paths"].items():
-        for operation in operations.values():
-            operation["security"] = [] if path in OPEN_PATHS else ways
+        for method, operation in operations.items():
+            operation["security"] = _ways(method, needs[path, method.upper()])
     return schema
+
+
+def _ways(method: str, needs: Permission | None) -> list[dict[str, list[str]]]:
+    """What opens a route, for its description."""
+    if needs is None:
+        return []
+    session = ["session"] if method in {"get", "head"} else ["session", "csrf"]
+    return [
+        {name: [needs.value] for name in together} for together in (["bearer"], ["header"], session)
+    ]
 
 
 async def _docs() -> HTMLResponse:
@@ -136,30 +177,42 @@ async def _to_the_room() -> RedirectResponse:
     return RedirectResponse(ROOM, 303)
 
 
-async def _nothing_here(_request: Request, error: Exception) -> JSONResponse:
+def _answer(
+    request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Why something is not done: a page where a person looks, JSON for programs."""
+    scope = request.scope
+    _, body, said = refusal(scope[auth.ASK], auth.Decision(status, detail), scope.get(auth.CALLER))
+    return Response(body, status, {**said, **(headers or {})})
+
+
+async def _unreadable(request: Request, _error: Exception) -> Response:
+    # the framework says so of bytes that are no text, and 422 of text that is no JSON
+    return _answer(request, 422, "the body is no JSON in UTF-8: send that")
+
+
+async def _nothing_here(request: Request, error: Exception) -> Response:
     given = error.detail if isinstance(error, HTTPException) else ""
-    detail = NOTHING if given in {"", "Not Found"} else given
-    return JSONResponse({"detail": detail}, status_code=404)
+    detail = auth.NOTHING.detail if given in {"", "Not Found"} else given
+    return _answer(request, 404, detail)
 
 
-async def _wrong_method(_request: Request, error: Exception) -> JSONResponse:
+async def _wrong_method(request: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
-    return JSONResponse({"detail": OTHER_METHOD}, status_code=405, headers=headers)
+    return _answer(request, 405, auth.OTHER_METHOD.detail, headers)
 
 
-async def _wrong(_request: Request, error: Exception) -> JSONResponse:
+async def _wrong(request: Request, error: Exception) -> Response:
     errors = error.errors() if isinstance(error, RequestValidationError) else ()
-    return JSONResponse({"detail": said(list(errors))}, status_code=422)
+    return _answer(request, 422, said(list(errors)))
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": str(error)}, status_code=422)
+async def _refused(request: Request, error: Exception) -> Response:
+    return _answer(request, 422, str(error))
 
 
-async def _later(_request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse(
-        {"detail": str(error)}, status_code=503, headers={"Retry-After": str(RETRY_S)}
-    )
+async def _later(request: Request, error: Exception) -> Response:
+    return _answer(request, 503, str(error), {"Retry-After": str(RETRY_S)})
 
 
 def _version() -> str:

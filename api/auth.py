@@ -4,48 +4,49 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import math
 import re
 import secrets
-import threading
-import time
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
-from typing import Any, Final
+from typing import Final
 
-import structlog
-from starlette.concurrency import run_in_threadpool
+from api.access import Found, Kind, Permission, find_rule
+from api.i18n import N_
+from api.store import Holder
 
-from api.store import Key, Keys
-from api.store.keys import Kind
-from vision.errors import StoreError
-
-READY: Final = "/readyz"
-OPEN_PATHS: Final = frozenset({"/healthz", READY})
+ALIVE: Final = "/healthz"
+"""Answers without the store, whoever asks."""
 ENTER: Final = "/enter"
-"""Where a link opens a session; nowhere else does a link open anything."""
-CACHE_S = 3.0
-"""A key that is revoked opens nothing after this."""
-CACHE_SIZE = 1024
-USED_EVERY_S = 60.0
+"""Where a link is used; nowhere else does a link open anything."""
+LOGIN: Final = "/login"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 
 CALLER: Final = "matakota.caller"
 """Where in the scope the ``Caller`` is found behind the door."""
+ASK: Final = "matakota.ask"
+"""Where in the scope the ``Ask`` is found, also of what is open to everybody."""
 INSIDER: Final = "matakota.insider"
-"""Whether the scope's caller has a key or is on this machine, and may read names of hosts."""
+"""Whether the scope's caller may read how the system is, or is on this machine, and so may read
+names of hosts."""
+FORM_TOKEN: Final = "matakota.form_token"  # noqa: S105
+"""What forms of a page have to send back in ``TOKEN_FIELD``; None where the browser has nothing
+yet that it could be made of."""
+TOKEN_FIELD: Final = "token"  # noqa: S105
+"""The field of a form, or in the header ``X-CSRF-Token``."""
 
-_PREFIX: Final[Mapping[Kind, str]] = {"key": "mk", "session": "ms", "link": "ml"}
+_PREFIX: Final[Mapping[Kind, str]] = {
+    "key": "mk", "session": "ms", "link": "ml", "setup": "ml", "password": "ml", "device": "md",
+}  # fmt: skip
 _PORT: Final = re.compile(r":[0-9]+$", re.ASCII)
-_TOKEN: Final = re.compile(r"(mk|ms|ml)_([0-9a-f]{8})_([0-9a-f]{64})", re.ASCII)
+_TOKEN: Final = re.compile(r"(mk|ms|ml|md)_([0-9a-f]{8})_([0-9a-f]{64})", re.ASCII)
 _BEARER: Final = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+) *", re.ASCII)
-_FORWARDED: Final = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-real-ip"})
+_FORWARDED: Final = frozenset({
+    b"forwarded", b"via", b"x-real-ip", b"x-forwarded-for", b"x-forwarded-proto",
+    b"x-forwarded-host", b"x-forwarded-port",
+})  # fmt: skip
 _READING: Final = frozenset({"GET", "HEAD"})
 _OWN_SITE: Final = frozenset({"same-origin", "none"})
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,38 +76,47 @@ def new_token(kind: Kind = "key") -> Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who was let in, by the key, session or link that did it."""
-
-    id: str
-    name: str
-    kind: Kind
-
-
-@dataclass(frozen=True, slots=True)
 class Ask:
     """What the decision is taken on. ``path`` is the one that routes are chosen by; ``peer`` the
-    address at the other end of the connection, ``port`` the one at this end; header names are in
-    lower case."""
+    address that asks, ``port`` the one at this end; header names are in lower case. ``proxied``
+    says that a trusted proxy asks for ``peer``, ``tls`` that the browser's way is encrypted;
+    ``form`` is the token in a form that is sent."""
 
     kind: str
     path: str
     root_path: str
     peer: str | None
-    headers: Sequence[tuple[bytes, bytes]]
+    headers: Sequence[tuple[bytes, bytes]] = field(repr=False)
     method: str = "GET"
-    query: bytes = b""
+    query: bytes = field(default=b"", repr=False)
     port: int = 0
     tls: bool = False
+    proxied: bool = False
+    form: str | None = field(default=None, repr=False)
 
     def values(self, name: bytes) -> list[str]:
         """What each header of this name holds."""
         return [value.decode("latin-1") for given, value in self.headers if given == name]
 
+    def cookies(self, name: str) -> list[str]:
+        """What each cookie of this name holds."""
+        pairs = [part.partition("=") for line in self.values(b"cookie") for part in line.split(";")]
+        return [value.strip(" \t") for key, _, value in pairs if key.strip(" \t") == name]
+
+    def cookie_name(self, what: str = "") -> str:
+        """The cookie of a session, or of ``what``. Browsers do not tell the ports of a host apart;
+        its name does. Where the way is encrypted, only this very host can set it."""
+        return f"{'__Host-' if self.tls else ''}matakota_{self.port}{what and '_' + what}"
+
+    @property
+    def is_reading(self) -> bool:
+        return self.kind == "http" and self.method in _READING
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``status`` 200 lets in; anything else refuses, for the reason ``detail``."""
+    """``status`` 200 lets in; anything else refuses, for the reason ``detail``, which pages say in
+    the person's language."""
 
     status: int
     detail: str = ""
@@ -119,36 +129,66 @@ class Decision:
 ALLOWED: Final = Decision(200)
 NO_KEY: Final = Decision(
     401,
-    "send a machine key, as 'Authorization: Bearer mk_…': 'matakota keys create' makes one; a "
-    "browser comes in by a link, which 'matakota link' prints",
+    N_(
+        "send a machine key, as 'Authorization: Bearer mk_…': 'matakota keys create' makes one; a "
+        "person signs in at /login"
+    ),
 )
-WRONG_KEY: Final = Decision(401, "this machine key is unknown or revoked: use another one")
-TWO_KEYS: Final = Decision(401, "send one machine key, in one header, once")
-WRONG_SESSION: Final = Decision(
-    401, "this session is unknown or over: 'matakota link' prints a link that opens a new one"
-)
+WRONG_KEY: Final = Decision(401, N_("this machine key is unknown or revoked: use another one"))
+TWO_KEYS: Final = Decision(401, N_("send one machine key, in one header, once"))
+WRONG_SESSION: Final = Decision(401, N_("this session is unknown or over: sign in again at /login"))
 TWO_SESSIONS: Final = Decision(
-    401, "send one session: delete this server's cookies, and come in by a new 'matakota link'"
+    401, N_("send one session: delete this server's cookies, and sign in again at /login")
 )
 WRONG_LINK: Final = Decision(
-    401, "this link is unknown, used already or too old: 'matakota link' prints a new one"
+    401,
+    N_(
+        "this link is unknown, used already or too old: ask an administrator for a new one, or "
+        "run 'matakota link' on the server"
+    ),
 )
 NOT_LOCAL: Final = Decision(
-    403, "this server answers its own machine only: start 'matakota serve' with --host to open it"
+    403,
+    N_("this server answers its own machine only: start 'matakota serve' with --host to open it"),
+)
+NOT_SECURE: Final = Decision(
+    403,
+    N_(
+        "over plain HTTP this server answers its own machine only: use HTTPS, with --tls-cert, or "
+        "with a proxy that is named with --trusted-proxy and sends X-Forwarded-Proto"
+    ),
+)
+UNNAMED_PROXY: Final = Decision(
+    403,
+    N_(
+        "a proxy on this machine asks for somebody else: name it with --trusted-proxy when "
+        "starting 'matakota serve'"
+    ),
 )
 OTHER_SITE: Final = Decision(
-    403, "another site's page asked for this with your session: open this server's own page"
+    403,
+    N_(
+        "this was not sent by a page of this server (its Origin is another one, or missing): open "
+        "the page here and try again; a proxy in between has to pass on Host"
+    ),
 )
+NO_TOKEN: Final = Decision(
+    403,
+    N_("this form is too old, or came without its token: load the page again, and send it again"),
+)
+NOT_YOURS: Final = Decision(
+    403, N_("your role, or the scopes of this key, do not include this: ask an administrator")
+)
+NOTHING: Final = Decision(
+    404, N_("there is nothing at this path: GET /openapi.json lists what there is")
+)
+OTHER_METHOD: Final = Decision(
+    405, N_("this path takes other methods: GET /openapi.json lists them")
+)
+NO_CAMERA: Final = Decision(404, N_("there is no such camera: GET /api/v1/cameras lists them"))
 _WRONG: Final[Mapping[Kind, Decision]] = {
-    "key": WRONG_KEY,
-    "session": WRONG_SESSION,
-    "link": WRONG_LINK,
-}
-
-
-def cookie_name(port: int) -> str:
-    """The cookie of a session. Browsers do not tell the ports of a host apart; its name does."""
-    return f"matakota_{port}"
+    "key": WRONG_KEY, "session": WRONG_SESSION, "link": WRONG_LINK,
+}  # fmt: skip
 
 
 def presented(ask: Ask) -> Token | Decision:
@@ -156,9 +196,7 @@ def presented(ask: Ask) -> Token | Decision:
     machine key, and where there is none the session."""
     if ask.kind == "http" and ask.path == ENTER and not ask.root_path and ask.query:
         return linked(ask.query) or WRONG_LINK
-    found = [
-        (name, value) for name, value in ask.headers if name in {b"authorization", b"x-api-key"}
-    ]
+    found = _keys(ask)
     if not found:
         return _session(ask)
     if len(found) > 1:
@@ -170,70 +208,128 @@ def presented(ask: Ask) -> Token | Decision:
         if bearer is None:
             return NO_KEY
         text = bearer[1]
-    return _read("key", text.strip(" \t")) or WRONG_KEY
+    return read_token("key", text.strip(" \t")) or WRONG_KEY
+
+
+def _keys(ask: Ask) -> list[tuple[bytes, bytes]]:
+    return [each for each in ask.headers if each[0] in {b"authorization", b"x-api-key"}]
 
 
 def linked(query: bytes) -> Token | None:
     """The link in the query of an address."""
     name, _, value = query.decode("latin-1").partition("=")
-    return _read("link", value) if name == "link" else None
+    return read_token("link", value) if name == "link" else None
 
 
 def _session(ask: Ask) -> Token | Decision:
-    name = cookie_name(ask.port)
-    cookies = [part.partition("=") for line in ask.values(b"cookie") for part in line.split(";")]
-    found = [value.strip(" \t") for key, _, value in cookies if key.strip(" \t") == name]
+    found = ask.cookies(ask.cookie_name())
     if len(found) > 1:
         return TWO_SESSIONS
-    return (_read("session", found[0]) or WRONG_SESSION) if found else NO_KEY
+    return (read_token("session", found[0]) or WRONG_SESSION) if found else NO_KEY
 
 
-def _read(kind: Kind, text: str) -> Token | None:
+def read_token(kind: Kind, text: str) -> Token | None:
+    """The key, session, link or device that is written like this."""
     match = _TOKEN.fullmatch(text)
     return Token(match[2], match[3], kind) if match and match[1] == _PREFIX[kind] else None
 
 
-def decide(ask: Ask, *, everywhere: bool, key: Key | None, now: float) -> Decision:
+def decide(ask: Ask, *, everywhere: bool, holder: Holder | None, now: float) -> Decision:
     """Whether ``ask`` is let in at ``now``, UTC seconds. ``everywhere`` is False where only this
-    machine may ask; ``key`` is the one whose id was presented."""
-    if not everywhere and not _is_loopback(ask.peer):
+    machine and trusted proxies may ask; ``holder`` is what has the id that was presented."""
+    way = _way(ask, everywhere=everywhere)
+    if not way.allowed:
+        return way
+    # exactly these paths, as they are routed: any other spelling is another path
+    found = Found(None) if ask.root_path else find_rule(ask.kind, ask.method, ask.path)
+    rule = found.rule
+    if rule is not None and rule.needs is None:
+        return ALLOWED if ask.is_reading else _own_form(ask, _form_secrets(ask))
+    decision = opened(ask, holder=holder, now=now)
+    if not decision.allowed or holder is None:
+        return decision
+    if rule is None or rule.needs is None:
+        return OTHER_METHOD if found.other_methods else NOTHING
+    if not holder.caller.may(rule.needs):
+        return NOT_YOURS
+    # of a camera that is not theirs, nobody hears whether there is one
+    if found.camera is not None and not holder.caller.sees(found.camera):
+        return NO_CAMERA
+    return ALLOWED
+
+
+def _way(ask: Ask, *, everywhere: bool) -> Decision:
+    """Whether what is asked may come the way that it came."""
+    if ask.proxied:
+        return ALLOWED if ask.tls else NOT_SECURE
+    if _is_loopback(ask.peer):
+        return UNNAMED_PROXY if _is_relayed(ask) else ALLOWED
+    if not everywhere:
         return NOT_LOCAL
-    # Exactly these paths, as they are routed: any other spelling needs a key.
-    if ask.kind == "http" and ask.path in OPEN_PATHS and not ask.root_path:
-        return ALLOWED
-    return opened(ask, key=key, now=now)
+    return ALLOWED if ask.tls else NOT_SECURE
 
 
-def opened(ask: Ask, *, key: Key | None, now: float) -> Decision:
-    """Whether what ``ask`` presents is ``key``, and opens the door at ``now``."""
+def opened(ask: Ask, *, holder: Holder | None, now: float) -> Decision:
+    """Whether what ``ask`` presents is what ``holder`` has, and opens the door at ``now``."""
     token = presented(ask)
     if isinstance(token, Decision):
         return token
     if token.kind == "session" and not _is_own(ask):
         return OTHER_SITE
+    key = None if holder is None else holder.key
     same = hmac.compare_digest(token.hash, key.hash if key is not None else "0" * 64)
-    known = key is not None and key.id == token.id and key.kind == token.kind and key.is_live(now)
-    return ALLOWED if known and same else _WRONG[token.kind]
+    known = key is not None and key.id == token.id and _PREFIX[key.kind] == _PREFIX[token.kind]
+    if not (same and known and holder is not None and holder.is_live(now)):
+        return _WRONG[token.kind]
+    if token.kind == "key" or ask.is_reading or ask.kind != "http":
+        return ALLOWED
+    return _own_form(ask, [token.reveal()])
+
+
+def form_token(secret: str) -> str:
+    """What a page's forms send back, made of what only this browser and this server have."""
+    return hmac.new(secret.encode(), b"form", hashlib.sha256).hexdigest()
+
+
+def form_secret(ask: Ask) -> str | None:
+    """What the tokens of forms are made of that this browser gets: of its session or link, or of
+    the cookie for whoever has neither."""
+    token = presented(ask)
+    if isinstance(token, Token) and token.kind != "key":
+        return token.reveal()
+    return next((value for value in ask.cookies(ask.cookie_name("form")) if value), None)
+
+
+def _form_secrets(ask: Ask) -> list[str]:
+    """Of an open form: it may have been loaded before a session began or ended."""
+    names = (ask.cookie_name(), ask.cookie_name("form"))
+    return [value for name in names for value in ask.cookies(name) if value]
+
+
+def _own_form(ask: Ask, secrets_: Sequence[str]) -> Decision:
+    """Whether a page of ours sends what changes something, and it has the token to show it."""
+    if not _is_own(ask):
+        return OTHER_SITE
+    sent = [*ask.values(b"x-csrf-token"), *([ask.form] if ask.form is not None else [])]
+    if len(sent) != 1 or not sent[0].isascii():
+        return NO_TOKEN
+    right = [hmac.compare_digest(sent[0], form_token(secret)) for secret in secrets_]
+    return ALLOWED if any(right) else NO_TOKEN
 
 
 def _is_own(ask: Ask) -> bool:
     """Whether the person or a page of ours asks, as far as the browser tells: a browser sends its
     cookies also when another site's page asks."""
     own = all(site in _OWN_SITE for site in ask.values(b"sec-fetch-site"))
-    if ask.kind == "http" and ask.method in _READING:
+    if ask.is_reading:
         # somebody may come here from another page, but that page may not use what is here
         return own or ask.values(b"sec-fetch-mode") == ["navigate"]
+    # every browser names the origin of a socket, and of what it sends
     origins, hosts = ask.values(b"origin"), ask.values(b"host")
-    if not origins:
-        # every browser names the origin of a socket
-        return own and ask.kind == "http"
-    # a proxy may speak TLS with the browser and none with us; both leave out their own usual port
-    schemes = {"https"} if ask.tls else {"http", "https"}
-    if len(hosts) != 1 or not hosts[0]:
+    if len(origins) != 1 or len(hosts) != 1 or not hosts[0]:
         return False
-    return own and all(
-        origin in {f"{scheme}://{hosts[0].lower()}" for scheme in schemes} for origin in origins
-    )
+    scheme = "https" if ask.tls else "http"
+    return own and origins[0] == f"{scheme}://{hosts[0].lower()}"
 
 
 def _is_loopback(peer: str | None) -> bool:
@@ -248,98 +344,21 @@ def _is_loopback(peer: str | None) -> bool:
 def is_here(ask: Ask) -> bool:
     """Whether this machine asks for itself, as far as its headers tell: a proxy on it asks for
     others, and so does a foreign page whose name was made to lead here."""
-    names = {name for name, _ in ask.headers}
-    hosts = [value.decode("latin-1") for name, value in ask.headers if name == b"host"]
-    return (
-        _is_loopback(ask.peer) and not names & _FORWARDED and all(map(_names_this_machine, hosts))
-    )
+    if ask.proxied or not _is_loopback(ask.peer) or _is_relayed(ask):
+        return False
+    return all(map(_names_this_machine, ask.values(b"host")))
+
+
+def _is_relayed(ask: Ask) -> bool:
+    return any(name in _FORWARDED for name, _ in ask.headers)
+
+
+def may_hear_why(ask: Ask, holder: Holder | None) -> bool:
+    """Whether reasons may be said that name hosts, folders and workers."""
+    may = holder is not None and holder.caller.may(Permission.SYSTEM_READ)
+    return may or is_here(ask)
 
 
 def _names_this_machine(host: str) -> bool:
     name = _PORT.sub("", host).strip("[]").lower()
     return name == "localhost" or _is_loopback(name)
-
-
-class KnownKeys:
-    """Keys, sessions and links by id, and ids that are none, kept for ``CACHE_S`` seconds. For any
-    thread."""
-
-    def __init__(self, keys: Keys) -> None:
-        self._keys = keys
-        self._lock = threading.Lock()
-        self._cache: OrderedDict[str, tuple[Key, float]] = OrderedDict()
-        # apart, so that invented ids push no key out
-        self._none: OrderedDict[str, float] = OrderedDict()
-        self._used: OrderedDict[str, float] = OrderedDict()
-
-    def now(self) -> float:
-        """The time by which they expire, UTC seconds."""
-        return self._keys.now()
-
-    def cached(self, key_id: str) -> Key | None:
-        with self._lock:
-            key, at_s = self._cache.get(key_id, (None, 0.0))
-            return key if time.monotonic() < at_s + CACHE_S else None
-
-    def is_none(self, key_id: str) -> bool:
-        """Whether the store had no such key just now."""
-        with self._lock:
-            return time.monotonic() < self._none.get(key_id, -math.inf) + CACHE_S
-
-    async def get(self, key_id: str) -> Key | None:
-        """The key as it was in the store within ``CACHE_S``. Raises StoreError."""
-        key = self.cached(key_id)
-        if key is not None or self.is_none(key_id):
-            return key
-        return await run_in_threadpool(self.find, key_id)
-
-    async def is_live(self, caller: Caller) -> bool:
-        """Whether what opened the door to this one still does, as far as the store tells."""
-        try:
-            found = await self.get(caller.id)
-        except StoreError:
-            # Whoever waits for news of this store gets none meanwhile.
-            return True
-        return found is not None and found.kind == caller.kind and found.is_live(self.now())
-
-    def find(self, key_id: str) -> Key | None:
-        """The key as it is in the store. Raises StoreError."""
-        at_s = time.monotonic()
-        key = self._keys.get(key_id)
-        with self._lock:
-            if key is not None:
-                _keep(self._cache, key_id, (key, at_s))
-                self._none.pop(key_id, None)
-            else:
-                self._cache.pop(key_id, None)
-                _keep(self._none, key_id, at_s)
-        return key
-
-    def forget(self, key_id: str) -> None:
-        """Ask the store anew, since it was changed here."""
-        with self._lock:
-            self._cache.pop(key_id, None)
-            self._none.pop(key_id, None)
-
-    def use(self, key_id: str) -> bool:
-        """Whether its use is to be kept now, which is so at most once in ``USED_EVERY_S``."""
-        now_s = time.monotonic()
-        with self._lock:
-            due = now_s >= self._used.get(key_id, -math.inf) + USED_EVERY_S
-            if due:
-                _keep(self._used, key_id, now_s)
-            return due
-
-    def keep_use(self, key_id: str) -> None:
-        """Keep that a key was used; nobody is refused where the store takes nothing."""
-        try:
-            self._keys.used(key_id)
-        except StoreError as error:
-            log.warning("the use of a key was not kept", key=key_id, why=str(error))
-
-
-def _keep(cache: OrderedDict[str, Any], name: str, value: Any) -> None:
-    cache[name] = value
-    cache.move_to_end(name)
-    if len(cache) > CACHE_SIZE:
-        cache.popitem(last=False)

@@ -14,8 +14,10 @@ from typing import Any, Final, TypeAlias
 import structlog
 from starlette.concurrency import run_in_threadpool
 
-from api.cameras import CameraOut, read_cameras
+from api.access import Caller, Permission
+from api.cameras import CameraOut, all_cameras, cameras_of
 from api.health import OK, readiness
+from api.i18n import N_
 from api.services import Services
 from api.store.counts import Passage
 from api.times import midnight
@@ -27,6 +29,7 @@ SETTLED_S: Final = 300
 """Intervals that began so long ago are summed once for ``SUMMED_S``."""
 SUMMED_S: Final = 60.0
 GONE: Final = "the database gives no answer, so this is how it was before: {why}"
+NOT_WELL: Final = N_("Something in the system is not well: tell an administrator.")
 
 Counts: TypeAlias = Mapping[Passage, int]
 Lines: TypeAlias = Mapping[str, tuple[str, str]]
@@ -49,29 +52,6 @@ class Tile:
     camera: CameraOut
     lines: tuple[Line, ...]
 
-    def plain(self) -> dict[str, Any]:
-        """For the browser, in JSON values; what changes all the time is left out."""
-        camera = self.camera
-        return {
-            "id": camera.id,
-            "name": camera.name,
-            "state": str(camera.state),
-            "code": None if camera.code is None else str(camera.code),
-            "message": camera.message,
-            "synthetic": camera.source == "synthetic",
-            "revision": camera.revision,
-            "lines": [
-                {
-                    "name": line.name,
-                    "directions": [
-                        {"name": name, "classes": sorted(classes.items())}
-                        for name, classes in line.directions.items()
-                    ],
-                }
-                for line in self.lines
-            ],
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -81,6 +61,17 @@ class View:
     city: str
     tiles: tuple[Tile, ...]
     problems: tuple[str, ...]
+
+    def of(self, caller: Caller) -> View:
+        """What of it the caller sees: their cameras; what is wrong only where they may read how the
+        system is, otherwise that something is."""
+        tiles = {tile.camera.id: tile for tile in self.tiles}
+        seen = cameras_of(caller, [tile.camera for tile in self.tiles])
+        problems = self.problems
+        if problems and not caller.may(Permission.SYSTEM_READ):
+            problems = (NOT_WELL,)
+        own = tuple(Tile(camera, tiles[camera.id].lines) for camera in seen)
+        return View(self.city, own, problems)
 
 
 class Board:
@@ -118,7 +109,7 @@ class Board:
 
     def _tiles(self, now: float) -> tuple[Tile, ...]:
         self._follow_configuration()
-        cameras = read_cameras(self._served).cameras
+        cameras = all_cameras(self._served)
         reports = [
             camera for heard in self._served.ingest.workers for camera in heard.report.cameras
         ]

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
-from api.services import Served, problems
+from api.access import Caller, Permission
+from api.i18n import N_
+from api.services import Asking, Served, Services, problems
 from api.store import ConfiguredCamera, StoredCamera
 from api.times import TimeOut
 from streams.health import Code, State
 
 FRESH_S: Final = 15.0
 """Reports come every few seconds; what is older says nothing about now."""
-UNKNOWN: Final = (
-    "its worker has not been heard for {age:.0f} s: check that it runs and reaches Redis"
+UNKNOWN: Final = N_(
+    "its worker has not been heard for %(age)d s: check that it runs and reaches Redis"
 )
-NOBODY: Final = (
+NOBODY: Final = N_(
     "no worker has this camera: check that one runs, and see its log for why it has not taken the "
     "configuration"
 )
-NOT_ITS_OWN: Final = (
-    "no worker has this camera: start the one that is to have it, 'matakota worker --name {worker}'"
+NOT_ITS_OWN: Final = N_(
+    "no worker has this camera: start the one that is to have it, 'matakota worker --name "
+    "%(worker)s'"
 )
 
 router = APIRouter(tags=["cameras"])
@@ -54,7 +58,11 @@ class CameraOut(BaseModel):
     crossings: Annotated[int, Field(description="Lines passed by them since then.")]
     revision: Annotated[int, Field(description="Number of its scene; 0 for none.")]
     worker: Annotated[
-        str | None, Field(description="Which worker has it, or is to have it; none for any.")
+        str | None,
+        Field(
+            description="Which worker has it, or is to have it; none for any, and for whoever may "
+            "not read how the system is."
+        ),
     ]
     age_seconds: Annotated[
         float | None, Field(description="Age of the report; none where there is none.")
@@ -62,19 +70,45 @@ class CameraOut(BaseModel):
 
 
 class CamerasOut(BaseModel):
-    """All cameras, by id."""
+    """The caller's cameras, by id."""
 
     cameras: list[CameraOut]
 
 
 @router.get("/cameras", summary="Read cameras", responses=problems())
-def read_cameras(served: Served) -> CamerasOut:
-    """How every camera is, and what to do where something is wrong."""
+def read_cameras(served: Served, caller: Asking) -> CamerasOut:
+    """How each of the caller's cameras is, and what to do where something is wrong."""
+    return CamerasOut(cameras=cameras_of(caller, all_cameras(served)))
+
+
+def all_cameras(served: Services) -> list[CameraOut]:
+    """Every camera that is reported or configured, by id. Raises StoreError."""
     now = time.time()
     reported = {camera.report.camera: camera for camera in served.store.cameras.all()}
     missing = [c for c in served.store.configuration.cameras() if c.id not in reported]
     found = [_out(camera, now) for camera in reported.values()] + [_missing(c) for c in missing]
-    return CamerasOut(cameras=sorted(found, key=lambda camera: camera.id))
+    return sorted(found, key=lambda camera: camera.id)
+
+
+def cameras_of(caller: Caller, cameras: Iterable[CameraOut]) -> list[CameraOut]:
+    """Those that the caller sees; the names of workers, which tell of hosts, are for whoever may
+    read how the system is."""
+    seen = [camera for camera in cameras if caller.sees(camera.id)]
+    return seen if caller.may(Permission.SYSTEM_READ) else [_nameless(camera) for camera in seen]
+
+
+def no_camera(camera: str) -> HTTPException:
+    """Of one that is not the caller's, nobody hears whether there is one."""
+    return HTTPException(
+        404, f"there is no camera {camera!a}: GET /api/v1/cameras lists those that are"
+    )
+
+
+def _nameless(camera: CameraOut) -> CameraOut:
+    plain: dict[str, str | None] = {"worker": None}
+    if camera.age_seconds is None:
+        plain["message"] = NOBODY
+    return camera.model_copy(update=plain)
 
 
 def _out(camera: StoredCamera, now: float) -> CameraOut:
@@ -87,7 +121,7 @@ def _out(camera: StoredCamera, now: float) -> CameraOut:
         source=report.source,
         state=report.state if heard else "unknown",
         code=report.code if heard else None,
-        message=report.message if heard else UNKNOWN.format(age=age_s),
+        message=report.message if heard else UNKNOWN % {"age": age_s},
         since=report.since_ts,
         last_frame=report.last_frame_ts,
         width=report.width,
@@ -104,7 +138,7 @@ def _out(camera: StoredCamera, now: float) -> CameraOut:
 
 
 def _missing(camera: ConfiguredCamera) -> CameraOut:
-    message = NOBODY if camera.worker is None else NOT_ITS_OWN.format(worker=camera.worker)
+    message = NOBODY if camera.worker is None else NOT_ITS_OWN % {"worker": camera.worker}
     return CameraOut(
         id=camera.id,
         name=camera.name,

@@ -9,7 +9,8 @@ from typing import Annotated, Final, Literal, Self
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.services import Served, problems
+from api.cameras import no_camera
+from api.services import Asking, Served, problems
 from api.store import CountRow
 from api.times import END_TS, MaybeTimeIn, TimeOut
 from streams.messages import Name
@@ -104,16 +105,18 @@ class CountsOut(BaseModel):
 
 
 @router.get("/counts", summary="Read counts", responses=problems(404, 422))
-def read_counts(query: Annotated[CountsQuery, Query()], served: Served) -> CountsOut:
+def read_counts(
+    query: Annotated[CountsQuery, Query()], served: Served, caller: Asking
+) -> CountsOut:
     """Counts summed over whole intervals. A gap is a gap: 'count' is null where nothing was
     watched, and 0 only where somebody looked and nothing passed. At most 50,000 rows come at
     once: one for each interval, line, direction and class."""
     store = served.store
+    if not caller.sees(query.camera):
+        raise no_camera(query.camera)
     passages = store.counts.passages(query.camera)
     if not passages and not store.cameras.known(query.camera):
-        raise HTTPException(
-            404, f"there is no camera {query.camera!a}: GET /api/v1/cameras lists those that are"
-        )
+        raise no_camera(query.camera)
     seconds = SECONDS[query.interval]
     from_ts, to_ts = query.span()
     rows = store.counts.sums(

@@ -11,17 +11,21 @@ from pydantic import BaseModel, Field
 
 from api.auth import INSIDER
 from api.cameras import FRESH_S
+from api.i18n import N_
 from api.services import Served, Services
 from vision.errors import BusError, StoreError
 
 OK: Final = "ok"
-NO_INGEST: Final = "the ingest has ended: look at the log and start 'matakota serve' again"
-NO_WORKER: Final = "no worker is heard: start 'matakota worker', or check that it reaches Redis"
+NO_INGEST: Final = N_("the ingest has ended: look at the log and start 'matakota serve' again")
+NO_WORKER: Final = N_("no worker is heard: start 'matakota worker', or check that it reaches Redis")
 SILENT: Final = (
     "{worker} has not been heard for {age:.0f} s: check that it runs and reaches Redis; if it is "
     "out of service, let another worker have its cameras, which are otherwise kept for seven days"
 )
-NOT_SAID: Final = "{what} not well: ask with a machine key, or on the server itself, to read why"
+NOT_SAID: Final = (
+    "{what} not well: ask with a machine key that may read the system, or on the server itself, to "
+    "read why"
+)
 WHAT: Final = {
     "store": "the database is",
     "bus": "Redis is",
@@ -60,7 +64,7 @@ async def healthz() -> Alive:
 )
 def readyz(served: Served, request: Request, response: Response) -> Ready:
     """200 where the store, Redis, the ingest and the workers are all well, otherwise 503. Why
-    something is not is said to this machine, and to whoever has a key."""
+    something is not is said to this machine, and to whoever may read how the system is."""
     said = readiness(served)
     ready = all(value == OK for value in said.values())
     if not ready:

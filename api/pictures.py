@@ -4,24 +4,25 @@ from an address that is not configured yet."""
 from __future__ import annotations
 
 import asyncio
-import json
-import struct
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, HTTPException, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, HTTPException, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Send
 
-from api.auth import CALLER
-from api.cameras import FRESH_S, NOBODY, UNKNOWN, CameraOut, read_cameras
-from api.live import TOO_MANY, CrowdedError, Seen, Shown, Viewer
-from api.services import Problem, Served, Services, problems
+from api.access import Caller
+from api.auth import NO_CAMERA
+from api.cameras import FRESH_S, CameraOut, all_cameras, cameras_of
+from api.feed import Renew
+from api.live import TOO_MANY, CrowdedError, Shown, Viewer
+from api.services import Asking, Problem, Served, Services, problems
 from api.times import iso
+from api.wall import STALLED_S, STEP_S, WallPage, viewer_of
 from streams.address import MAX_CHARS, parse_address
 from streams.commands import Try
 from streams.health import Code
@@ -29,15 +30,7 @@ from streams.messages import MessageError, Name
 from vision.errors import CameraError
 
 SNAPSHOT_S: Final = 5.0
-STALLED_S: Final = 30.0
-"""A client that takes nothing for so long is gone, whatever its connection says."""
-STEP_S: Final = 0.5
-"""How often a stream without pictures looks whether it is to end."""
-STATUS_S: Final = 1.0
-MAX_WISHES: Final = 64
-MAX_WISH_CHARS: Final = 16_384
 BOUNDARY: Final = "picture"
-NO_CAMERA: Final = "there is no such camera: GET /api/v1/cameras lists them"
 NO_PICTURE: Final = "no picture came within {wait:g} s: {why}"
 NO_REASON: Final = "the camera is {state}, so ask again; see the worker's log if that does not help"
 NO_WORKER: Final = (
@@ -46,10 +39,6 @@ NO_WORKER: Final = (
 NOT_HEARD: Final = "that worker is not heard: GET /api/v1/workers lists those that are"
 NO_ANSWER: Final = "the worker did not answer in time: see its log, or try again"
 NOT_READABLE: Final = "the worker's answer cannot be read here: use the same version on both"
-
-# RFC 6455, and 1012, 1013 as registered with it
-_UNREADABLE, _POLICY, _TOO_BIG, _RESTART, _LATER = 1003, 1008, 1009, 1012, 1013
-_LENGTH = struct.Struct(">I")
 
 router = APIRouter(tags=["pictures"])
 
@@ -158,13 +147,13 @@ _JPEG: Final[dict[int | str, dict[str, Any]]] = {
     response_class=Response,
     responses=problems(404, 422) | _JPEG,
 )
-async def read_snapshot(camera: Name, served: Served) -> Response:
+async def read_snapshot(camera: Name, served: Served, caller: Asking) -> Response:
     """What the camera sees now, with everything that is drawn on it."""
-    await _known(served, camera)
+    await _known(served, camera, caller)
     with served.hub.watch(camera) as viewer:
         shown = await _one(served, viewer)
     if shown is None:
-        known = await _known(served, camera)
+        known = await _known(served, camera, caller)
         why = known.message or NO_REASON.format(state=known.state)
         raise HTTPException(503, NO_PICTURE.format(wait=SNAPSHOT_S, why=why))
     return Response(
@@ -217,28 +206,28 @@ class Motion(StreamingResponse):
     response_class=StreamingResponse,
     responses=problems(404, 422) | _MOTION,
 )
-async def follow_camera(camera: Name, request: Request, served: Served) -> Motion:
+async def follow_camera(camera: Name, served: Served, caller: Asking) -> Motion:
     """The camera's pictures as they come, as MJPEG: an <img> shows them. Whoever is slow gets
     fewer. A camera that is down sends none, and goes on when it is back. It ends when the right to
     see it does."""
-    await _known(served, camera)
+    await _known(served, camera, caller)
     if served.hub.room < 1:
         raise CrowdedError(TOO_MANY)
-    caller = request.scope[CALLER]
     return Motion(
-        _parts(served, camera, lambda: served.keys.is_live(caller)),
+        _parts(served, camera, lambda: served.keys.renewed(caller)),
         {"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _parts(
-    served: Services, camera: str, allowed: Callable[[], Awaitable[bool]]
-) -> AsyncGenerator[bytes]:
+async def _parts(served: Services, camera: str, renew: Renew) -> AsyncGenerator[bytes]:
     # a browser shows a part when it sees the next boundary: so each is sent with its end
     yield f"--{BOUNDARY}\r\n".encode()
     with suppress(CrowdedError), served.hub.watch(camera) as viewer:
-        while not served.bell.closed and await allowed():
+        while True:
             shown = await viewer.next(STEP_S)
+            who = await viewer_of(renew)
+            if served.bell.closed or who is None or not who.sees(camera):
+                return
             if shown is not None:
                 picture = shown.picture
                 head = (
@@ -248,35 +237,29 @@ async def _parts(
                 yield head.encode() + picture.jpeg + f"\r\n--{BOUNDARY}\r\n".encode()
 
 
-async def _known(served: Services, camera: str) -> CameraOut:
-    cameras = (await run_in_threadpool(read_cameras, served)).cameras
+async def _known(served: Services, camera: str, caller: Caller) -> CameraOut:
+    cameras = cameras_of(caller, await run_in_threadpool(all_cameras, served))
     found = next((each for each in cameras if each.id == camera), None)
     if found is None:
-        raise HTTPException(404, NO_CAMERA)
+        raise HTTPException(404, NO_CAMERA.detail)
     return found
 
 
-class _Wishes(BaseModel):
-    """Which cameras a page shows now."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    cameras: Annotated[list[Name], Field(max_length=MAX_WISHES)]
-
-
 @router.websocket("/live")
-async def follow_cameras(socket: WebSocket, served: Served) -> None:
+async def follow_cameras(socket: WebSocket, served: Served, caller: Asking) -> None:
     """Live pictures of many cameras for one page.
 
     The page sends ``{"cameras": [ids]}``, up to 64, whenever they change. It gets binary messages,
     one a picture: the length of a head (4 bytes, big-endian), the head ``{"camera", "age",
     "width", "height"}`` (seconds, px), the JPEG; and once a second, and after a change, a text
-    ``{"cameras": {id: {"state", "age", "message"}}}``, whose age is that of the last picture that
-    was analysed, seen or not. Whoever is slow gets fewer pictures.
+    ``{"cameras": {id: {"state", "code", "age", "unheard", "message"}}}``, whose age is that of the
+    last picture that was analysed, seen or not, and unheard since when its worker has not been
+    heard. Whoever is slow gets fewer pictures. A camera that is not the caller's, or not any more,
+    is as one that no worker has.
     """
     await socket.accept()
     with served.hub.watch() as viewer:
-        page = _Page(socket, served, viewer)
+        page = WallPage(socket, served, viewer, lambda: served.keys.renewed(caller))
         tasks = [asyncio.create_task(page.listen()), asyncio.create_task(page.speak())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -289,86 +272,3 @@ async def follow_cameras(socket: WebSocket, served: Served) -> None:
         with suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
             async with asyncio.timeout(STEP_S):
                 await socket.close(code, reason)
-
-
-class _Page:
-    """One page that shows cameras: what it wants, and what it is told. Both ``listen`` and
-    ``speak`` end with the code and the reason to close it, no code where it is gone."""
-
-    def __init__(self, socket: WebSocket, served: Services, viewer: Viewer) -> None:
-        self._socket = socket
-        self._served = served
-        self._viewer = viewer
-        self._wanted: tuple[str, ...] = ()
-        self._changed = False
-
-    async def listen(self) -> tuple[int | None, str]:
-        while True:
-            message = await self._socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return None, ""
-            text = message.get("text")
-            if text is None:
-                return _UNREADABLE, "send text: {'cameras': [ids]}"
-            if len(text) > MAX_WISH_CHARS:
-                return _TOO_BIG, f"send at most {MAX_WISH_CHARS} characters"
-            try:
-                wanted = _Wishes.model_validate(json.loads(text)).cameras
-                self._viewer.wish(wanted)
-            except ValidationError:
-                return _POLICY, f"send {{'cameras': [ids]}}, {MAX_WISHES} at most"
-            except (ValueError, RecursionError):
-                return _UNREADABLE, "send JSON: {'cameras': [ids]}"
-            except CrowdedError:
-                return _LATER, "too many live pictures are viewed: come again later"
-            self._wanted, self._changed = tuple(dict.fromkeys(wanted)), True
-
-    async def speak(self) -> tuple[int | None, str]:
-        due_s = time.monotonic()
-        try:
-            while not self._served.bell.closed:
-                now_s = time.monotonic()
-                if self._changed or now_s >= due_s:
-                    self._changed, due_s = False, now_s + STATUS_S
-                    await self._send(text=json.dumps({"cameras": self._states()}))
-                shown = await self._viewer.next(min(STEP_S, max(0.0, due_s - time.monotonic())))
-                if shown is not None:
-                    await self._send(data=_framed(shown))
-        except (WebSocketDisconnect, TimeoutError):
-            return None, ""
-        return _RESTART, "the server ends: come again"
-
-    async def _send(self, *, text: str | None = None, data: bytes | None = None) -> None:
-        async with asyncio.timeout(STALLED_S):
-            if data is not None:
-                await self._socket.send_bytes(data)
-            elif text is not None:
-                await self._socket.send_text(text)
-
-    def _states(self) -> dict[str, dict[str, Any]]:
-        return {camera: _state(self._served.hub.seen(camera)) for camera in self._wanted}
-
-
-def _state(seen: Seen | None) -> dict[str, Any]:
-    if seen is None:
-        return {"state": "unknown", "age": None, "message": NOBODY}
-    age_s, since_s, report = seen.age_s, seen.since_s, seen.report
-    heard = since_s <= FRESH_S
-    return {
-        "state": report.state if heard else "unknown",
-        "age": None if age_s is None else round(age_s, 2),
-        "message": report.message if heard else UNKNOWN.format(age=since_s),
-    }
-
-
-def _framed(shown: Shown) -> bytes:
-    picture = shown.picture
-    head = json.dumps(
-        {
-            "camera": shown.camera,
-            "age": round(shown.age_s, 2),
-            "width": picture.width,
-            "height": picture.height,
-        }
-    ).encode()
-    return _LENGTH.pack(len(head)) + head + picture.jpeg

@@ -10,11 +10,15 @@ from fastapi import Depends
 from pydantic import BaseModel, Field
 from starlette.requests import HTTPConnection
 
-from api.auth import KnownKeys
+from api.access import Caller
+from api.auth import CALLER
 from api.bell import Bell
 from api.feed import Feed
 from api.ingest import Heard
+from api.known import KnownKeys
 from api.live import Hub
+from api.login import Login
+from api.oidc import SignIn
 from api.store import Store
 from api.tries import Tries
 from vision.errors import BusError, StoreError
@@ -47,6 +51,9 @@ class Services:
     ingest: Ingesting
     hub: Hub
     tries: Tries
+    login: Login
+    oidc: SignIn | None = None
+    """The second way in, where there is one."""
 
 
 def _services(connection: HTTPConnection) -> Services:
@@ -55,6 +62,15 @@ def _services(connection: HTTPConnection) -> Services:
 
 
 Served = Annotated[Services, Depends(_services)]
+
+
+def _caller(connection: HTTPConnection) -> Caller:
+    found: Caller = connection.scope[CALLER]
+    return found
+
+
+Asking = Annotated[Caller, Depends(_caller)]
+"""Who asks, and what they may: routes show and change only what is theirs."""
 
 
 class Problem(BaseModel):
@@ -72,7 +88,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 _SAID: Final[Mapping[int, str]] = {
     401: "Neither a machine key nor a session, or an unknown one",
-    403: "The server answers its own machine only, or another site's page asked",
+    403: "This is not among what the caller may, or another site's page asked",
     404: "There is no such thing",
     413: "The body is too large",
     422: "Something in the request is wrong",

@@ -1,42 +1,60 @@
-"""Sessions of people: a link that is printed opens one, once; its browser keeps it as a cookie."""
+"""Sessions of people: how one begins, in which browser it is kept, and how a link to it is made."""
 
 from __future__ import annotations
 
+import hmac
+from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
-from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.auth import CALLER, ENTER, WRONG_LINK, Caller, cookie_name, linked, new_token
-from api.door import asked, page, refusal, wants_page
-from api.services import Served
-from api.store import Store
+from api.access import Caller, Kind
+from api.auth import ASK, CALLER, ENTER, Ask, Token, new_token, read_token
+from api.known import KnownKeys
+from api.services import Services
+from api.store import Actor, ActorKind, Key, NewSession, Store
 
-ADMINISTRATOR: Final = "administrator"
-"""The name of a session; acknowledged alerts show it."""
 LINK_S: Final = 3600.0
+PASSWORD_LINK_S: Final = 86_400.0
 SESSION_S: Final = 7 * 86_400.0
-_AHEAD: Final = "this link is used by opening it, not by fetching it ahead: open it in a browser"
-_NO_SESSION: Final = "there is no session to leave: 'matakota keys revoke' ends a machine key"
-_BACK: Final = "To come back, run matakota link on the server and open the address that it prints."
-_UNKEPT: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-"""The address holds a secret: it is neither kept nor told to the next page."""
+DEVICE_S: Final = 90 * 86_400.0
+DEVICE: Final = "device"
+"""The cookie of a browser that came in before."""
+MAX_DEVICES: Final = 4
+"""So many people may share a browser before it forgets the first of them."""
+DEVICES_APART: Final = "."
+UNKEPT: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+"""An address that holds a secret is neither kept nor told to the next page."""
 
-router = APIRouter(include_in_schema=False)
+
+def new_link(
+    store: Store,
+    base: str,
+    user: int | None,
+    *,
+    kind: Kind = "link",
+    by: Actor | None = None,
+    lasts_s: float = LINK_S,
+) -> str:
+    """An address that works once, within ``lasts_s``: what its ``kind`` does, for this user, or
+    nobody for a set-up. ``base`` is where the server is reached. Raises StoreError."""
+    token = new_token(kind)
+    store.keys.add_link(
+        token.id, token.hash, lasts_s=lasts_s, by=by or Actor.command(), kind=kind, user=user
+    )
+    return f"{base}{ENTER}?link={token.reveal()}"
 
 
-def new_link(store: Store, host: str, port: int) -> str:
-    """An address that opens a session as administrator once, within ``LINK_S``. ``host`` is where
-    the server listens or is reached. Raises StoreError."""
-    token = new_token("link")
-    store.keys.add_link(token.id, ADMINISTRATOR, token.hash, lasts_s=LINK_S)
-    return f"http://{_reached(host)}:{port}{ENTER}?link={token.reveal()}"
+def base_address(host: str, port: int, *, tls: bool = False) -> str:
+    """Where a server is reached that listens there; one that listens everywhere is reached on its
+    own machine."""
+    return f"{'https' if tls else 'http'}://{_reached(host)}:{port}"
 
 
 def _reached(host: str) -> str:
-    """The host in an address; a server that listens everywhere is reached on its own machine."""
     try:
         ip = ip_address(host)
     except ValueError:
@@ -46,68 +64,123 @@ def _reached(host: str) -> str:
     return f"[{host}]" if ip.version == 6 else host
 
 
-@router.api_route(ENTER, methods=["GET", "HEAD"])
-async def enter(request: Request, served: Served) -> Response:
-    """Turn the link in the address into a session."""
-    link = linked(request.scope["query_string"])
-    if link is None:
-        # let in by something else
-        return RedirectResponse("/", 303, _UNKEPT)
-    if request.method == "HEAD" or _is_ahead(request):
-        # no success, which a browser would keep for when the person comes
-        return JSONResponse({"detail": _AHEAD}, 503, _UNKEPT)
+async def sign_in(
+    request: Request,
+    served: Services,
+    user: int,
+    how: str,
+    to: str = "/",
+    *,
+    password: str | None = None,
+) -> Response | None:
+    """Let in who proved to be this user, by ``how``, and lead them ``to`` a path of ours. None
+    where the user is disabled by now, or has another password than that of this hash. Raises
+    StoreError."""
     session = new_token("session")
-    found = await run_in_threadpool(
-        served.store.keys.redeem,
-        link.id, link.hash, session.id, session.hash,
-        lasts_s=SESSION_S,
-    )  # fmt: skip
-    served.keys.forget(link.id)
-    if found is None:
-        # somebody else was faster
-        body, headers = refusal(asked(request.scope), WRONG_LINK)
-        return Response(body, WRONG_LINK.status, headers | _UNKEPT)
-    answer = RedirectResponse("/", 303, _UNKEPT)
-    _set_cookie(answer, request, session.reveal(), int(SESSION_S))
+    begun = new_session(request, session.id, session.hash)
+    begin = partial(served.store.keys.begin, password=password)
+    key = await run_in_threadpool(begin, user, begun, how)
+    return None if key is None else await come_in(request, served, session, key, to)
+
+
+async def come_in(
+    request: Request, served: Services, session: Token, key: Key, to: str = "/"
+) -> Response:
+    """Have the browser keep a session that has begun, and lead it ``to`` a path of ours. Another
+    one that it has ends with this, and it is known from now on as one that came in before."""
+    ask: Ask = request.scope[ASK]
+    old = await session_of(ask, served.keys)
+    answer = RedirectResponse(to, 303, UNKEPT)
+    if old is not None and old.id != session.id:
+        await run_in_threadpool(served.store.keys.end, old.id, _as(old, ask))
+        served.keys.forget(old.id)
+    set_cookie(answer, ask, "", session.reveal(), SESSION_S)
+    if key.user is not None:
+        kept = await _with_device(ask, served, key.user)
+        value = DEVICES_APART.join(token.reveal() for token in kept)
+        set_cookie(answer, ask, DEVICE, value, DEVICE_S)
     return answer
 
 
-@router.post("/leave")
-async def leave(request: Request, served: Served) -> Response:
-    """End the session that asks."""
-    caller: Caller = request.scope[CALLER]
-    if caller.kind != "session":
-        raise HTTPException(422, _NO_SESSION)
-    await run_in_threadpool(served.store.keys.end, caller.id)
-    served.keys.forget(caller.id)
-    if wants_page(asked(request.scope)):
-        said = page("You have left", "This browser shows nothing any more.", _BACK)
-        answer = Response(said, media_type="text/html")
-    else:
-        answer = Response(status_code=204)
-    _set_cookie(answer, request, "", 0)
-    return answer
+async def session_of(ask: Ask, keys: KnownKeys) -> Caller | None:
+    """Whose session the browser has, also where the path needs none. Raises StoreError."""
+    cookies = ask.cookies(ask.cookie_name())
+    token = read_token("session", cookies[0]) if len(cookies) == 1 else None
+    holder = None if token is None else await keys.get(token.id)
+    if token is None or holder is None or not holder.is_live(keys.now()):
+        return None
+    same = hmac.compare_digest(token.hash, holder.key.hash)
+    return holder.caller if same and holder.key.kind == "session" else None
 
 
-def _is_ahead(request: Request) -> bool:
-    """Whether a browser fetches what its person has not asked for yet."""
-    return any(
-        "prefetch" in value.lower() or "preview" in value.lower() or "prerender" in value.lower()
-        for name in ("sec-purpose", "purpose", "x-purpose", "x-moz")
-        for value in request.headers.getlist(name)
-    )
+def devices_of(ask: Ask) -> list[Token]:
+    """What the browser keeps of those who came in with it before; whether it is true, the store
+    knows."""
+    cookies = ask.cookies(ask.cookie_name(DEVICE))
+    parts = cookies[0].split(DEVICES_APART)[:MAX_DEVICES] if len(cookies) == 1 else []
+    return [token for part in parts if (token := read_token("device", part)) is not None]
 
 
-def _set_cookie(answer: Response, request: Request, value: str, max_age_s: int) -> None:
-    ask = asked(request.scope)
-    # A proxy says so where it speaks TLS for us; whoever says so falsely gets less, not more.
-    proxied = any(scheme.strip().lower() == "https" for scheme in ask.values(b"x-forwarded-proto"))
+async def known_browser(ask: Ask, keys: KnownKeys) -> str | None:
+    """The id of the browser, if somebody came in with it before. Raises StoreError."""
+    for token in devices_of(ask):
+        holder = await keys.get(token.id)
+        if holder is None or holder.key.kind != "device" or not holder.is_live(keys.now()):
+            continue
+        if hmac.compare_digest(holder.key.hash, token.hash):
+            return token.id
+    return None
+
+
+async def _with_device(ask: Ask, served: Services, user: int) -> list[Token]:
+    """What the browser is to keep, now that this user came in: theirs first, and of others who use
+    it too. One that is good for long yet is kept."""
+    mine, others = None, []
+    for token in devices_of(ask):
+        holder = await served.keys.get(token.id)
+        if holder is None or not hmac.compare_digest(holder.key.hash, token.hash):
+            continue
+        if holder.key.user != user:
+            others.append(token)
+        elif holder.is_live(served.keys.now() + DEVICE_S / 2):
+            mine = token
+    if mine is None:
+        mine = new_token("device")
+        add = partial(served.store.keys.add_device, lasts_s=DEVICE_S)
+        await run_in_threadpool(add, mine.id, mine.hash, user)
+        served.keys.forget(mine.id)
+    return [mine, *others][:MAX_DEVICES]
+
+
+def actor_of(request: Request) -> Actor:
+    """Who asks, for the record."""
+    caller: Caller | None = request.scope.get(CALLER)
+    ask: Ask = request.scope[ASK]
+    return Actor("nobody", "", None, ask.peer) if caller is None else _as(caller, ask)
+
+
+def _as(caller: Caller, ask: Ask) -> Actor:
+    if caller.kind == "key":
+        return Actor("key", caller.name, caller.id, ask.peer)
+    kind: ActorKind = "user" if caller.kind == "session" else "link"
+    return Actor(kind, caller.name, None if caller.user is None else str(caller.user), ask.peer)
+
+
+def new_session(request: Request, session_id: str, secret_hash: str) -> NewSession:
+    """A session that is to begin in the browser that asks."""
+    ask: Ask = request.scope[ASK]
+    agent = next(iter(ask.values(b"user-agent")), None)
+    return NewSession(session_id, secret_hash, SESSION_S, ask.peer, agent)
+
+
+def set_cookie(answer: Response, ask: Ask, what: str, value: str, max_age_s: float) -> None:
+    """Have the browser keep the session, or ``what``; with 0 s, forget it."""
     answer.set_cookie(
-        cookie_name(ask.port),
+        ask.cookie_name(what),
         value,
-        max_age=max_age_s,
+        max_age=int(max_age_s),
         path="/",
         httponly=True,
         samesite="lax",
-        secure=ask.tls or proxied,
+        secure=ask.tls,
     )

@@ -28,7 +28,7 @@ _USAGE_ERROR: Any = typer.BadParameter.__base__
 
 _COMMANDS = (
     "demo", "analyse", "explain", "up", "config", "worker", "serve", "rtsp", "cameras", "keys",
-    "link", "scene", "models", "samples", "evaluate", "bench",
+    "users", "groups", "link", "scene", "models", "samples", "evaluate", "bench",
 )  # fmt: skip
 """Modules beside this one, each with an ``app`` or a function of its own name."""
 

@@ -10,7 +10,7 @@ import structlog
 import typer
 
 from api.cli.options import DataOption
-from api.store import Applied, Store
+from api.store import Actor, Applied, Store
 from models.errors import ModelError
 from models.zoo import cache_folder, resolve
 from streams.citydocument import city_yaml
@@ -47,7 +47,9 @@ def apply(
     found = checked_city(city)
     with Store.open(settings.database_url) as store:
         configuration = store.configuration
-        applied = configuration.preview(found) if dry_run else configuration.apply(found)
+        applied = (
+            configuration.preview(found) if dry_run else configuration.apply(found, Actor.command())
+        )
     if dry_run:
         typer.echo("nothing is stored; this would be")
     for line in what_changed(applied):

@@ -20,11 +20,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from api.access import Role
 from api.cli import logs
-from api.cli.listening import listen
+from api.cli.listening import Way, listen
 from api.cli.up import System, running
 from api.sessions import new_link
-from api.store import Store
+from api.store import Actor, Rights, Store
 from models.zoo import user_cache
 from streams import samples
 from streams.address import parse_address
@@ -39,6 +40,7 @@ from vision.types import JsonValue
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8080
+USER: Final = "demo"
 PORTS: Final = 50
 """So many are tried where none was asked for."""
 START_S: Final = 90.0
@@ -111,8 +113,8 @@ def demo(
         # nothing of the environment: the demo leaves the user's own database and Redis alone
         settings = Settings(data, f"{SQLITE}{data / DATABASE_FILE}", None)
         with _playing(cameras, data) as addresses, Store.open(settings.database_url) as store:
-            store.configuration.apply(_city(cameras, addresses))
-            with running(settings, host=HOST, port=port, options=options) as system:
+            store.configuration.apply(_city(cameras, addresses), Actor.command())
+            with running(settings, Way(HOST, port), options=options) as system:
                 _present(system, store, data, browser=not no_browser)
                 if seconds is None:
                     system.watch(None)
@@ -262,10 +264,16 @@ def _present(system: System, store: Store, data: Path, *, browser: bool) -> None
                 "demo' and see its log"
             )
         system.watch(LOOK_S / 2)
-    typer.echo(f"Open {new_link(store, system.host, system.port)}")
-    typer.echo("It works once and opens the page as administrator; the demo ends with Ctrl-C.")
+    # without a password: only the links lead in
+    rights = Rights(Role.ADMINISTRATOR, every_camera=True)
+    user = store.people.add(USER, rights, Actor.command()).id
+    typer.echo(f"Open {new_link(store, system.base, user)}")
+    typer.echo(
+        "This link works once, within an hour, and opens the pages as administrator; nothing else "
+        "is open. The demo ends with Ctrl-C."
+    )
     if browser and _has_display():
-        _open_browser(new_link(store, system.host, system.port), data)
+        _open_browser(new_link(store, system.base, user), data)
 
 
 def _has_display() -> bool:
@@ -326,7 +334,7 @@ def _seen(store: Store, cameras: Sequence[Played]) -> list[Seen]:
 def _alerts(store: Store, camera: str) -> int:
     number, before = 0, None
     while True:
-        page = store.alerts.find(camera=camera, before=before, limit=ALERTS_A_PAGE)
+        page = store.alerts.find(only=None, camera=camera, before=before, limit=ALERTS_A_PAGE)
         number += len(page.alerts)
         if not page.more:
             return number

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
 
 from api.cli.options import DataOption
+from api.cli.reach import HOST, PORT, BaseOption, HostOption, PortOption, base_of
+from api.cli.stored import opened, user_of
 from api.sessions import new_link
-from api.store import Store
-from streams.settings import Settings
+from vision.errors import ConfigError
 
 
 def link(
-    host: Annotated[str, typer.Option(help="Where the browser reaches the server.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(help="Where the browser reaches the server.", min=1, max=65535)
-    ] = 8080,
+    name: Annotated[
+        str | None, typer.Argument(help="Whom it lets in; nobody for the set-up.")
+    ] = None,
+    host: HostOption = HOST,
+    port: PortOption = PORT,
+    base: BaseOption = None,
     data: DataOption = None,
 ) -> None:
-    """Print a link that opens the pages as administrator, once, within an hour. The server need
-    not run; one that does knows it at once."""
-    with Store.open(Settings.read(os.environ, data).database_url) as store:
-        typer.echo(new_link(store, host, port))
+    """Print a link that works once, within an hour: it lets a user in as themselves, or, while
+    nobody is an administrator yet, makes the first one. The server need not run; one that does
+    knows it at once."""
+    where = base_of(base, host, port)
+    with opened(data) as store:
+        if name is not None:
+            typer.echo(new_link(store, where, user_of(store, name).id))
+        elif store.people.has_administrator():
+            raise ConfigError(
+                "there is an administrator already: name a user whom the link is to let in; "
+                "'matakota users list' shows them"
+            )
+        else:
+            typer.echo(new_link(store, where, None, kind="setup"))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import ssl
 from contextlib import ExitStack
+from dataclasses import replace
 from ipaddress import ip_address
 from types import FrameType
 from typing import Annotated, Final
@@ -16,14 +18,15 @@ import uvicorn
 
 from api.app import create_app
 from api.bell import Bell
-from api.cli.listening import listen
+from api.cli.head import BoundedHead
+from api.cli.listening import ProxyOption, TlsCertOption, TlsKeyOption, checked_way, greeting
 from api.cli.options import DataOption
 from api.door import Door
 from api.ingest import Ingest
 from api.live import Hub
+from api.oidc import SignIn
 from api.pages import mount
 from api.publisher import Publisher
-from api.sessions import new_link
 from api.store import Store
 from streams.bus import RedisBus, RedisControl
 from streams.settings import Settings
@@ -40,14 +43,16 @@ log = structlog.get_logger()
 class _Server(uvicorn.Server):
     """Ends event streams as soon as its own end is asked for, which would otherwise wait."""
 
-    def __init__(self, door: Door, bell: Bell) -> None:
+    def __init__(self, door: Door, bell: Bell, tls: ssl.SSLContext | None) -> None:
         super().__init__(
             uvicorn.Config(
                 door,
+                http=BoundedHead,
                 access_log=False,
                 log_config=None,
-                # Who asks is who is connected; a header may say anything.
+                # whose headers are believed about that is for the door to say
                 proxy_headers=False,
+                ssl_context_factory=None if tls is None else lambda _config, _default: tls,
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_S,
                 timeout_keep_alive=IDLE_S,
@@ -72,22 +77,29 @@ class _Server(uvicorn.Server):
 def serve(
     context: typer.Context,
     host: Annotated[
-        str, typer.Option(help="Where to listen; other machines may ask if it is not loopback.")
+        str,
+        typer.Option(help="Where to listen; what is not loopback needs HTTPS, or a trusted proxy."),
     ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(help="Where to listen; 0 for any free port.", min=0, max=65535)
     ] = 8080,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    trusted_proxy: ProxyOption = None,
     data: DataOption = None,
 ) -> None:
-    """Serve the API and the pages, and store what workers send, until it is ended. Prints a link
-    that opens the pages."""
+    """Serve the API and the pages, and store what workers send, until it is ended. Prints where the
+    pages are, or a link that makes the first administrator."""
     settings = Settings.read(os.environ, data)
+    oidc = SignIn.configured(os.environ)
+    way = checked_way(host, port, tls_cert, tls_key, trusted_proxy)
     with ExitStack() as stack:
         bus, control = RedisBus(settings.redis()), RedisControl(settings.redis())
         stack.callback(bus.close)
         stack.callback(control.close)
-        listener = stack.enter_context(listen(host, port))
+        listener = stack.enter_context(way.listen())
         address, port = listener.getsockname()[:2]
+        way = replace(way, host=address, port=port)
         store = stack.enter_context(Store.open(settings.database_url))
         try:
             bus.check()
@@ -110,17 +122,20 @@ def serve(
         )
         hub = Hub(control, lambda: ingest.workers, on_death=lambda: server.give_up())
         everywhere = not ip_address(address).is_loopback
-        door = create_app(store, bell, ingest, control, hub, everywhere=everywhere, pages=mount)
-        server = _Server(door, bell)
+        door = create_app(
+            store, bell, ingest, control, hub,
+            everywhere=everywhere, proxies=way.proxies, oidc=oidc, pages=mount,
+        )  # fmt: skip
+        server = _Server(door, bell, way.context())
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
         for thread in (ingest, publisher, hub):
             stack.callback(thread.stop)
             thread.start()
         shown = f"[{address}]" if ":" in address else address
-        log.info("serving", address=f"http://{shown}:{port}")
+        log.info("serving", address=f"{'https' if way.tls else 'http'}://{shown}:{port}")
         # whoever started this and others prints one itself
         if context.parent is None or context.parent.params["supervised_by"] is None:
-            typer.echo(f"open {new_link(store, address, port)}")
+            typer.echo(greeting(store, way.base))
         server.run(sockets=[listener])
         if server.broken:
             raise BrokenError("the API broke down: start this again, and see its log")

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
-from ipaddress import ip_address
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 import structlog
 import typer
 
 from api.cli.config import NONE_YET, checked_city, what_changed
-from api.cli.listening import listen
+from api.cli.listening import (
+    ProxyOption,
+    TlsCertOption,
+    TlsKeyOption,
+    Way,
+    checked_way,
+    greeting,
+)
 from api.cli.options import DataOption
-from api.sessions import new_link
-from api.store import Store
+from api.store import Actor, Store
 from streams.bus import RedisBus
 from streams.settings import DATABASE_VARIABLE, REDIS_VARIABLE, Settings
 from streams.supervisor import Child, Command, Supervisor
@@ -43,17 +50,22 @@ def up(
     ] = None,
     host: Annotated[str, typer.Option(help="Where the API listens.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Where the API listens.", min=1, max=65535)] = 8080,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    trusted_proxy: ProxyOption = None,
     data: DataOption = None,
 ) -> None:  # fmt: skip
     """Run the whole system for the cameras of a city: an embedded Valkey (unless
-    MATAKOTA_REDIS_URL names a Redis), a worker and the API. Prints a link that opens the page."""
+    MATAKOTA_REDIS_URL names a Redis), a worker and the API. Prints where the pages are, or a
+    link that makes the first administrator."""
     settings = Settings.read(os.environ, data)
+    way = checked_way(host, port, tls_cert, tls_key, trusted_proxy)
     prepare(settings, config)
-    with running(settings, host=host, port=port, options=log_options(context)) as system:
+    with running(settings, way, options=log_options(context)) as system:
         while not system.answers():
             system.watch(0.2)
         with Store.open(settings.database_url) as store:
-            typer.echo(f"open {new_link(store, system.host, system.port)}")
+            typer.echo(greeting(store, way.base))
         system.watch(None)
 
 
@@ -65,7 +77,7 @@ def prepare(settings: Settings, city: Path | None) -> None:
     found = None if city is None else checked_city(city)
     with Store.open(settings.database_url) as store:
         if found is not None:
-            for line in what_changed(store.configuration.apply(found)):
+            for line in what_changed(store.configuration.apply(found, Actor.command())):
                 log.info(line)
         elif not store.configuration.number():
             raise ConfigError(NONE_YET)
@@ -79,8 +91,8 @@ def log_options(context: typer.Context) -> Sequence[str]:
 class System:
     """Redis, API and worker of one machine, started and watched by this process."""
 
-    def __init__(self, settings: Settings, *, host: str, port: int, options: Sequence[str]) -> None:
-        self.host, self.port = _reached(host), port
+    def __init__(self, settings: Settings, way: Way, *, options: Sequence[str]) -> None:
+        self.base = way.base
         """Where this machine reaches the API."""
         # the settings decide, not what they were read from: the demo has its own
         environment = dict(os.environ) | {DATABASE_VARIABLE: settings.database_url}
@@ -90,7 +102,7 @@ class System:
             environment[REDIS_VARIABLE] = valkey.url
             children.append(valkey)
         where = ["--data", str(settings.data)]
-        serve = ["serve", "--host", host, "--port", str(port), *where]
+        serve = ["serve", *way.options, *where]
         children.append(Command("API", [*options, *serve], environment))
         children.append(Command("worker", [*options, "worker", *where], environment))
         self._supervisor = Supervisor(children)
@@ -108,11 +120,20 @@ class System:
         self._supervisor.run(seconds)
 
     def answers(self) -> bool:
-        """Whether the API answers."""
-        link = HTTPConnection(self.host, self.port, timeout=ASK_S)
+        """Whether the API answers, be it that it lets nobody in from this machine."""
+        at = urlsplit(self.base)
+        host, port = str(at.hostname), at.port
+        if at.scheme == "https":
+            # it is ours, by whatever name its certificate is for
+            unnamed = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            unnamed.check_hostname = False
+            unnamed.verify_mode = ssl.CERT_NONE
+            link: HTTPConnection = HTTPSConnection(host, port, timeout=ASK_S, context=unnamed)
+        else:
+            link = HTTPConnection(host, port, timeout=ASK_S)
         try:
             link.request("GET", "/healthz")
-            return link.getresponse().status == HTTPStatus.OK
+            return link.getresponse().status in {HTTPStatus.OK, HTTPStatus.FORBIDDEN}
         except (OSError, HTTPException):
             return False
         finally:
@@ -120,30 +141,18 @@ class System:
 
 
 @contextmanager
-def running(
-    settings: Settings, *, host: str, port: int, options: Sequence[str] = ()
-) -> Iterator[System]:
+def running(settings: Settings, way: Way, *, options: Sequence[str] = ()) -> Iterator[System]:
     """Everything on this machine for the configuration that is stored, started, and ended with the
     block. ``options`` stand before each child's command. Whoever calls this has to ``watch``.
     Raises ServiceError where the address is taken or one of them cannot be started."""
     # what answers there later is ours
-    listen(host, port).close()
-    system = System(settings, host=host, port=port, options=options)
+    way.listen().close()
+    system = System(settings, way, options=options)
     try:
         system.start()
         yield system
     finally:
         system.stop()
-
-
-def _reached(host: str) -> str:
-    """The host under which this machine reaches who listens at ``host``."""
-    try:
-        ip = ip_address(host)
-    except ValueError:
-        return host
-    loopback = "::1" if ip.version == 6 else "127.0.0.1"
-    return loopback if ip.is_unspecified else host
 
 
 def _check(redis_url: str) -> None:

@@ -7,39 +7,49 @@ function newer(a, b) {
   return b.start - a.start || (a.id < b.id ? 1 : -1);
 }
 
+// a text with %(name)s in it
+function fill(text, values) {
+  return text.replace(/%\((\w+)\)[sd]/g, (_, name) => values[name]);
+}
+
 export default {
   template: `
-    <section class="mk-alerts" aria-label="Alerts">
+    <section class="mk-alerts" :aria-label="texts.title">
       <header>
-        <h2>Alerts</h2>
-        <span class="mk-waiting">{{ waiting }} of {{ list.length }} not acknowledged</span>
+        <h2>{{ texts.title }}</h2>
+        <span class="mk-waiting">{{ fill(texts.waiting, { n: waiting, all: list.length }) }}</span>
       </header>
-      <p v-if="!list.length" class="mk-empty">No alerts yet. New ones appear here by themselves.</p>
+      <p v-if="!list.length" class="mk-empty">{{ texts.empty }}</p>
       <ol aria-live="polite">
         <template v-for="(alert, i) in list" :key="alert.id">
         <li v-if="!i || list[i - 1].day !== alert.day" class="mk-day">{{ alert.day }}</li>
-        <li class="mk-alert" :data-alert="alert.id"
+        <li class="mk-alert" :data-alert="alert.id" :data-camera="alert.camera"
             :class="['mk-' + alert.severity, { 'mk-new': fresh[alert.id], 'mk-done': alert.by, 'mk-open': alert.state === 'open' }]">
-          <span class="mk-shape" :title="alert.severity + ' severity'">{{ shapes[alert.severity] }}</span>
+          <span class="mk-shape" :title="texts.severities[alert.severity]">{{ shapes[alert.severity] }}</span>
           <div class="mk-what">
             <strong>{{ alert.title }}</strong>
             <span class="mk-where">{{ alert.where }}</span>
-            <span v-if="alert.synthetic" class="mk-badge">synthetic</span>
-            <p>{{ alert.why }}</p>
+            <span v-if="alert.synthetic" class="mk-badge">{{ texts.synthetic }}</span>
+            <p lang="en">{{ alert.why }}</p>
           </div>
           <div class="mk-when">
             <time :title="alert.date">{{ alert.time }}</time>
-            <span>{{ alert.state === "open" ? "still open" : "over" }}</span>
-            <span v-if="alert.by" class="mk-by">seen by {{ alert.by }}</span>
-            <button v-else type="button" @click="$emit('acknowledge', alert.id)">Acknowledge</button>
+            <span>{{ texts[alert.state] }}</span>
+            <span v-if="alert.by" class="mk-by">{{ fill(texts.seen, { name: alert.by }) }}</span>
+            <button v-else-if="acts" type="button" @click="$emit('acknowledge', alert.id)">{{ texts.acknowledge }}</button>
           </div>
         </li>
         </template>
       </ol>
-      <button v-if="more" type="button" class="mk-older" @click="$emit('older', bottom)">Older alerts</button>
+      <button v-if="more" type="button" class="mk-older" @click="$emit('older', bottom)">{{ texts.older }}</button>
     </section>`,
 
-  props: { first: { type: Array, default: () => [] }, older: Boolean },
+  props: {
+    first: { type: Array, default: () => [] },
+    older: Boolean,
+    acts: Boolean,
+    texts: { type: Object, required: true },
+  },
   emits: ["acknowledge", "older"],
 
   data() {
@@ -74,7 +84,13 @@ export default {
     },
   },
 
+  unmounted() {
+    document.title = this.title;
+  },
+
   methods: {
+    fill,
+
     // from the server: alerts that are new or changed
     add(alerts) {
       for (const alert of alerts) {
@@ -101,9 +117,18 @@ export default {
       this.more = more;
     },
 
+    // from the server: the cameras whose alerts are to be seen, null for all
+    limit(cameras) {
+      if (cameras) this.list = this.list.filter((alert) => cameras.includes(alert.camera));
+    },
+
     merge(alerts) {
       const known = new Map(this.list.map((alert) => [alert.id, alert]));
-      for (const alert of alerts) known.set(alert.id, alert);
+      for (const alert of alerts) {
+        // what was read before a change may come after it
+        const before = known.get(alert.id);
+        if (!before || before.position <= alert.position) known.set(alert.id, alert);
+      }
       this.list = [...known.values()].sort(newer);
     },
   },

@@ -6,39 +6,33 @@ const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 8000;
 const TICK_MS = 500;
 
-function spoken(seconds) {
-  if (seconds < 100) return `${Math.floor(seconds)} s`;
-  if (seconds < 6000) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 360000) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86400)} days`;
+// a text with %(name)s in it
+function fill(text, values) {
+  return text.replace(/%\((\w+)\)[sd]/g, (_, name) => values[name]);
 }
 
 export default {
   template: `
     <div class="mk-wall">
-      <div v-if="!linked" class="mk-cut" role="alert">
-        No connection to the server for {{ cut }}: all that is shown is old. It is tried again by itself.
-      </div>
-      <div v-if="!order.length" class="mk-empty">
-        There are no cameras yet: write a city.yaml and run <code>matakota config apply city.yaml</code>.
-      </div>
+      <div v-if="!linked" class="mk-cut" role="alert">{{ fill(texts.cut, { age: cut }) }}</div>
+      <div v-if="!order.length" class="mk-empty">{{ texts.empty }}</div>
       <article v-for="id in order" :key="id" class="mk-tile" :class="'mk-' + tiles[id].look" :data-camera="id" ref="boxes">
         <header>
-          <span class="mk-dot" :title="tiles[id].state"></span>
+          <span class="mk-dot" :title="texts.states[tiles[id].state]"></span>
           <h2 :title="tiles[id].name + ' (' + id + ')'">{{ tiles[id].name }}</h2>
-          <span v-if="tiles[id].synthetic" class="mk-badge" title="No real camera sees this">synthetic</span>
-          <span class="mk-state">{{ tiles[id].word }}</span>
+          <span v-if="tiles[id].synthetic" class="mk-badge" :title="texts.unreal">{{ texts.synthetic }}</span>
+          <span class="mk-state">{{ texts.states[tiles[id].word] }}</span>
         </header>
-        <div class="mk-picture" :style="{ aspectRatio: tiles[id].ratio }">
-          <img v-show="tiles[id].url" :src="tiles[id].url || undefined" :alt="'Live picture of ' + tiles[id].name">
+        <div v-if="path" class="mk-picture" :style="{ aspectRatio: tiles[id].ratio }">
+          <img v-show="tiles[id].url" :src="tiles[id].url || undefined" :alt="fill(texts.picture, { camera: tiles[id].name })">
           <div v-if="tiles[id].age" class="mk-age" role="status">
             <strong>{{ tiles[id].age }}</strong>
             <span>{{ tiles[id].why }}</span>
           </div>
         </div>
-        <p v-if="tiles[id].message && !tiles[id].age" class="mk-warning">{{ tiles[id].message }}</p>
+        <p v-if="tiles[id].said && !tiles[id].age" class="mk-warning">{{ tiles[id].said }}</p>
         <table v-if="tiles[id].lines.length" class="mk-counts">
-          <caption>Counted since midnight</caption>
+          <caption>{{ texts.counted }}</caption>
           <tbody v-for="line in tiles[id].lines" :key="line.name">
             <tr v-for="(way, i) in line.directions" :key="way.name">
               <th v-if="i === 0" :rowspan="line.directions.length">{{ line.name }}</th>
@@ -51,7 +45,12 @@ export default {
       </article>
     </div>`,
 
-  props: { cameras: { type: Array, default: () => [] }, path: String },
+  props: {
+    cameras: { type: Array, default: () => [] },
+    // of the socket that brings pictures; none for whoever sees none
+    path: String,
+    texts: { type: Object, required: true },
+  },
 
   data() {
     return { tiles: {}, order: [], linked: true, cut: "", dead: false };
@@ -62,14 +61,15 @@ export default {
     this.pictures = new Map();
     this.seen = new Set();
     this.retryMs = FIRST_RETRY_MS;
+    this.cutSince = performance.now();
     this.change(this.cameras, []);
   },
 
   mounted() {
     this.observer = new IntersectionObserver(this.look, { rootMargin: "200px" });
     this.watchBoxes();
-    this.cutSince = performance.now();
-    this.connect();
+    if (this.path) this.connect();
+    else this.followPage();
     this.timer = setInterval(this.tick, TICK_MS);
     document.addEventListener("visibilitychange", this.wish);
   },
@@ -85,10 +85,15 @@ export default {
     document.removeEventListener("visibilitychange", this.wish);
     this.observer.disconnect();
     if (this.socket) this.socket.close();
+    window.socket?.off("connect", this.pageLinked);
+    window.socket?.off("disconnect", this.pageCut);
+    document.body.classList.remove("mk-unlinked");
     for (const id of [...this.pictures.keys()]) this.drop(id);
   },
 
   methods: {
+    fill,
+
     // from the server: cameras that are new or changed, and ids of those that are gone
     change(changed, gone) {
       for (const id of gone) {
@@ -97,11 +102,12 @@ export default {
         this.drop(id);
       }
       for (const camera of changed) {
-        const before = this.tiles[camera.id] || { url: "", ratio: "16 / 9", age: "", why: "" };
+        const before = this.tiles[camera.id] || { url: "", ratio: "16 / 9", age: "", why: "", said: "" };
         this.tiles[camera.id] = { ...before, ...camera, look: "", word: "" };
       }
       this.order = Object.keys(this.tiles).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
       this.tick();
+      if (gone.length) this.wish();
     },
 
     total(way) {
@@ -166,6 +172,24 @@ export default {
       this.socket = socket;
     },
 
+    // without pictures there is only the socket by which the page itself changes
+    followPage() {
+      this.cutSince = null;
+      window.socket?.on("connect", this.pageLinked);
+      window.socket?.on("disconnect", this.pageCut);
+    },
+
+    pageLinked() {
+      this.cutSince = null;
+      this.tick();
+    },
+
+    pageCut() {
+      this.cutSince = performance.now();
+      this.leaveIfOver();
+      this.tick();
+    },
+
     // a socket that is refused says not why, other answers do
     async leaveIfOver() {
       try {
@@ -180,6 +204,7 @@ export default {
     told(message) {
       const now = performance.now();
       for (const [id, status] of Object.entries(message.cameras)) {
+        if (!this.tiles[id]) continue;
         const picture = this.picture(id);
         picture.status = status;
         picture.statusAt = now;
@@ -217,28 +242,43 @@ export default {
 
     // --- what is said of each picture
 
+    spoken(seconds) {
+      const units = [[100, 1], [6000, 60], [360000, 3600], [Infinity, 86400]];
+      const i = units.findIndex(([end]) => seconds < end);
+      return fill(this.texts.ages[i], { n: Math.floor(seconds / units[i][1]) });
+    },
+
+    // what a camera's worker says of it, in the language of the page
+    sentence(status) {
+      if (status.code && this.texts.codes[status.code]) return this.texts.codes[status.code];
+      if (status.state !== "unknown") return status.message;
+      return status.unheard === null ? this.texts.nobody : fill(this.texts.unheard, { age: status.unheard });
+    },
+
     tick() {
       const now = performance.now();
       this.linked = this.cutSince === null || now - this.cutSince < 2000;
       document.body.classList.toggle("mk-unlinked", !this.linked);
-      this.cut = this.linked ? "" : spoken((now - this.cutSince) / 1000);
+      this.cut = this.linked ? "" : this.spoken((now - this.cutSince) / 1000);
       for (const id of this.order) {
         const tile = this.tiles[id];
         const picture = this.picture(id);
         const status = picture.status;
         const state = status ? status.state : tile.state;
-        const message = status ? status.message : tile.message;
+        const message = status ? this.sentence(status) : tile.message;
         let age = null;
         if (picture.url) age = picture.age + (now - picture.at) / 1000;
         else if (status && status.age !== null) age = status.age + (now - picture.statusAt) / 1000;
         const waits = !picture.url && state === "live" && (age === null || age <= OLD_S);
         const old = age !== null && age > OLD_S;
-        tile.age = old ? `${spoken(age)} old` : !picture.url && !waits ? "no picture" : "";
-        if (!picture.url && old) tile.age = `no picture for ${spoken(age)}`;
-        tile.why = message || (waits ? "" : "no newer picture has arrived");
-        tile.message = message;
+        tile.age = "";
+        if (this.path && !picture.url && old) tile.age = fill(this.texts.none_for, { age: this.spoken(age) });
+        else if (this.path && old) tile.age = fill(this.texts.old, { age: this.spoken(age) });
+        else if (this.path && !picture.url && !waits) tile.age = this.texts.none;
+        tile.why = message || (waits ? "" : this.texts.no_newer);
+        tile.said = message;
         tile.look = old || (state !== "live" && !picture.url) ? "old" : message ? "warned" : "live";
-        tile.word = tile.look === "old" && state === "live" ? "old picture" : state;
+        tile.word = tile.look === "old" && state === "live" ? "old" : state;
       }
     },
   },

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Text, cast, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    cast,
+    func,
+    insert,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
+from api.store.audit import Actor, Values, write_audit
 from api.store.database import Database
 from api.store.tables import alerts, feed
 from streams.messages import AlertMessage
@@ -16,6 +28,8 @@ from vision.types import JsonValue, Severity
 MAX_PAGE_BYTES = 8 << 20
 """Of details and numbers of tracks, which alone have no small bound."""
 _IDENTITY = {"schema_version", "type"}
+Only: TypeAlias = frozenset[str] | None
+"""The cameras that are among somebody's own; None for every camera."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +65,23 @@ class Page(NamedTuple):
 
     alerts: list[StoredAlert]
     more: bool
+
+
+class Changes(NamedTuple):
+    """Some alerts in the order of their changes, and the ``position`` up to which there is none
+    that is not among them, but for those of other cameras."""
+
+    alerts: list[StoredAlert]
+    position: int
+
+
+class Stated(NamedTuple):
+    """An alert as it is stored after it was stated, whether its id was new, and whether anything
+    changed."""
+
+    alert: StoredAlert
+    created: bool
+    changed: bool
 
 
 def lock_feed(connection: Connection) -> int:
@@ -89,19 +120,38 @@ def record_alerts(
 
 
 class Alerts:
-    """Reads alerts and acknowledges them. Everything raises StoreError."""
+    """Reads alerts, states and acknowledges them, of the cameras in ``only``: others do not exist.
+    Everything raises StoreError."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         self._database = database
         self._clock = clock
 
-    def get(self, alert_id: str) -> StoredAlert | None:
+    def get(self, alert_id: str, *, only: Only) -> StoredAlert | None:
         with self._database.read() as connection:
-            return _one(connection, alert_id)
+            return _one(connection, alert_id, only)
+
+    def state(self, message: AlertMessage, *, only: Only) -> Stated | None:
+        """Store an alert where it is newer than what is known of it. None, and nothing is changed,
+        where it is of another camera, or an alert of another camera has its id."""
+        with self._database.write() as connection:
+            before = lock_feed(connection)
+            seen_by = select(alerts.c.camera).where(alerts.c.id == message.id)
+            cameras = {message.camera, connection.scalar(seen_by) or message.camera}
+            if only is not None and not cameras <= only:
+                return None
+            after, created = record_alerts(
+                connection, [message], position=before, now=self._clock()
+            )
+            if after != before:
+                set_feed(connection, after)
+            stored = _one(connection, message.id, only)
+        return None if stored is None else Stated(stored, bool(created), after != before)
 
     def find(
         self,
         *,
+        only: Only,
         camera: str | None = None,
         kind: str | None = None,
         state: str | None = None,
@@ -119,7 +169,7 @@ class Alerts:
         size = func.length(cast(alerts.c.details, Text)) + func.length(
             cast(alerts.c.track_ids, Text)
         )
-        query = select(alerts.c.id, size).order_by(*order).limit(limit + 1)
+        query = select(alerts.c.id, size).where(_among(only)).order_by(*order).limit(limit + 1)
         equal = {"camera": camera, "kind": kind, "state": state, "severity": severity}
         for name, value in equal.items():
             if value is not None:
@@ -140,33 +190,51 @@ class Alerts:
             page = [StoredAlert(**row) for row in rows.mappings()]
         return Page(page, more=len(ids) < len(found))
 
-    def acknowledge(self, alert_id: str, by: str) -> StoredAlert | None:
+    def acknowledge(self, alert_id: str, by: Actor, *, only: Only) -> StoredAlert | None:
         """The alert, acknowledged by ``by`` or whoever was first. None where it is unknown."""
         with self._database.write() as connection:
             position = lock_feed(connection)
+            known = _one(connection, alert_id, only)
+            if known is None or known.acknowledged_at is not None:
+                return known
             now = self._clock()
-            done = connection.execute(
+            connection.execute(
                 update(alerts)
-                .where(alerts.c.id == alert_id, alerts.c.acknowledged_at.is_(None))
+                .where(alerts.c.id == alert_id)
                 .values(
-                    acknowledged_at=now, acknowledged_by=by, updated_at=now, position=position + 1
+                    acknowledged_at=now,
+                    acknowledged_by=by.name,
+                    updated_at=now,
+                    position=position + 1,
                 )
             )
-            if done.rowcount:
-                set_feed(connection, position + 1)
-            return _one(connection, alert_id)
+            set_feed(connection, position + 1)
+            said: Values = {"camera": known.camera, "kind": known.kind}
+            write_audit(
+                connection, by, "alert.acknowledged", "alert", alert_id, now=now, after=said
+            )
+            return _one(connection, alert_id, only)
 
     def position(self) -> int:
         """The position of the last change of any alert."""
         with self._database.read() as connection:
             return int(connection.execute(select(feed.c.position)).scalar_one())
 
-    def changes(self, after: int, limit: int) -> list[StoredAlert]:
+    def changes(self, after: int, limit: int, *, only: Only) -> Changes:
         """Alerts that changed after a position, each as it is now, in the order of the feed."""
-        query = select(alerts).where(alerts.c.position > after).order_by(alerts.c.position)
+        query = select(alerts).where(alerts.c.position > after, _among(only))
         with self._database.read() as connection:
-            found: Any = connection.execute(query.limit(limit)).mappings()
-            return [StoredAlert(**row) for row in found]
+            # of one moment with the rows: what is committed later has a later position
+            last = int(connection.execute(select(feed.c.position)).scalar_one())
+            rows: Any = connection.execute(query.order_by(alerts.c.position).limit(limit))
+            found = [StoredAlert(**row) for row in rows.mappings()]
+        if len(found) < limit:
+            return Changes(found, max(after, last))
+        return Changes(found, found[-1].position if found else after)
+
+
+def _among(only: Only) -> ColumnElement[bool]:
+    return true() if only is None else alerts.c.camera.in_(sorted(only))
 
 
 def _within(found: Sequence[Any]) -> list[str]:
@@ -181,6 +249,7 @@ def _within(found: Sequence[Any]) -> list[str]:
     return ids
 
 
-def _one(connection: Connection, alert_id: str) -> StoredAlert | None:
-    row: Any = connection.execute(select(alerts).where(alerts.c.id == alert_id)).mappings().first()
+def _one(connection: Connection, alert_id: str, only: Only) -> StoredAlert | None:
+    query = select(alerts).where(alerts.c.id == alert_id, _among(only))
+    row: Any = connection.execute(query).mappings().first()
     return None if row is None else StoredAlert(**row)

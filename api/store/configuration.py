@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Exists, delete, exists, func, insert, or_, select, update
 
+from api.store.audit import Actor, write_audit
+from api.store.changes import what_changes
 from api.store.database import Database
 from api.store.tables import cameras as reported_cameras
 from api.store.tables import city as city_table
@@ -68,6 +70,7 @@ class _Plan(NamedTuple):
     """What to store so that a city is the configuration."""
 
     applied: Applied
+    before: CityDocument | None
     document: CityDocument
     digests: Mapping[str, str]
 
@@ -118,7 +121,7 @@ class Configuration:
         with self._database.read() as connection:
             return _plan(connection, city).applied
 
-    def apply(self, city: City) -> Applied:
+    def apply(self, city: City, by: Actor) -> Applied:
         """Make ``city`` the configuration, in one transaction. The revisions in it are not looked
         at: a scene that is the camera's latest one keeps its number, another gets the next. What
         is so already is not written again."""
@@ -127,11 +130,16 @@ class Configuration:
             connection.execute(select(city_table.c.number).with_for_update())
             plan = _plan(connection, city)
             if plan.applied.anything:
-                self._write(connection, plan)
+                now = self._clock()
+                self._write(connection, plan, now)
+                before, after = what_changes(plan.before, plan.document)
+                write_audit(
+                    connection, by, "configuration.applied", "configuration",
+                    str(plan.applied.number), now=now, before=before, after=after,
+                )  # fmt: skip
         return plan.applied
 
-    def _write(self, connection: Connection, plan: _Plan) -> None:
-        now = self._clock()
+    def _write(self, connection: Connection, plan: _Plan, now: float) -> None:
         document, applied = plan.document, plan.applied
         connection.execute(
             update(city_table).values(
@@ -237,7 +245,7 @@ def _plan(connection: Connection, city: City) -> _Plan:
     )
     if not applied.anything:
         applied = replace(applied, number=number)
-    return _Plan(applied, document, digests)
+    return _Plan(applied, before, document, digests)
 
 
 def _values(camera: CameraDocument) -> dict[str, Any]:

@@ -37,6 +37,8 @@ PRIVATE = 0o600
 MIGRATIONS = Path(__file__).with_name("migrations")
 MIGRATION_LOCK = 0x6D6B
 """Any number that no other program on the same PostgreSQL takes."""
+RIGHTS_LOCK = 0x6D6C
+RECORD_LOCK = 0x6D6D
 
 _SQLITE_REASONS = {
     "is full": "no space is left for it; free some space",
@@ -98,6 +100,14 @@ class Database:
                 # SQLite has one writer at a time, and its waiting is not fair between threads.
                 with self._writing, self._begin_immediate() as connection:
                     yield connection
+
+    @contextmanager
+    def write_alone(self) -> Iterator[Connection]:
+        """As ``write``, one at a time for whoever changes what opens the door and for whom: what
+        was looked at before the change is still so when it is committed."""
+        with self.write() as connection:
+            take_turn(connection, RIGHTS_LOCK)
+            yield connection
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -177,8 +187,7 @@ class Database:
         script = ScriptDirectory(str(MIGRATIONS))
         known = {change.revision for change in script.walk_revisions()}
         with self.write() as connection:
-            if self._file is None:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": MIGRATION_LOCK})
+            take_turn(connection, MIGRATION_LOCK)
             context = MigrationContext.configure(connection)
             now = context.get_current_revision()
             if now is not None and now not in known:
@@ -190,6 +199,13 @@ class Database:
                 with Operations.context(context):
                     change.module.upgrade()
                 context.stamp(script, change.revision)
+
+
+def take_turn(connection: Connection, lock: int) -> None:
+    """Wait for whoever has this lock, and have it until the transaction ends. SQLite has one
+    writer at a time anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": lock})
 
 
 def _parse(url: str) -> tuple[URL, str, Path | None]:

@@ -11,11 +11,14 @@ from typing import Self
 from sqlalchemy import delete, func, insert, select
 
 from api.store.alerts import Alerts, lock_feed, record_alerts, set_feed
+from api.store.audit import Audit
 from api.store.cameras import Cameras
 from api.store.configuration import Configuration
 from api.store.counts import Counts, record_counts
 from api.store.database import Database
+from api.store.groups import Groups
 from api.store.keys import Keys
+from api.store.people import People
 from api.store.tables import feed, rejected
 from streams.messages import AlertMessage, CountsMessage
 
@@ -42,6 +45,9 @@ class Store:
         self.cameras = Cameras(database, clock)
         self.configuration = Configuration(database, clock)
         self.keys = Keys(database, clock)
+        self.people = People(database, clock)
+        self.groups = Groups(database, clock)
+        self.audit = Audit(database, clock)
 
     @classmethod
     def open(cls, url: str, *, clock: Callable[[], float] = time.time) -> Self:

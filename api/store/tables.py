@@ -180,7 +180,67 @@ scenes = Table(
     Column("created_at", Double, nullable=False),
 )
 
-# What opens the door: machine keys, people's sessions, and links that open one session each.
+# People. Passwords are argon2id hashes; ``totp_step`` is the last one that was used.
+users = Table(
+    "users",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("name", Name, nullable=False),
+    # Two that differ in case only would be taken for each other.
+    Column("folded", Name, nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("every_camera", Boolean, nullable=False),
+    Column("password", Text),
+    Column("language", String(8)),
+    Column("totp_secret", String(64)),
+    Column("totp_step", BigInteger, nullable=False),
+    # How the person is called where they sign in elsewhere, and who that turned out to be.
+    Column("external", Text, unique=True),
+    Column("issuer", Text),
+    Column("subject", Text),
+    Column("created_at", Double, nullable=False),
+    Column("disabled_at", Double),
+    UniqueConstraint("issuer", "subject"),
+    # no number is given twice: pages that are open and the record name people by it
+    sqlite_autoincrement=True,
+)
+
+# Codes that stand in, once each, for a lost second factor.
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("user", ForeignKey(users.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("hash", String(64), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("name", Name, nullable=False),
+    Column("folded", Name, nullable=False, unique=True),
+    sqlite_autoincrement=True,
+)
+
+# Cameras by id: one may be in a group before it is configured.
+group_cameras = Table(
+    "group_cameras",
+    metadata,
+    Column("group", ForeignKey(groups.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("camera", Name, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+user_groups = Table(
+    "user_groups",
+    metadata,
+    Column("user", ForeignKey(users.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("group", ForeignKey(groups.c.id, ondelete="CASCADE"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# What opens the door: machine keys, people's sessions, and links that open or set one thing each.
 keys = Table(
     "keys",
     metadata,
@@ -192,7 +252,52 @@ keys = Table(
     Column("last_used_at", Double),
     Column("kind", String(16), nullable=False, server_default=text("'key'")),
     Column("expires_at", Double),
+    # Whose session, link or browser it is.
+    Column("user", ForeignKey(users.c.id, ondelete="CASCADE")),
+    # Of a machine key: what it may, and for which cameras.
+    Column("worker", Boolean, nullable=False, server_default=text("false")),
+    Column("scopes", JSON(none_as_null=True)),
+    Column("every_camera", Boolean, nullable=False, server_default=text("false")),
+    # Where a session was opened, and with which browser.
+    Column("address", String(64)),
+    Column("agent", Text),
 )
+
+key_cameras = Table(
+    "key_cameras",
+    metadata,
+    Column("key", ForeignKey(keys.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("camera", Name, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+key_groups = Table(
+    "key_groups",
+    metadata,
+    Column("key", ForeignKey(keys.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("group", ForeignKey(groups.c.id, ondelete="CASCADE"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# Who did what. Rows are added and never changed, which triggers hold.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("actor_kind", String(16), nullable=False),
+    Column("actor_id", String(64)),
+    Column("actor", Name, nullable=False),
+    Column("address", String(64)),
+    Column("action", String(64), nullable=False),
+    Column("object_kind", String(16), nullable=False),
+    Column("object", Name, nullable=False),
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON(none_as_null=True)),
+)
+Index("ix_audit_at", audit.c.at)
+Index("ix_audit_actor_at", audit.c.actor, audit.c.at)
+Index("ix_audit_object_at", audit.c.object_kind, audit.c.object, audit.c.at)
 
 # Messages that fit no schema, kept for whoever looks for the cause; the oldest go.
 rejected = Table(

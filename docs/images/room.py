@@ -11,9 +11,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 TARGET = Path(__file__).with_name("room.jpg")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -23,17 +25,19 @@ SHOWN_AFTER_S = 75
 """By then every line was passed, and several alerts have arrived."""
 
 
-def main() -> None:
+@contextmanager
+def demo() -> Iterator[tuple[Browser, str]]:
+    """A browser, and the link by which one comes into a demo that runs."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         sys.exit("Chromium is missing: install it, such as 'apt-get install chromium'")
-    demo = subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-P", "-m", "api", "demo", "--no-browser"],
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
-        lines = demo.stdout or ()
+        lines = process.stdout or ()
         link = next((found[0] for line in lines if (found := LINK.search(line))), None)
         if link is None:
             sys.exit("the demo printed no link: see its messages")
@@ -41,16 +45,21 @@ def main() -> None:
             started = playwright.chromium.launch(
                 executable_path=browser, args=["--no-sandbox", "--disable-background-networking"]
             )
-            page = started.new_page(viewport=SIZE)
-            page.goto(link)
-            page.wait_for_selector(".mk-tile.mk-live")
-            time.sleep(SHOWN_AFTER_S)
-            page.screenshot(path=TARGET, type="jpeg", quality=88)
+            yield started, link
             started.close()
-        print(f"{TARGET} shows the page after {SHOWN_AFTER_S} s")
     finally:
-        demo.send_signal(signal.SIGINT)
-        demo.wait(30)
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+def main() -> None:
+    with demo() as (browser, link):
+        page = browser.new_page(viewport=SIZE, locale="en-GB")
+        page.goto(link)
+        page.wait_for_selector(".mk-tile.mk-live")
+        time.sleep(SHOWN_AFTER_S)
+        page.screenshot(path=TARGET, type="jpeg", quality=88)
+    print(f"{TARGET} shows the page after {SHOWN_AFTER_S} s")
 
 
 if __name__ == "__main__":

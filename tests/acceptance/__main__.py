@@ -24,6 +24,7 @@ from tests.acceptance.counting import counting
 from tests.acceptance.incidents import incidents
 from tests.acceptance.live import live
 from tests.acceptance.result import Result, judge
+from tests.acceptance.rights import rights
 from tests.api.bad_inputs import CASES, BadInput, prepare
 from tests.api.command import Ran, environment, python, read_records
 from tests.needs import REPO
@@ -251,7 +252,8 @@ def main(show: Callable[[str], object] = print) -> int:
         folder = Path(name)
         results, first = plaza(folder)
         results += [*counting(folder, command()), *shared_clips(folder), *stays(folder)]
-        results += [*incidents(folder, command()), *refused(folder), *live(folder)]
+        results += [*incidents(folder, command()), *refused(folder), *rights(folder)]
+        results += live(folder)
     show(table(results))
     count = {verdict: sum(r.verdict == verdict for r in results) for verdict in ("ok", "short")}
     missing = len(results) - sum(count.values())

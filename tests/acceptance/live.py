@@ -51,8 +51,16 @@ TESTS = (
         ["tests/browser"],
     ),
     (
-        "without a link or a key every route, page, socket and file answers 401 or 403",
+        "without a session or a key every route, page, socket and file answers 401 or 403",
         ["tests/api/test_every_route.py"],
+    ),
+    (
+        "each route, page, socket and file, for each role and key: as the reviewed table says",
+        ["tests/api/test_access_matrix.py"],
+    ),
+    (
+        "schemathesis over the whole OpenAPI: no server error, no ignored authentication",
+        ["tests/api/test_schemathesis.py"],
     ),
     (
         "kill -9 of 'matakota up': no process stays",

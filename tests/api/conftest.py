@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from api.store import Store
 from tests.api.bad_inputs import prepare
-from tests.api.served import Api, report
+from tests.api.logins import Clock, World
+from tests.api.served import DAY, Api, report, sqlite_url
 from tests.api.viewing import cameras, hear
 from tests.disks import fill_up, small_disk
 
@@ -50,3 +52,11 @@ def steady(kept: Api) -> Api:
     """One that many tests ask, none of which changes it."""
     hear(kept, report(time.time(), "plaza", "road"))
     return kept
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A login of its own."""
+    now = Clock(DAY)
+    with Store.open(sqlite_url(tmp_path), clock=now) as store:
+        yield World(store, now)

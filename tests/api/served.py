@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +15,15 @@ from typing import Any
 import httpx
 import uvicorn
 
+from api.access import SCOPES, Role
 from api.app import create_app
-from api.auth import new_token
+from api.auth import form_token, new_token
 from api.bell import Bell
+from api.cli.head import BoundedHead
 from api.door import Door
 from api.ingest import Heard
 from api.live import Hub
-from api.store import Store
+from api.store import Actor, Grant, NewSession, Rights, Store
 from streams.bus import Control
 from streams.bus.memory_control import MemoryControl
 from streams.messages import AlertMessage, CameraReport, Count, CountsMessage, HealthReport
@@ -78,10 +80,48 @@ def sqlite_url(folder: Path) -> str:
     return f"sqlite:///{folder / 'matakota.db'}"
 
 
-def add_key(store: Store, name: str = "tests") -> str:
-    """A new key's text."""
+TESTER = Actor("command", "tests")
+
+
+def add_key(
+    store: Store,
+    name: str = "tests",
+    *,
+    scopes: Iterable[str] = SCOPES,
+    cameras: Iterable[str] | None = None,
+    worker: bool = False,
+) -> str:
+    """A new key's text: with every scope, unless told otherwise, and for every camera."""
     token = new_token()
-    store.keys.add(token.id, name, token.hash)
+    grant = Grant(
+        scopes=() if worker else tuple(scopes),
+        worker=worker,
+        every_camera=cameras is None,
+        cameras=tuple(cameras or ()),
+    )
+    store.keys.add(token.id, name, token.hash, grant, TESTER)
+    return token.reveal()
+
+
+def add_user(
+    store: Store,
+    name: str = "administrator",
+    role: Role = Role.ADMINISTRATOR,
+    *,
+    cameras: Iterable[str] | None = None,
+) -> int:
+    """The number of a new user, who sees these cameras, or every one."""
+    groups = frozenset[int]()
+    if cameras is not None:
+        groups = frozenset({store.groups.add(f"of {name}", cameras, TESTER).id})
+    rights = Rights(role, every_camera=cameras is None, groups=groups)
+    return store.people.add(name, rights, TESTER).id
+
+
+def add_session(store: Store, user: int) -> str:
+    """The text of a new session of a user, as their browser keeps it."""
+    token = new_token("session")
+    assert store.keys.begin(user, NewSession(token.id, token.hash, 3600.0), "test") is not None
     return token.reveal()
 
 
@@ -103,8 +143,8 @@ def serving(door: Door) -> Iterator[str]:
         listener.listen(100)
         server = uvicorn.Server(
             uvicorn.Config(
-                door, log_config=None, access_log=False, timeout_graceful_shutdown=2,
-                proxy_headers=False, ws_per_message_deflate=False,
+                door, http=BoundedHead, log_config=None, access_log=False,
+                timeout_graceful_shutdown=2, proxy_headers=False, ws_per_message_deflate=False,
             )
         )  # fmt: skip
         thread = threading.Thread(target=server.run, args=([listener],))
@@ -163,6 +203,26 @@ def api(store: Store) -> Iterator[Api]:
                 yield Api(store, bell, ingest, door, key, client, control, hub)
             finally:
                 bell.close()
+
+
+def person_headers(port: int, session: str, *, host: str = "127.0.0.1") -> dict[str, str]:
+    """What the browser of a session's person sends from a page of the server at this port, and the
+    token of its forms."""
+    return {
+        "cookie": f"matakota_{port}={session}",
+        "origin": f"http://{host}:{port}",
+        "sec-fetch-site": "same-origin",
+        "x-csrf-token": form_token(session),
+    }
+
+
+@contextmanager
+def person(api: Api, user: int) -> Iterator[httpx.Client]:
+    """A client that asks as this user's browser does, in a session of its own."""
+    session = add_session(api.store, user)
+    headers = person_headers(api.client.base_url.port or 0, session)
+    with httpx.Client(base_url=api.client.base_url, headers=headers, timeout=30) as client:
+        yield client
 
 
 @contextmanager

@@ -158,7 +158,7 @@ WRONG_BODIES = [
 @pytest.mark.parametrize(("body", "said"), WRONG_BODIES)
 def test_wrong_alerts(shared_api: Api, body: Any, said: str) -> None:
     assert said in detail(post(shared_api, body), 422)
-    assert shared_api.store.alerts.get("x") is None
+    assert shared_api.store.alerts.get("x", only=None) is None
 
 
 def test_odd_but_right_alerts(served: Api) -> None:
@@ -190,10 +190,10 @@ def test_too_large(shared_api: Api) -> None:
 
 
 def test_a_store_that_is_gone_is_503(served: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_messages: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise StoreError("no space is left: free some")
 
-    monkeypatch.setattr(served.store, "record", full)
+    monkeypatch.setattr(served.store.alerts, "state", full)
     response = post(served, SMALL)
     assert detail(response, 503) == "no space is left: free some"
     assert response.headers["retry-after"] == "5"

@@ -14,7 +14,7 @@ import pytest
 from api.alerts import AlertIn
 from api.store import Store
 from streams.config import CameraConfig, City
-from tests.api.served import api, counted, report, sqlite_url
+from tests.api.served import TESTER, api, counted, report, sqlite_url
 from tests.needs import REPO, need
 
 DOCS = (REPO / "docs" / "api.md").read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ def test_the_commands_print_what_is_documented(tmp_path: Path) -> None:
             counted(60, {("gate", "in", "car"): 3}),
         ])  # fmt: skip
         store.cameras.save(report(1_769_817_600.0, "plaza"))
-        store.configuration.apply(CITY)
+        store.configuration.apply(CITY, TESTER)
         variables = {"KEY": served.key, "API": str(served.client.base_url).rstrip("/")}
         for command, shown in commands:
             stream = "/stream" in command

@@ -18,7 +18,7 @@ from api.store import Store
 from api.times import midnight
 from streams.config import CameraConfig, City
 from streams.messages import Count, HealthReport, Running
-from tests.api.served import counted, report, sqlite_url
+from tests.api.served import TESTER, counted, report, sqlite_url
 from vision.errors import BusError, StoreError, StoreGoneError
 
 NOON = midnight(1_769_817_600.0) + 12 * 3600
@@ -120,7 +120,7 @@ def test_a_line_that_nobody_passed_shows_zero(store: Store) -> None:
         id="plaza", name="Plaza", source="synthetic", login=None, model="nanodet_g", fps=5.0,
         worker=None, scene=SCENE,
     )  # fmt: skip
-    store.configuration.apply(City("Makassar", (), None, (camera,)))
+    store.configuration.apply(City("Makassar", (), None, (camera,)), TESTER)
     store.record([minute(5, 2), counted(0, {("old", "in", "car"): 1}).model_copy(
         update={"start_ts": float(NOON - 3600)})])  # fmt: skip
     heard(served)

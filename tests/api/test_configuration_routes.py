@@ -14,7 +14,7 @@ from api.store import Store
 from streams.address import parse_address
 from streams.config import CameraConfig, City
 from streams.scenefile import scene_of
-from tests.api.served import DAY, Api, api, report, sqlite_url
+from tests.api.served import DAY, TESTER, Api, api, report, sqlite_url
 from vision.types import JsonValue
 
 V1 = "/api/v1"
@@ -51,7 +51,7 @@ def served(tmp_path: Path) -> Iterator[Api]:
 
 def test_a_scene_by_revision(served: Api) -> None:
     for x in (1, 2.5):
-        served.store.configuration.apply(city(("plaza", scene(x)), ("bare", None)))
+        served.store.configuration.apply(city(("plaza", scene(x)), ("bare", None)), TESTER)
     first = {
         "camera": "plaza", "revision": 1, "created": "2026-01-31T00:00:00.000Z", "scene": scene(1),
     }  # fmt: skip
@@ -83,14 +83,14 @@ def test_a_scene_by_revision(served: Api) -> None:
     ],
 )
 def test_scenes_that_are_not(served: Api, camera: str, query: Any, status: int) -> None:
-    served.store.configuration.apply(city(("plaza", scene(1)), ("bare", None)))
+    served.store.configuration.apply(city(("plaza", scene(1)), ("bare", None)), TESTER)
     answer = served.client.get(f"{V1}/cameras/{camera}/scene", params=query)
     assert answer.status_code == status
     assert set(answer.json()) == {"detail"}
 
 
 def test_a_camera_that_no_worker_reports(served: Api) -> None:
-    served.store.configuration.apply(city(("far", scene(1)), ("zoo", None), ("live", None)))
+    served.store.configuration.apply(city(("far", scene(1)), ("zoo", None), ("live", None)), TESTER)
     served.store.cameras.save(report(DAY, "live", "of-the-worker"))
     cameras = served.client.get(f"{V1}/cameras").json()["cameras"]
     assert [camera["id"] for camera in cameras] == ["far", "live", "of-the-worker", "zoo"]
@@ -117,13 +117,13 @@ def test_a_camera_that_no_worker_reports(served: Api) -> None:
 
 
 def test_a_rendered_camera_is_no_real_one(served: Api) -> None:
-    served.store.configuration.apply(city(("a", None), source="synthetic"))
+    served.store.configuration.apply(city(("a", None), source="synthetic"), TESTER)
     assert served.client.get(f"{V1}/cameras").json()["cameras"][0]["source"] == "synthetic"
 
 
 def test_which_configuration_workers_follow(served: Api) -> None:
     assert served.client.get(f"{V1}/workers").json()["configuration"] == 0
-    served.store.configuration.apply(city(("a", None)))
+    served.store.configuration.apply(city(("a", None)), TESTER)
     said = report(worker="north").model_copy(update={"configuration": 7})
     served.ingest.workers = (Heard(said, time.monotonic()),)
     answer = served.client.get(f"{V1}/workers").json()

@@ -226,10 +226,19 @@ def test_it_opens_by_its_link_once_and_ends_with_nothing_left(tmp_path: Path) ->
     with running(tmp_path) as shown:
         link = shown.link
         assert len(shown.processes()) >= 3
-        assert "opens the page as administrator" in shown.out.read_text()
-        with httpx.Client(follow_redirects=False) as client:
+        said = shown.out.read_text()
+        assert "This link works once, within an hour, and opens the pages as administrator" in said
+        assert "nothing else is open" in said
+        base = link.partition("/enter")[0]
+        with httpx.Client(base_url=base) as client:
+            for path in ("/", "/room/", "/docs", "/openapi.json", "/api/v1/cameras", "/people"):
+                assert client.get(path).status_code == 401
             assert client.get(link).status_code == 303
-        with httpx.Client(follow_redirects=False) as client:
+            me = client.get("/api/v1/me").json()
+            assert (me["name"], me["role"], me["cameras"]) == ("demo", "administrator", None)
+            for path in ("/room/", "/people"):
+                assert client.get(path).status_code == 200
+        with httpx.Client(base_url=base) as client:
             assert client.get(link).status_code == 401
         shown.process.send_signal(signal.SIGTERM)
         assert shown.process.wait(GUARD_S) == 143, shown.err.read_text()

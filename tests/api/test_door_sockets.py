@@ -14,12 +14,24 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from api import auth
+from api import access
 from api import door as door_module
-from api.auth import CALLER, KnownKeys, new_token
+from api import known as known_module
+from api.access import Permission, Role, Rule, Table
+from api.auth import CALLER
 from api.door import Door
-from api.store import Store
-from tests.api.served import add_key, serving, sqlite_url, wait_until
+from api.known import KnownKeys
+from api.store import Rights, Store
+from tests.api.served import (
+    TESTER,
+    add_key,
+    add_session,
+    add_user,
+    person_headers,
+    serving,
+    sqlite_url,
+    wait_until,
+)
 from vision.errors import StoreError
 
 GUARD_S = 30
@@ -101,7 +113,12 @@ class Served:
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     monkeypatch.setattr(door_module, "SOCKET_CHECK_S", 0.05)
     monkeypatch.setattr(door_module, "SOCKET_END_S", 0.2)
-    monkeypatch.setattr(auth, "CACHE_S", 0.05)
+    monkeypatch.setattr(known_module, "CACHE_S", 0.05)
+    rules = [
+        Rule("GET", path, Permission.PICTURES_SEE, "websocket")
+        for path in ("/echo", "/busy", "/impatient", "/bye", "/broken", "/flood")
+    ]
+    monkeypatch.setattr(access, "TABLE", Table([*rules, Rule("GET", "/none", None, "websocket")]))
     inner = Inner()
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(sqlite_url(tmp_path)))
@@ -137,7 +154,7 @@ def test_it_ends_with_its_key(served: Served, path: str) -> None:
         if path != "/busy":
             connection.send("hello")
         assert connection.recv(GUARD_S) in {"hello", "news"}
-        served.store.keys.revoke("room")
+        served.store.keys.revoke("room", TESTER)
         assert ended(connection) == 1008
     wait_until(lambda: served.inner.ended, GUARD_S)
     assert served.inner.ended[0] in {
@@ -152,7 +169,7 @@ def test_what_comes_after_the_end_is_not_heard(served: Served) -> None:
     with served.open("/echo", key) as connection:
         connection.send("before")
         assert connection.recv(GUARD_S) == "before"
-        served.store.keys.revoke("room")
+        served.store.keys.revoke("room", TESTER)
         wait_until(lambda: served.inner.ended, GUARD_S)
         with suppress(ConnectionClosed):
             connection.send("after")
@@ -164,11 +181,8 @@ def test_what_comes_after_the_end_is_not_heard(served: Served) -> None:
 @pytest.fixture
 def session(served: Served) -> tuple[str, str]:
     """A session's id and cookie."""
-    link, token = new_token("link"), new_token("session")
-    served.store.keys.add_link(link.id, "administrator", link.hash, lasts_s=60)
-    found = served.store.keys.redeem(link.id, link.hash, token.id, token.hash, lasts_s=60)
-    assert found is not None
-    return token.id, f"matakota_{served.port}={token.reveal()}"
+    text = add_session(served.store, add_user(served.store))
+    return text.split("_")[1], person_headers(served.port, text)["cookie"]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +206,7 @@ def test_a_session_opens_sockets_to_our_pages(
         with served.open("/echo", **headers) as connection:
             connection.send("hello")
             assert connection.recv(GUARD_S) == "hello"
-            served.store.keys.end(session[0])
+            served.store.keys.end(session[0], TESTER)
             assert ended(connection) == 1008
     else:
         with pytest.raises(InvalidStatus, match="403"), served.open("/echo", **headers):
@@ -206,8 +220,33 @@ def test_a_session_ends_its_sockets_when_it_expires(
     now = served.keys.now()
     headers = {"cookie": session[1], "origin": f"http://127.0.0.1:{served.port}"}
     with served.open("/echo", **headers) as connection:
-        monkeypatch.setattr(served.keys, "now", lambda: now + 61)
+        monkeypatch.setattr(served.keys, "now", lambda: now + 3601)
         assert ended(connection) == 1008
+
+
+@pytest.mark.parametrize(
+    "rights", [Rights(Role.ANALYST), Rights(Role.VIEWER, disabled=True)], ids=["role", "disabled"]
+)
+def test_it_ends_when_the_person_may_not_any_more(served: Served, rights: Rights) -> None:
+    add_user(served.store)
+    user = add_user(served.store, "viewer", Role.VIEWER)
+    headers = person_headers(served.port, add_session(served.store, user))
+    headers = {name: headers[name] for name in ("cookie", "origin")}
+    with served.open("/echo", **headers) as connection:
+        connection.send("hello")
+        assert connection.recv(GUARD_S) == "hello"
+        served.store.people.change(user, rights, TESTER)
+        assert ended(connection) == 1008
+    with pytest.raises(InvalidStatus, match="403"), served.open("/echo", **headers):
+        pass
+
+
+def test_what_the_table_does_not_know_is_no_socket(served: Served) -> None:
+    key = add_key(served.store)
+    for path in ("/other", "/", "/echo/", "/api/v1/live"):
+        with pytest.raises(InvalidStatus, match="403"), served.open(path, key):
+            pass
+    assert not served.inner.callers
 
 
 def test_a_store_that_is_gone_ends_nothing(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +258,7 @@ def test_a_store_that_is_gone_ends_nothing(served: Served, monkeypatch: pytest.M
         raise StoreError("the database is gone")
 
     with served.open("/echo", key) as connection:
-        monkeypatch.setattr(served.store.keys, "get", gone)
+        monkeypatch.setattr(served.store.keys, "holder", gone)
         wait_until(lambda: len(asked) > 3, GUARD_S)
         connection.send("hello")
         assert connection.recv(GUARD_S) == "hello"
@@ -246,7 +285,7 @@ def test_a_reader_that_stalls_holds_up_no_end(served: Served) -> None:
         flooded = Flood()
         setattr(served.inner, "flood", flooded)  # noqa: B010
         wait_until(flooded.stuck, GUARD_S)
-        served.store.keys.revoke("room")
+        served.store.keys.revoke("room", TESTER)
         wait_until(lambda: flooded.over, GUARD_S)
 
 

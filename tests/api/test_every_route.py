@@ -5,29 +5,21 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection
 
 import pytest
 
-from api.auth import NO_KEY, WRONG_KEY, WRONG_LINK, WRONG_SESSION
+from api.access import RULES, SCOPES, Permission, find_rule
+from api.auth import NO_KEY, UNNAMED_PROXY, WRONG_KEY, WRONG_LINK, WRONG_SESSION
 from api.sessions import new_link
-from api.store import Store
-from tests.api.command import environment
-from tests.api.served import add_key, alert, sqlite_url
+from tests.api.whole import GUARD_S, POLLING, SOCKET, Whole, read, serving_whole
 
-GUARD_S = 60
-OPEN = {"/healthz", "/readyz"}
+OPEN = {(rule.method, rule.path.replace("{file}", "x")) for rule in RULES if rule.needs is None}
+READY = ("/healthz", "/readyz")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 REFUSALS = {decision.detail for decision in (NO_KEY, WRONG_KEY, WRONG_SESSION, WRONG_LINK)}
-SERVER = "from tests.api.every_route import main; main()"
-POLLING = "/room/_nicegui_ws/socket.io/?EIO=4&transport=polling"
-SOCKET = "/room/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
-FILLED = {"alert_id": "known", "camera": "plaza", "key": "vue.js", "path": "x.js", "name": "x"}
 ODD = (
     "//", "//room", "//room/", "/room//", "/room/.", "/room/..", "/room/../", "/room/../room/",
     "/./room/", "/%72oom/", "/room%2f", "/room%2F", "/%2e%2e/room/", "/%2e/room/", "/room/%2e%2e/",
@@ -58,110 +50,32 @@ TRICKS: Sequence[dict[str, str]] = (
     {"Authorization": "Basic YWRtaW46YWRtaW4="},
     {"Authorization": "Bearer mk_00000000_" + "0" * 64},
     {"X-Api-Key": ""},
-    {"Cookie": "matakota_PORT=ms_00000000_" + "0" * 64},
+    {"Cookie": "matakota_PORT=ms_00000000_" + "0" * 64, "Origin": "http://127.0.0.1:PORT"},
     {"Cookie": "matakota_PORT="},
     {"Upgrade": "h2c", "Connection": "Upgrade, HTTP2-Settings", "HTTP2-Settings": ""},
     {"Accept": "text/html"},
 )
 
 
-@dataclass
-class Whole:
-    """The served application, and what lets into it."""
-
-    port: int
-    routes: list[tuple[str, str]]
-    store: Store
-    key: str
-    held: dict[str, str] = field(default_factory=dict)
-
-    def ask(self, method: str, path: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
-        """Status, body (up to 64 KiB) and headers of one answer; ``path`` goes as it is."""
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=GUARD_S)) as connection:
-            return _read(self.send(connection, method, path, **headers))
-
-    def send(
-        self, connection: HTTPConnection, method: str, path: str, **headers: str
-    ) -> HTTPResponse:
-        connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
-        for name, value in headers.items():
-            connection.putheader(name, value.replace("PORT", str(self.port)))
-        connection.endheaders()
-        return connection.getresponse()
-
-    def upgrade(self, path: str, **headers: str) -> int:
-        """The status with which a WebSocket is answered."""
-        asked = {
-            "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-        }  # fmt: skip
-        with (
-            closing(HTTPConnection("127.0.0.1", self.port, timeout=GUARD_S)) as connection,
-            self.send(connection, "GET", path, **asked, **headers) as answer,
-        ):
-            return answer.status
-
-    def session(self) -> dict[str, str]:
-        """The headers of a browser that came in by a link, on a page of this server."""
-        address = new_link(self.store, "127.0.0.1", self.port)
-        _, _, path = address.partition(f":{self.port}")
-        status, _, headers = self.ask("GET", path)
-        assert status == 303
-        return {
-            "Cookie": headers["set-cookie"].partition(";")[0],
-            "Origin": f"http://127.0.0.1:{self.port}",
-            "Sec-Fetch-Site": "same-origin",
-        }
-
-    def paths(self, *kinds: str) -> list[str]:
-        """The paths of routes of these kinds, their parameters filled in."""
-        found = [path for kind, path in self.routes if kind in kinds]
-        return [re.sub(r"{(\w+)(?::\w+)?}", lambda m: FILLED[m[1]], path) for path in found]
-
-
-def _read(answer: HTTPResponse) -> tuple[int, bytes, dict[str, str]]:
-    headers = {name.lower(): value for name, value in answer.getheaders()}
-    # a stream has no end, and is let in or not by then
-    body = b"" if answer.chunked and answer.status == 200 else answer.read(1 << 16)
-    answer.close()
-    return answer.status, body, headers
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    folder = tmp_path_factory.mktemp("whole")
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(folder)],
-        cwd=folder,
-        env=environment(folder),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
-        with Store.open(sqlite_url(folder)) as store:
-            store.record([alert("known")])
-            key = add_key(store)
-            found = Whole(said["port"], [(kind, path) for kind, path in said["routes"]], store, key)
-            found.held = found.session()
-            yield found
-    finally:
-        try:
-            process.communicate(timeout=GUARD_S)
-        finally:
-            process.kill()
-            process.communicate()
+    with serving_whole(tmp_path_factory.mktemp("whole")) as served:
+        yield served
 
 
 def refused(answer: tuple[int, bytes, dict[str, str]], method: str = "GET") -> None:
-    """Nothing but the refusal is in an answer."""
+    """Nothing but the refusal is in an answer, or the way to where people sign in."""
     status, body, headers = answer
-    assert status == 401
-    if method == "HEAD":
+    if status == 303:
+        assert method in {"GET", "HEAD"}
+        assert body == b""
+        assert re.fullmatch(r"/login(\?next=/[\w./-]*)?", headers.pop("location"))
+    else:
+        assert status == 401
+    if method == "HEAD" or status == 303:
         assert body == b""
     elif headers["content-type"].startswith("text/html"):
-        assert b"<h1>Not let in</h1>" in body
+        assert b"<h1>" in body
         assert b"nicegui" not in body.lower()
     else:
         said = json.loads(body)
@@ -186,17 +100,26 @@ def test_the_list_of_routes_is_whole(whole: Whole) -> None:
 
 
 def test_every_route_is_shut(whole: Whole) -> None:
-    paths = set(whole.paths("http", "mount", "socket")) - OPEN
-    assert len(paths) >= 20
+    paths = set(whole.paths("http", "mount", "socket"))
+    assert len(paths) >= 40
     for path in sorted(paths):
         for method in METHODS:
-            refused(whole.ask(method, path), method)
+            if ("GET" if method == "HEAD" else method, path) not in OPEN:
+                refused(whole.ask(method, path), method)
+                refused(whole.ask(method, path + "?x=1"), method)
             refused(whole.ask(method, path + "/"), method)
-            refused(whole.ask(method, path + "?x=1"), method)
+
+
+def test_what_is_open_changes_nothing_without_its_token(whole: Whole) -> None:
+    posts = [path for method, path in OPEN if method == "POST"]
+    assert posts
+    for path in posts:
+        assert whole.ask("POST", path)[0] == 403
+        assert whole.ask("POST", path, Origin=f"http://127.0.0.1:{whole.port}")[0] == 403
 
 
 def test_every_socket_is_shut(whole: Whole) -> None:
-    for path in {*whole.paths("http", "mount", "socket"), SOCKET, POLLING, "/none", *OPEN}:
+    for path in {*whole.paths("http", "mount", "socket"), SOCKET, POLLING, "/none", *READY}:
         assert whole.upgrade(path) == 403, path
         assert whole.upgrade(path, Origin=f"http://127.0.0.1:{whole.port}") == 403, path
     for method in METHODS:
@@ -220,7 +143,12 @@ def test_odd_spellings_are_shut(whole: Whole, path: str) -> None:
 def test_headers_open_nothing(whole: Whole, headers: dict[str, str]) -> None:
     for path in ("/", "/room/", "/docs", "/openapi.json", "/api/v1/alerts", "/enter", POLLING):
         for method in ("GET", "POST"):
-            refused(whole.ask(method, path, **headers), method)
+            answer = whole.ask(method, path, **headers)
+            if "X-Forwarded-For" in headers:
+                assert answer[0] == 403
+                assert json.loads(answer[1]) == {"detail": UNNAMED_PROXY.detail}
+            else:
+                refused(answer, method)
     if "Upgrade" not in headers:
         assert whole.upgrade(SOCKET, **headers) == 403
 
@@ -228,29 +156,48 @@ def test_headers_open_nothing(whole: Whole, headers: dict[str, str]) -> None:
 def test_a_connection_that_asked_for_what_is_open_opens_nothing_else(whole: Whole) -> None:
     with closing(HTTPConnection("127.0.0.1", whole.port, timeout=GUARD_S)) as connection:
         for path in ("/healthz", "/room/", "/readyz", "/docs", "/healthz"):
-            answer = _read(whole.send(connection, "GET", path))
-            if path in OPEN:
+            answer = read(whole.send(connection, "GET", path))
+            if path in READY:
                 assert answer[0] == 200
             else:
                 refused(answer)
 
 
 def test_with_a_session_or_a_key_each_is_let_in(whole: Whole) -> None:
-    ways = [whole.held, {"X-Api-Key": whole.key}]
-    paths = [path for path in whole.paths("http", "mount") if path not in {"/enter", "/leave"}]
+    """To what the table says is theirs, and nothing else is there for them."""
+    ways = [(whole.held, set(Permission)), ({"X-Api-Key": whole.key}, {*SCOPES, Permission.KNOWN})]
+    left = {"/enter", "/leave", "/login", "/language"}
+    paths = [path for path in whole.paths("http", "mount") if path not in left]
     for path in [*paths, "/enter", POLLING, "/none", "/room/none"]:
-        for way in ways:
-            assert whole.ask("GET", path, **way)[0] not in {401, 403, 500, 503}, path
-            assert whole.ask("POST", path, **way)[0] not in {401, 403, 500}, path
-    for way in ways:
-        for path in ("/api/v1/live", SOCKET):
-            assert whole.upgrade(path, **way) == 101, path
+        for method in ("GET", "POST"):
+            found = find_rule("http", method, path.partition("?")[0])
+            for way, may in ways:
+                status = whole.ask(method, path, **way)[0]
+                if found.rule is None:
+                    assert status == (405 if found.other_methods else 404), (method, path)
+                elif found.rule.needs is None or found.rule.needs in may:
+                    assert status not in {401, 403, 405, 500}, (method, path)
+                    assert status != 503 or method == "POST", (method, path)
+                else:
+                    assert status == 403, (method, path)
+    assert whole.upgrade("/api/v1/live", **whole.held) == 101
+    assert whole.upgrade(SOCKET, **whole.held) == 101
+    assert whole.upgrade("/api/v1/live", **{"X-Api-Key": whole.key}) == 101
+    assert whole.upgrade(SOCKET, **{"X-Api-Key": whole.key}) == 403, "pages are for people"
     # and a session that leaves is out
     mine = whole.session()
     assert whole.ask("POST", "/leave", **mine)[0] == 204
     refused(whole.ask("GET", "/room/", **mine))
     assert whole.upgrade(SOCKET, **mine) == 403
     assert whole.ask("GET", "/room/", **whole.held)[0] == 200
+
+
+def test_a_link_opens_a_session_and_nothing_else(whole: Whole) -> None:
+    link = new_link(whole.store, "", whole.user)
+    for path in ("/", "/room/", "/api/v1/alerts", "/leave"):
+        refused(whole.ask("GET", link.replace("/enter", path)))
+    assert whole.ask("GET", link)[0] == 303
+    refused(whole.ask("GET", link))
 
 
 def test_pages_and_their_files(whole: Whole) -> None:
@@ -268,7 +215,8 @@ def test_pages_and_their_files(whole: Whole) -> None:
         assert not outside, page
     assert len(found) > 10
     for path in found:
-        refused(whole.ask("GET", path))
+        if not path.startswith("/door/"):
+            refused(whole.ask("GET", path))
         # a folder is named too, from which others are loaded
         assert whole.ask("GET", path, **whole.held)[0] in ({404} if path.endswith("/") else {200})
 

@@ -95,7 +95,7 @@ def publish(bus: Bus, *messages: object, worker: str = "w") -> list[str]:
 
 
 def ids(store: Store) -> set[str]:
-    return {found.id for found in store.alerts.find(limit=1000).alerts}
+    return {found.id for found in store.alerts.find(only=None, limit=1000).alerts}
 
 
 def test_stored_then_confirmed_then_forgotten(store: Store) -> None:
@@ -306,7 +306,7 @@ def test_replays_and_reorderings(
             for message in sent:
                 publish(bus, message)
             wait_until(lambda: not bus.unhandled, GUARD_S)
-        found = {a.id: (a.version, a.place) for a in store.alerts.find(limit=100).alerts}
+        found = {a.id: (a.version, a.place) for a in store.alerts.find(only=None, limit=100).alerts}
     newest = {i: max(v for j, v in statements if j == i) for i, _ in statements}
     assert found == {i: (v, f"v{v}") for i, v in newest.items()}
 

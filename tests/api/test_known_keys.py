@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from api import auth
-from api.auth import Caller
-from api.store import Store
-from tests.api.served import add_key, sqlite_url
+from api import known as known_module
+from api.access import Caller, Permission, Role
+from api.known import KnownKeys
+from api.store import Grant, Holder, Rights, Store
+from tests.api.served import TESTER, add_key, add_session, add_user, sqlite_url
 from vision.errors import StoreError
 
 NOW = 1000.0
@@ -28,21 +30,21 @@ def test_a_revoked_key_stays_known_for_seconds_only(
 ) -> None:
     text = add_key(store)
     key_id = text.split("_")[1]
-    known = auth.KnownKeys(store.keys)
+    known = KnownKeys(store.keys)
     assert known.cached(key_id) is None
     assert known.find(key_id) == known.cached(key_id) != None  # noqa: E711
-    store.keys.revoke(key_id)
+    store.keys.revoke(key_id, TESTER)
     assert known.cached(key_id) is not None
-    monkeypatch.setattr(auth, "CACHE_S", 0.0)
+    monkeypatch.setattr(known_module, "CACHE_S", 0.0)
     assert known.cached(key_id) is None
     found = known.find(key_id)
     assert found is not None
-    assert found.revoked_at is not None
+    assert found.key.revoked_at is not None
 
 
 def test_the_cache_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "CACHE_SIZE", 3)
-    known = auth.KnownKeys(store.keys)
+    monkeypatch.setattr(known_module, "CACHE_SIZE", 3)
+    known = KnownKeys(store.keys)
     for number in range(6):
         known.find(add_key(store, f"k{number}").split("_")[1])
         known.find(f"none{number}")
@@ -54,9 +56,14 @@ def test_unknown_ids_are_asked_for_once_in_seconds(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    get = store.keys.get
-    monkeypatch.setattr(store.keys, "get", lambda key_id: asked.append(key_id) or get(key_id))
-    known = auth.KnownKeys(store.keys)
+    get = store.keys.holder
+
+    def noted(key_id: str) -> Holder | None:
+        asked.append(key_id)
+        return get(key_id)
+
+    monkeypatch.setattr(store.keys, "holder", noted)
+    known = KnownKeys(store.keys)
 
     async def ask_often() -> None:
         for _ in range(10):
@@ -64,20 +71,20 @@ def test_unknown_ids_are_asked_for_once_in_seconds(
 
     asyncio.run(ask_often())
     assert asked == ["00000000"]
-    monkeypatch.setattr(auth, "CACHE_S", 0.0)
+    monkeypatch.setattr(known_module, "CACHE_S", 0.0)
     asyncio.run(ask_often())
     assert len(asked) == 11
     # one that is made afterwards is found
-    store.keys.add("00000000", "late", "h")
+    store.keys.add("00000000", "late", "h", Grant(scopes=("alerts:read",)), TESTER)
     assert asyncio.run(known.get("00000000")) is not None
 
 
 def test_use_is_kept_once_a_minute(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     add_key(store)
     (key,) = store.keys.all()
-    known = auth.KnownKeys(store.keys)
+    known = KnownKeys(store.keys)
     assert [known.use(key.id) for _ in range(3)] == [True, False, False]
-    monkeypatch.setattr(auth, "USED_EVERY_S", 0.0)
+    monkeypatch.setattr(known_module, "USED_EVERY_S", 0.0)
     assert known.use(key.id)
     known.keep_use(key.id)
     assert store.keys.all()[0].last_used_at is not None
@@ -94,29 +101,84 @@ def test_what_opened_the_door_is_asked_whether_it_still_does(
 ) -> None:
     now = [NOW]
     with Store.open(sqlite_url(tmp_path), clock=lambda: now[0]) as store:
-        store.keys.add_link("aaaaaaaa", "administrator", "h", lasts_s=10)
-        session = store.keys.redeem("aaaaaaaa", "h", "bbbbbbbb", "s", lasts_s=100)
-        assert session is not None
-        store.keys.add("cccccccc", "room", "k")
-        known = auth.KnownKeys(store.keys)
-        person = Caller("bbbbbbbb", "administrator", "session")
-        program = Caller("cccccccc", "room", "key")
+        session = add_session(store, add_user(store)).split("_")[1]
+        key = add_key(store, "room").split("_")[1]
+        known = KnownKeys(store.keys)
+        found = known.find(session), known.find(key)
+        assert all(found)
+        person, program = (holder.caller for holder in found if holder is not None)
 
         def live(caller: Caller) -> bool:
-            return asyncio.run(known.is_live(caller))
+            return asyncio.run(known.renewed(caller)) is not None
 
         assert live(person)
         assert live(program)
-        assert not live(Caller("bbbbbbbb", "administrator", "key")), "another kind"
-        assert not live(Caller("dddddddd", "nobody", "key"))
+        assert not live(replace(person, kind="key")), "another kind"
+        assert not live(replace(program, id="dddddddd"))
         # the time is looked at also where the row is remembered
-        now[0] += 100
+        now[0] += 3600
         assert not live(person)
         assert live(program)
-        store.keys.revoke("room")
-        known.forget("cccccccc")
+        store.keys.revoke("room", TESTER)
+        known.forget(key)
         assert not live(program)
-        # a store that is gone ends nobody
-        monkeypatch.setattr(auth, "CACHE_S", 0.0)
-        monkeypatch.setattr(store.keys, "get", _full)
-        assert live(person)
+        # a store that is gone ends nobody, but what expires is over
+        later = known.find(add_key(store, "later").split("_")[1])
+        assert later is not None
+        monkeypatch.setattr(known_module, "CACHE_S", 0.0)
+        monkeypatch.setattr(store.keys, "holder", _full)
+        assert live(later.caller)
+        assert live(replace(program, id="dddddddd")), "nobody can say"
+        assert not live(person)
+
+
+def test_who_is_renewed_has_the_rights_of_now(store: Store) -> None:
+    user = add_user(store, "operator", Role.OPERATOR, cameras=["plaza", "gate"])
+    key_id = add_session(store, user).split("_")[1]
+    known = KnownKeys(store.keys)
+    holder = known.find(key_id)
+    assert holder is not None
+    before = holder.caller
+    assert before.sees("plaza")
+    assert before.may(Permission.ALERTS_HANDLE)
+
+    def now() -> Caller | None:
+        return asyncio.run(known.renewed(before))
+
+    store.people.change(user, Rights(Role.ANALYST), TESTER)
+    assert now() == before, "as it was known"
+    known.forget()
+    after = now()
+    assert after is not None
+    assert not after.sees("plaza")
+    assert not after.may(Permission.ALERTS_HANDLE)
+    add_user(store)
+    store.people.change(user, Rights(Role.ANALYST, disabled=True), TESTER)
+    known.forget()
+    assert now() is None
+    store.people.change(user, Rights(Role.ANALYST), TESTER)
+    known.forget()
+    assert now() is None, "the session has ended with it"
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_what_was_read_before_a_change_is_not_kept(
+    store: Store, monkeypatch: pytest.MonkeyPatch, everything: bool
+) -> None:
+    key_id = add_key(store, "room").split("_")[1]
+    known = KnownKeys(store.keys)
+    read = store.keys.holder
+
+    def meanwhile(wanted: str) -> Holder | None:
+        found = read(wanted)
+        store.keys.revoke("room", TESTER)
+        known.forget(None if everything else key_id)
+        return found
+
+    monkeypatch.setattr(store.keys, "holder", meanwhile)
+    known.find(key_id)
+    assert known.cached(key_id) is None
+    monkeypatch.setattr(store.keys, "holder", read)
+    found = known.find(key_id)
+    assert found is not None
+    assert not found.is_live(known.now())

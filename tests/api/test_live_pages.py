@@ -15,7 +15,18 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from api import live
-from tests.api.served import DAY, Api, report, wait_until
+from api.access import Role
+from api.store import Rights
+from tests.api.served import (
+    DAY,
+    TESTER,
+    Api,
+    add_session,
+    add_user,
+    person_headers,
+    report,
+    wait_until,
+)
 from tests.api.viewing import (
     GUARD_S,
     PREFIX,
@@ -101,7 +112,10 @@ def test_a_page_is_told_how_its_cameras_are(served: Api) -> None:
         assert first["road"]["state"] == "down"
         assert first["road"]["message"] == "it stalled: look"
         assert 50 <= first["road"]["age"] < 50 + GUARD_S
-        assert first["new"] == {"state": "starting", "age": None, "message": ""}
+        assert first["road"]["code"] == "stalled"
+        assert first["new"] == {
+            "state": "starting", "code": None, "age": None, "unheard": None, "message": "",
+        }  # fmt: skip
         assert first["none"]["state"] == "unknown"
         assert first["none"]["message"].startswith("no worker has this camera")
         later = states(page, lambda now: now["road"]["age"] >= first["road"]["age"] + 1.5)
@@ -110,6 +124,7 @@ def test_a_page_is_told_how_its_cameras_are(served: Api) -> None:
         lost = states(page, lambda now: now["plaza"]["state"] == "unknown")
         assert "has not been heard for 10" in lost["plaza"]["message"]
         assert lost["plaza"]["age"] > 100
+        assert 100 <= lost["plaza"]["unheard"] < 100 + GUARD_S
 
 
 @pytest.mark.parametrize(
@@ -201,3 +216,34 @@ def test_the_page_goes_on_while_its_worker_is_gone_and_back(served: Api) -> None
         hear(served, report(time.time(), "plaza", worker="other"))
         with working(served.control, "plaza", name="other"):
             picture_of(page, "plaza")
+
+
+def test_a_page_sees_the_cameras_of_its_person_as_long_as_they_are(served: Api) -> None:
+    """The others are as those that no worker has, also when they were seen before."""
+    user = add_user(served.store, "viewer", Role.VIEWER, cameras=["plaza", "road"])
+    (group,) = served.store.groups.all()
+    port = httpx.URL(served.client.base_url).port or 0
+    headers = person_headers(port, add_session(served.store, user))
+    hear(served, report(time.time(), "plaza", "road", "gate"))
+    with (
+        working(served.control, "plaza", "road", "gate") as worker,
+        viewing(served, "plaza", "road", "gate", "none", headers=headers) as page,
+    ):
+        first = states(page, lambda now: len(now) == 4)
+        assert first["gate"] == first["none"]
+        assert first["road"]["state"] == "live"
+        picture_of(page, "road")
+        served.store.groups.change(group.id, group.name, ["plaza", "gate"], TESTER)
+        states(page, lambda now: now["road"] == first["none"])
+        seen = {picture_of(page, camera)[0]["camera"] for camera in ("plaza", "gate") * 5}
+        assert seen == {"plaza", "gate"}
+        assert served.hub.room == live.MAX_WATCHED - 2, "nobody views the other one"
+        for _ in range(50):
+            message = told(page)
+            assert isinstance(message, dict) or message[0]["camera"] != "road"
+        assert {camera for _, camera in worker.views} == {"plaza", "road", "gate"}
+        # a role without pictures closes it
+        groups = frozenset({group.id})
+        served.store.people.change(user, Rights(Role.ANALYST, groups=groups), TESTER)
+        assert closing(page)[0] == 1008
+    wait_until(lambda: served.hub.room == live.MAX_WATCHED, GUARD_S)

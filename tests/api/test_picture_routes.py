@@ -10,10 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from api import auth, live, pictures
+from api import known, live, pictures, wall
+from api.access import Role
 from api.cli.listening import STALLED_MS, listen
-from api.store import Store
-from tests.api.served import DAY, Api, add_key, api, report, sqlite_url, wait_until
+from api.store import Rights, Store
+from tests.api.served import (
+    DAY,
+    TESTER,
+    Api,
+    add_key,
+    add_user,
+    api,
+    person,
+    report,
+    sqlite_url,
+    wait_until,
+)
 from tests.api.viewing import (
     GUARD_S,
     LEVELS,
@@ -27,6 +39,9 @@ from tests.api.viewing import (
     viewing,
     working,
 )
+
+SHRUNK_S = 300
+"""Ten times what is promised of a right that is taken away."""
 
 
 def test_a_snapshot_is_what_the_camera_sees(served: Api) -> None:
@@ -150,7 +165,7 @@ def test_a_camera_without_pictures_keeps_its_viewers(served: Api) -> None:
     with working(served.control, "plaza") as worker, looking(served) as reader:
         wait_until(lambda: len(reader.seen) >= 1, GUARD_S)
         worker.dark.add("plaza")
-        time.sleep(1.5 * pictures.STEP_S)
+        time.sleep(1.5 * wall.STEP_S)
         assert not reader.ended.is_set()
         seen = len(reader.seen)
         worker.dark.clear()
@@ -161,19 +176,54 @@ def test_a_camera_without_pictures_keeps_its_viewers(served: Api) -> None:
 def test_a_key_that_is_revoked_ends_its_stream(
     served: Api, monkeypatch: pytest.MonkeyPatch, busy: bool
 ) -> None:
-    monkeypatch.setattr(auth, "CACHE_S", 0.1)
+    monkeypatch.setattr(known, "CACHE_S", 0.1)
     other = add_key(served.store, "other")
     with (
         working(served.control, *(["plaza"] if busy else [])),
         looking(served, key=other) as ends,
         looking(served) as stays,
     ):
-        served.store.keys.revoke("other")
+        served.store.keys.revoke("other", TESTER)
         assert ends.ended.wait(GUARD_S)
         seen = len(stays.seen)
         if busy:
             wait_until(lambda: len(stays.seen) >= seen + 2, GUARD_S)
         assert not stays.ended.is_set()
+
+
+def test_a_camera_that_is_taken_ends_its_stream_alone(served: Api) -> None:
+    user = add_user(served.store, "viewer", Role.VIEWER, cameras=["plaza", "road"])
+    (group,) = served.store.groups.all()
+    with (
+        working(served.control, "plaza", "road"),
+        person(served, user) as client,
+        looking(served, client=client) as stays,
+        looking(served, "road", client=client) as ends,
+    ):
+        wait_until(lambda: ends.seen and stays.seen, GUARD_S)
+        served.store.groups.change(group.id, group.name, ["plaza"], TESTER)
+        assert ends.ended.wait(SHRUNK_S)
+        seen = len(stays.seen)
+        wait_until(lambda: len(stays.seen) >= seen + 2, GUARD_S)
+        foreign, none = (
+            client.get(f"{PREFIX}/cameras/{camera}/live") for camera in ("road", "none")
+        )
+        assert foreign.status_code == none.status_code == 404
+        assert foreign.json() == none.json()
+
+
+def test_an_analyst_sees_no_picture(served: Api) -> None:
+    user = add_user(served.store, "viewer", Role.VIEWER)
+    with (
+        working(served.control, "plaza"),
+        person(served, user) as client,
+        looking(served, client=client) as reader,
+    ):
+        wait_until(lambda: reader.seen, GUARD_S)
+        served.store.people.change(user, Rights(Role.ANALYST, every_camera=True), TESTER)
+        assert reader.ended.wait(SHRUNK_S)
+        for what in ("live", "snapshot"):
+            assert client.get(f"{PREFIX}/cameras/plaza/{what}").status_code == 403
 
 
 def test_so_many_look_at_most(served: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from streams.bus.memory_control import MemoryControl
 from streams.citydocument import decode_city
 from streams.commands import Follow, decode_command
 from streams.config import CameraConfig, City
-from tests.api.served import sqlite_url, wait_until
+from tests.api.served import TESTER, sqlite_url, wait_until
 from vision.errors import BusError, BusGoneError, StoreError, StoreGoneError
 
 GUARD_S = 20.0
@@ -88,10 +88,10 @@ def test_the_newest_is_on_the_bus_and_put_back(store: Store, valkey: str) -> Non
     control = RedisControl(valkey)
     try:
         with running(store, control), redis.Redis.from_url(valkey) as other:
-            store.configuration.apply(city("one"))
+            store.configuration.apply(city("one"), TESTER)
             wait_until(lambda: published(control) == (1, "one"), GUARD_S)
             version = control.configured()
-            store.configuration.apply(city("two"))
+            store.configuration.apply(city("two"), TESTER)
             wait_until(lambda: published(control) == (2, "two"), GUARD_S)
             assert control.configured() != version
             assert control.configuration(control.configured()) is None
@@ -106,13 +106,13 @@ def test_the_newest_is_on_the_bus_and_put_back(store: Store, valkey: str) -> Non
 
 def test_a_publisher_that_starts_again_changes_nothing(store: Store) -> None:
     control = Flaky()
-    store.configuration.apply(city("one"))
+    store.configuration.apply(city("one"), TESTER)
     with running(store, control):
         wait_until(lambda: control.written, GUARD_S)
     # an API of the same version gives the same body the same version
     with running(store, control):
         for _ in range(2):
-            store.configuration.apply(city("one"))
+            store.configuration.apply(city("one"), TESTER)
             asked = control.asked
             wait_until(lambda n=asked: control.asked > n + 2, GUARD_S)
     assert len(control.written) == 1
@@ -129,7 +129,7 @@ def test_without_a_configuration_nothing_is_published(
     with running(store, control):
         wait_until(lambda: len(looked) > 2, GUARD_S)
         assert control.written == ["of-another-store"]
-        store.configuration.apply(city("one"))
+        store.configuration.apply(city("one"), TESTER)
         wait_until(lambda: len(control.written) > 1, GUARD_S)
     assert published(control) == (1, "one")
 
@@ -138,7 +138,7 @@ def test_a_change_is_said_to_each_worker(store: Store) -> None:
     control = Flaky()
     with running(store, control, "north", "south"):
         for number, name in enumerate(["one", "two"], start=1):
-            store.configuration.apply(city(name))
+            store.configuration.apply(city(name), TESTER)
             for worker in ("north", "south"):
                 (command,) = control.take(worker, wait_s=GUARD_S)
                 assert decode_command(command.body) == Follow()
@@ -151,7 +151,7 @@ def test_a_change_is_said_to_each_worker(store: Store) -> None:
 def test_what_is_wrong_is_said_once_and_is_over(store: Store) -> None:
     control = Flaky()
     control.failing = True
-    store.configuration.apply(city("one"))
+    store.configuration.apply(city("one"), TESTER)
     with structlog.testing.capture_logs() as logs, running(store, control) as publisher:
         wait_until(lambda: isinstance(publisher.problem, BusError), GUARD_S)
         control.failing = False
@@ -167,7 +167,7 @@ def test_what_is_wrong_is_said_once_and_is_over(store: Store) -> None:
 
 def test_the_store_is_gone_for_a_while(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     control = Flaky()
-    store.configuration.apply(city("one"))
+    store.configuration.apply(city("one"), TESTER)
     gone = [True]
     number = store.configuration.number
 
@@ -186,7 +186,7 @@ def test_the_store_is_gone_for_a_while(store: Store, monkeypatch: pytest.MonkeyP
 
 def test_a_bus_that_is_closed_ends_it_in_peace(store: Store, valkey: str) -> None:
     control = RedisControl(valkey)
-    store.configuration.apply(city("one"))
+    store.configuration.apply(city("one"), TESTER)
     with running(store, control) as publisher:
         wait_until(lambda: control.configured(), GUARD_S)
         control.close()

@@ -29,6 +29,7 @@ from tests.api.served import add_key, alert, report, sqlite_url, wait_until
 
 NOBODY = "redis://user:geheim@127.0.0.1:1/0"
 GUARD_S = 50
+PROXY = ("--trusted-proxy", "10.0.0.7")
 ADDRESS = re.compile(r"serving +address=(\S+)")
 
 
@@ -86,7 +87,8 @@ def test_alerts_come_through_and_keys_open_and_close(tmp_path: Path, valkey: str
         assert (camera["id"], camera["state"]) == ("plaza", "live")
         # keys are made and ended while it runs
         data = {"MATAKOTA_DATA": str(tmp_path)}
-        made = matakota("keys", "create", "other", folder=tmp_path, variables=data)
+        options = ("--scope", "alerts:read", "--every-camera")
+        made = matakota("keys", "create", "other", *options, folder=tmp_path, variables=data)
         assert (made.code, made.err) == (0, "")
         other = made.out.decode().strip()
         assert client.get("/api/v1/alerts", headers={"x-api-key": other}).status_code == 200
@@ -183,7 +185,7 @@ def inside(
 @pytest.mark.parametrize(
     ("arguments", "variables", "said"),
     [
-        (["--host", "203.0.113.9"], {}, "cannot listen at 203.0.113.9"),
+        (["--host", "203.0.113.9", *PROXY], {}, "cannot listen at 203.0.113.9"),
         (["--host", "a..b"], {}, "cannot listen at a..b"),
         (["--port", "70000"], {}, "Invalid value for '--port'"),
         (["--data", "/dev/null"], {}, "the data folder /dev/null cannot be used"),
@@ -191,6 +193,7 @@ def inside(
         ([], {"MATAKOTA_REDIS_URL": "http://u:geheim@h"}, "neither redis:// nor rediss://"),
         ([], {"MATAKOTA_DATABASE_URL": "oracle://u:geheim@h"}, "is no address of a database"),
         ([], {"MATAKOTA_DATABASE_URL": "sqlite:////dev/null/x"}, "cannot be opened"),
+        ([], {"MATAKOTA_OIDC_CLIENT_ID": "a"}, "a sign-in service is named, but MATAKOTA_OIDC_"),
     ],
 )
 def test_what_is_refused_at_the_start(

@@ -7,16 +7,20 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from api import sessions
-from api.sessions import LINK_S, SESSION_S, new_link
-from api.store import Store
-from tests.api.served import Api, alert, api, sqlite_url, wait_until
+from api.access import Role
+from api.auth import form_token
+from api.sessions import DEVICE_S, LINK_S, SESSION_S, base_address, new_link
+from api.store import Rights, Store
+from api.store.audit import Wanted
+from tests.api.logins import Clock
+from tests.api.served import DAY, TESTER, Api, add_user, alert, api, sqlite_url, wait_until
 from tests.api.test_door import call
 from vision.errors import StoreError
 
@@ -25,19 +29,9 @@ NOT_OURS = ("httpx", "httpcore", "uvicorn.access")
 LINK = re.compile(r"/enter\?link=ml_[0-9a-f]{8}_[0-9a-f]{64}")
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1_769_817_600.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(DAY)
 
 
 @pytest.fixture
@@ -53,77 +47,152 @@ def browser(served: Api) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture
+def user(served: Api) -> int:
+    return add_user(served.store, "kendali")
+
+
 def link(served: Api) -> str:
-    """Path and query of a new link."""
-    address = urlsplit(new_link(served.store, "127.0.0.1", 8080))
+    """Path and query of a new link of this user."""
+    found = served.store.people.named("kendali")
+    user = add_user(served.store, "kendali") if found is None else found.id
+    address = urlsplit(new_link(served.store, "http://127.0.0.1:8080", user))
     return f"{address.path}?{address.query}"
+
+
+def cookies(answer: httpx.Response) -> dict[str, tuple[str, list[str]]]:
+    """What an answer has the browser keep: by name, the value and how."""
+    found = {}
+    for each in answer.headers.get_list("set-cookie"):
+        pair, *attributes = each.split("; ")
+        name, _, value = pair.partition("=")
+        found[name] = (value, sorted(attribute.lower() for attribute in attributes))
+    return found
+
+
+def post(browser: httpx.Client, path: str, **headers: str) -> httpx.Response:
+    """Change something, as a page of the server does."""
+    session = browser.cookies.get(f"matakota_{browser.base_url.port}") or ""
+    given = {"origin": str(browser.base_url).rstrip("/"), "x-csrf-token": form_token(session)}
+    return browser.post(path, headers=given | headers)
 
 
 def enter(served: Api, browser: httpx.Client) -> None:
     assert browser.get(link(served)).status_code == 303
 
 
+def session_of(browser: httpx.Client) -> str:
+    """The session that the browser keeps."""
+    return browser.cookies[f"matakota_{browser.base_url.port}"]
+
+
 @pytest.mark.parametrize(
-    ("host", "reached"),
+    ("host", "tls", "reached"),
     [
-        ("127.0.0.1", "127.0.0.1"),
-        ("0.0.0.0", "127.0.0.1"),  # noqa: S104
-        ("::", "[::1]"),
-        ("::1", "[::1]"),
-        ("room.city.example", "room.city.example"),
+        ("127.0.0.1", False, "http://127.0.0.1:8081"),
+        ("0.0.0.0", False, "http://127.0.0.1:8081"),  # noqa: S104
+        ("::", False, "http://[::1]:8081"),
+        ("::1", False, "http://[::1]:8081"),
+        ("room.city.example", True, "https://room.city.example:8081"),
     ],
 )
-def test_an_address_that_can_be_opened(served: Api, host: str, reached: str) -> None:
-    address = new_link(served.store, host, 8081)
-    start = f"http://{reached}:8081"
-    assert address.startswith(start)
-    assert LINK.fullmatch(address.removeprefix(start))
+def test_an_address_that_can_be_opened(
+    served: Api, user: int, host: str, tls: bool, reached: str
+) -> None:
+    address = new_link(served.store, base_address(host, 8081, tls=tls), user)
+    assert address.startswith(reached)
+    assert LINK.fullmatch(address.removeprefix(reached))
 
 
-def test_a_link_opens_a_session_as_administrator(served: Api, browser: httpx.Client) -> None:
+def test_a_link_opens_a_session_of_its_user(served: Api, browser: httpx.Client) -> None:
     assert browser.get("/api/v1/alerts").status_code == 401
     path = link(served)
     answer = browser.get(path)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["referrer-policy"] == "no-referrer"
-    name, _, rest = answer.headers["set-cookie"].partition("=")
-    value, *attributes = rest.split("; ")
-    assert name == f"matakota_{served.client.base_url.port}"
+    kept = cookies(answer)
+    port = served.client.base_url.port
+    assert set(kept) == {f"matakota_{port}", f"matakota_{port}_device"}
+    value, how = kept[f"matakota_{port}"]
     assert re.fullmatch(r"ms_[0-9a-f]{8}_[0-9a-f]{64}", value)
-    assert sorted(a.lower() for a in attributes) == [
-        "httponly", f"max-age={SESSION_S:.0f}", "path=/", "samesite=lax",
-    ]  # fmt: skip
+    assert how == ["httponly", f"max-age={SESSION_S:.0f}", "path=/", "samesite=lax"]
+    value, how = kept[f"matakota_{port}_device"]
+    assert re.fullmatch(r"md_[0-9a-f]{8}_[0-9a-f]{64}", value)
+    assert how == ["httponly", f"max-age={DEVICE_S:.0f}", "path=/", "samesite=lax"]
     assert browser.get("/api/v1/alerts").status_code == 200
     served.store.record([alert("known")])
-    said = browser.post("/api/v1/alerts/known/acknowledge").json()
-    assert said["acknowledged_by"] == "administrator"
+    said = post(browser, "/api/v1/alerts/known/acknowledge").json()
+    assert said["acknowledged_by"] == "kendali"
     # in already, without a link
     again = browser.get("/enter")
     assert (again.status_code, again.headers["location"]) == (303, "/")
 
 
-@pytest.mark.parametrize(
-    ("scheme", "headers", "secure"),
-    [
-        ("http", [], False),
-        ("https", [], True),
-        ("http", [(b"x-forwarded-proto", b"https")], True),
-        ("https", [(b"x-forwarded-proto", b"http")], True),
-        ("http", [(b"x-forwarded-proto", b"http")], False),
-    ],
-)
-def test_over_tls_the_cookie_stays_there(
-    served: Api, scheme: str, headers: list[tuple[bytes, bytes]], secure: bool
+def test_a_device_opens_nothing(served: Api, browser: httpx.Client) -> None:
+    enter(served, browser)
+    port = browser.base_url.port
+    device = browser.cookies[f"matakota_{port}_device"]
+    for presented in (
+        {"cookie": f"matakota_{port}={device}"},
+        {"cookie": f"matakota_{port}_device={device}"},
+        {"cookie": f"matakota_{port}={device.replace('md_', 'ms_')}"},
+        {"authorization": f"Bearer {device}"},
+        {"authorization": f"Bearer {device.replace('md_', 'mk_')}"},
+    ):
+        with httpx.Client(base_url=browser.base_url, headers=presented) as other:
+            assert other.get("/api/v1/cameras").status_code == 401
+            assert other.get(f"/enter?link={device}").status_code == 401
+            assert other.get(f"/enter?link={device.replace('md_', 'ml_')}").status_code == 401
+
+
+def test_the_session_that_a_browser_has_ends_with_the_next_one(
+    served: Api, browser: httpx.Client
 ) -> None:
+    enter(served, browser)
+    before = {"cookie": f"matakota_{browser.base_url.port}={session_of(browser)}"}
+    enter(served, browser)
+    with httpx.Client(base_url=browser.base_url, headers=before) as other:
+        assert other.get("/api/v1/cameras").status_code == 401
+    assert browser.get("/api/v1/cameras").status_code == 200
+    (ended,) = served.store.audit.find(Wanted(action="session.ended"), limit=9).entries
+    assert (ended.actor_kind, ended.actor) == ("user", "kendali")
+
+
+def test_a_link_of_somebody_who_is_disabled_opens_nothing(
+    served: Api, browser: httpx.Client, user: int
+) -> None:
+    add_user(served.store, "petugas")
+    path = link(served)
+    served.store.people.change(user, Rights(Role.VIEWER, disabled=True), TESTER)
+    assert browser.get(path).status_code == 401
+    assert not dict(browser.cookies)
+
+
+def come(served: Api, scheme: str, *headers: tuple[bytes, bytes]) -> list[Any]:
     path, _, query = link(served).partition("?")
-    sent = call(
-        served.door, path, query_string=query.encode(), scheme=scheme, headers=headers,
-        server=("10.0.0.1", 8443),
+    return call(
+        served.door, path, query_string=query.encode(), scheme=scheme, headers=list(headers),
+        server=("127.0.0.1", 8443),
     )  # fmt: skip
-    cookie = dict(sent[0]["headers"])[b"set-cookie"].decode()
-    assert cookie.startswith("matakota_8443=ms_")
-    assert ("secure" in cookie.lower()) == secure
+
+
+@pytest.mark.parametrize(("scheme", "forwarded"), [("http", b"https"), ("https", b"http")])
+def test_a_proxy_that_nobody_named_brings_nobody_in(
+    served: Api, scheme: str, forwarded: bytes
+) -> None:
+    sent = come(served, scheme, (b"x-forwarded-proto", forwarded))
+    assert sent[0]["status"] == 403
+    assert not [name for name, _ in sent[0]["headers"] if name == b"set-cookie"]
+
+
+@pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
+def test_over_tls_the_cookies_stay_there(served: Api, scheme: str, secure: bool) -> None:
+    sent = come(served, scheme)
+    kept = [value.decode() for name, value in sent[0]["headers"] if name == b"set-cookie"]
+    start = "__Host-matakota_8443" if secure else "matakota_8443"
+    assert [each.split("=")[0] for each in kept] == [start, f"{start}_device"]
+    assert all(("secure" in each.lower()) == secure for each in kept)
 
 
 def test_a_link_is_used_once(served: Api, browser: httpx.Client) -> None:
@@ -133,7 +202,7 @@ def test_a_link_is_used_once(served: Api, browser: httpx.Client) -> None:
         for client in (browser, other):
             refused = client.get(path)
             assert refused.status_code == 401
-            assert "'matakota link' prints a new one" in refused.json()["detail"]
+            assert "run 'matakota link'" in refused.json()["detail"]
             assert "set-cookie" not in refused.headers
 
 
@@ -167,10 +236,18 @@ def test_looking_at_a_link_does_not_use_it(
     assert browser.get(path).status_code == 303
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_a_link_is_opened_and_nothing_else(served: Api, browser: httpx.Client, method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "status"), [("POST", 303), ("PUT", 405), ("DELETE", 405), ("OPTIONS", 405)]
+)
+def test_a_link_is_opened_and_nothing_else(
+    served: Api, browser: httpx.Client, method: str, status: int
+) -> None:
     path = link(served)
-    assert browser.request(method, path).status_code == 405
+    own = {"origin": str(browser.base_url).rstrip("/")}
+    assert browser.request(method, path).status_code == 403
+    sent = own | {"x-csrf-token": form_token(path.partition("=")[2])}
+    assert browser.request(method, path, headers=sent).status_code == status
+    assert not dict(browser.cookies)
     assert browser.get(path).status_code == 303
 
 
@@ -198,7 +275,7 @@ def test_whoever_is_too_late_is_told_so_as_a_browser_wants_it(
 ) -> None:
     # the door saw a link that opens, and somebody else was faster
     monkeypatch.setattr(served.store.keys, "redeem", lambda *_, **__: None)
-    page = browser.get(link(served), headers={"accept": "text/html"})
+    page = browser.get(link(served), headers={"accept": "text/html", "accept-language": "en"})
     assert page.status_code == 401
     assert page.headers["content-type"].startswith("text/html")
     assert int(page.headers["content-length"]) == len(page.content)
@@ -222,36 +299,33 @@ def test_a_revoked_session_opens_nothing(
 ) -> None:
     enter(served, browser)
     (session,) = [key for key in served.store.keys.all() if key.kind == "session"]
-    served.store.keys.revoke(session.id)
+    served.store.keys.revoke(session.id, TESTER)
     wait_until(lambda: browser.get("/api/v1/cameras").status_code == 401, 30)
 
 
 def test_leaving_ends_the_session_at_once(served: Api, browser: httpx.Client) -> None:
     enter(served, browser)
-    cookie = dict(browser.cookies)
-    left = browser.post("/leave")
+    port, before = browser.base_url.port, session_of(browser)
+    left = post(browser, "/leave")
     assert left.status_code == 204
-    assert "Max-Age=0" in left.headers["set-cookie"]
-    assert not dict(browser.cookies), "the browser forgets it"
+    value, how = cookies(left)[f"matakota_{port}"]
+    assert "max-age=0" in how
+    assert before not in value
+    assert list(dict(browser.cookies)) == [f"matakota_{port}_device"], "the browser forgets it"
     assert browser.get("/api/v1/cameras").status_code == 401
-    ((name, value),) = cookie.items()
-    kept = browser.get("/api/v1/cameras", headers={"cookie": f"{name}={value}"})
+    kept = browser.get("/api/v1/cameras", headers={"cookie": f"matakota_{port}={before}"})
     assert kept.status_code == 401, "and whoever kept it has nothing"
 
 
 def test_leaving_is_said_to_a_person(served: Api, browser: httpx.Client) -> None:
     enter(served, browser)
-    page = browser.post("/leave", headers={"accept": "text/html"})
-    assert page.status_code == 200
-    assert page.headers["content-type"].startswith("text/html")
-    assert "matakota link" in page.text
-    assert browser.post("/leave").status_code == 401
+    left = post(browser, "/leave", accept="text/html")
+    assert (left.status_code, left.headers["location"]) == (303, "/login")
+    assert post(browser, "/leave").status_code == 401
 
 
 def test_only_a_session_can_leave(served: Api) -> None:
-    answer = served.client.post("/leave")
-    assert answer.status_code == 422
-    assert "'matakota keys revoke' ends a machine key" in answer.json()["detail"]
+    assert served.client.post("/leave").status_code == 403
     assert served.client.get("/api/v1/cameras").status_code == 200
     assert served.client.get("/leave").status_code == 405, "a picture's address ends nothing"
 
@@ -261,22 +335,25 @@ def test_another_sites_page_changes_nothing(served: Api, browser: httpx.Client) 
     for headers in (
         {"origin": "http://evil"},
         {"origin": "null"},
+        {"x-csrf-token": "0" * 64},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
     ):
-        assert browser.post("/leave", headers=headers).status_code == 403
-    own = f"http://127.0.0.1:{browser.base_url.port}"
-    headers = {"origin": own, "sec-fetch-site": "same-origin"}
-    assert browser.post("/leave", headers=headers).status_code == 204
+        assert post(browser, "/leave", **headers).status_code == 403
+    own = {"origin": str(browser.base_url).rstrip("/")}
+    assert browser.post("/leave", headers=own).status_code == 403, "without the token"
+    assert post(browser, "/leave", **{"sec-fetch-site": "same-origin"}).status_code == 204
 
 
 def test_a_stream_ends_with_its_session(served: Api, browser: httpx.Client) -> None:
     enter(served, browser)
-    with browser.stream("GET", "/api/v1/alerts/stream") as stream:
+    with (
+        httpx.Client(base_url=browser.base_url, cookies=dict(browser.cookies)) as window,
+        browser.stream("GET", "/api/v1/alerts/stream") as stream,
+    ):
         lines = stream.iter_lines()
         assert next(lines).startswith("retry")
-        cookie = {"cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}
-        assert httpx.post(browser.base_url.join("/leave"), headers=cookie).status_code == 204
+        assert post(window, "/leave").status_code == 204
         assert not [line for line in lines if line.startswith("data")]
 
 
@@ -288,9 +365,10 @@ def test_no_secret_is_kept_or_logged(
         browser.get(path)
         browser.get(path)
         browser.get(f"/none{path}")
-        session = next(iter(browser.cookies.values()))
-        browser.post("/leave")
-    secrets = [text.rpartition("_")[2] for text in (path, session)]
+        kept_by_browser = dict(browser.cookies)
+        assert post(browser, "/leave").status_code == 204
+    assert len(kept_by_browser) == 2
+    secrets = [text.rpartition("_")[2] for text in (path, *kept_by_browser.values())]
     kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     ours = [
         record.getMessage() for record in caplog.records if not record.name.startswith(NOT_OURS)
@@ -316,5 +394,4 @@ def test_a_store_that_is_gone_uses_no_link(
 
 
 def test_names_are_as_documented() -> None:
-    assert sessions.ADMINISTRATOR == "administrator"
-    assert (LINK_S, SESSION_S) == (3600, 7 * 24 * 3600)
+    assert (LINK_S, SESSION_S, DEVICE_S) == (3600, 7 * 24 * 3600, 90 * 24 * 3600)

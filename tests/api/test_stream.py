@@ -14,14 +14,28 @@ from typing import Any
 import httpx
 import pytest
 
-from api import auth, feed
-from api.store import Store
+from api import feed, known
+from api.access import Role
+from api.store import Rights, Store
 from api.store.alerts import lock_feed, record_alerts, set_feed
-from tests.api.served import DAY, Api, add_key, alert, api, sqlite_url, wait_until
+from tests.api.served import (
+    DAY,
+    TESTER,
+    Api,
+    add_key,
+    add_user,
+    alert,
+    api,
+    person,
+    sqlite_url,
+    wait_until,
+)
 from vision.errors import StoreError
 
 STREAM = "/api/v1/alerts/stream"
 GUARD_S = 20
+SHRUNK_S = 300
+"""Ten times what is promised of a right that is taken away."""
 
 
 @pytest.fixture
@@ -69,9 +83,13 @@ class Events:
 
 @contextmanager
 def following(
-    served: Api, headers: dict[str, str] | None = None, **params: Any
+    served: Api,
+    headers: dict[str, str] | None = None,
+    client: httpx.Client | None = None,
+    **params: Any,
 ) -> Iterator[Events]:
-    with served.client.stream("GET", STREAM, params=params, headers=headers) as response:
+    asks = client or served.client
+    with asks.stream("GET", STREAM, params=params, headers=headers) as response:
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")
         assert response.headers["cache-control"] == "no-store"
@@ -181,7 +199,7 @@ def test_heartbeats(served: Api, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_store_that_is_gone_for_a_while(served: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = threading.Event()
 
-    def gone(*_: object) -> None:
+    def gone(*_: object, **__: object) -> None:
         asked.set()
         raise StoreError("the database is gone")
 
@@ -202,7 +220,7 @@ def test_a_store_that_is_gone_for_a_while(served: Api, monkeypatch: pytest.Monke
 def test_a_key_that_is_revoked_ends_its_stream(
     served: Api, monkeypatch: pytest.MonkeyPatch, busy: bool
 ) -> None:
-    monkeypatch.setattr(auth, "CACHE_S", 0.1)
+    monkeypatch.setattr(known, "CACHE_S", 0.1)
     other = add_key(served.store, "other")
     with (
         following(served, {"authorization": f"Bearer {other}"}) as events,
@@ -210,7 +228,7 @@ def test_a_key_that_is_revoked_ends_its_stream(
     ):
         served.store.record([alert("before")])
         events.wait(1)
-        served.store.keys.revoke("other")
+        served.store.keys.revoke("other", TESTER)
         if busy:
             until_s = time.monotonic() + GUARD_S
             while not events.ended.is_set() and time.monotonic() < until_s:
@@ -231,13 +249,94 @@ def test_a_store_that_is_gone_ends_no_stream(served: Api, monkeypatch: pytest.Mo
         asked.set()
         raise StoreError("the database is gone")
 
-    monkeypatch.setattr(auth, "CACHE_S", 0.1)
+    monkeypatch.setattr(known, "CACHE_S", 0.1)
     with following(served) as events:
         with monkeypatch.context() as patch:
-            patch.setattr(served.store.keys, "get", gone)
+            patch.setattr(served.store.keys, "holder", gone)
             assert asked.wait(GUARD_S)
         served.store.record([alert("a")])
         events.wait(1)
+
+
+# --- of some cameras only
+
+
+def test_only_own_alerts_come_and_the_position_goes_on(
+    served: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "BEAT_S", 0.05)
+    key = add_key(served.store, "plaza", cameras=["plaza"])
+    served.store.record([
+        alert(f"a{n}", camera="plaza" if n in {3, 240} else "road") for n in range(300)
+    ])  # fmt: skip
+    with following(served, {"authorization": f"Bearer {key}"}, last_event_id=0) as events:
+        events.wait(2)
+        wait_until(lambda: 300 in events.ids, GUARD_S)
+        assert events.names == [("a3", 1), ("a240", 1)]
+        # what others get does not keep the comments away
+        beats = events.lines.count(": still here")
+        until_s = time.monotonic() + GUARD_S
+        while events.lines.count(": still here") < beats + 5:
+            assert time.monotonic() < until_s
+            served.store.record([alert(f"b{time.monotonic_ns()}", camera="road")])
+            served.bell.ring()
+        served.store.record([alert("last", camera="plaza")])
+        events.wait(3)
+        assert events.names[-1] == ("last", 1)
+        assert {event["camera"] for event in events.data} == {"plaza"}
+        assert events.ids == sorted(events.ids)
+    # from the last position on, nothing comes again
+    with following(
+        served, {"authorization": f"Bearer {key}", "Last-Event-ID": str(events.ids[-1])}
+    ) as again:
+        served.store.record([alert("road", camera="road"), alert("more", camera="plaza")])
+        again.wait(1)
+        assert again.names == [("more", 1)]
+
+
+def test_a_group_that_shrinks_takes_its_alerts_from_an_open_stream(served: Api) -> None:
+    """The stream stays, goes past what is not seen any more, and brings what is."""
+    user = add_user(served.store, "operator", Role.OPERATOR, cameras=["plaza", "road"])
+    (group,) = served.store.groups.all()
+    number = 0
+
+    def state() -> None:
+        nonlocal number
+        number += 1
+        served.store.record([
+            alert(f"road-{number}", camera="road"), alert(f"plaza-{number}", camera="plaza"),
+        ])  # fmt: skip
+        served.bell.ring()
+
+    with person(served, user) as client, following(served, client=client) as events:
+
+        def stated() -> set[str]:
+            """The cameras whose alert of the next number came."""
+            state()
+            wait_until(lambda: (f"plaza-{number}", 1) in events.names, GUARD_S)
+            return {
+                name.partition("-")[0] for name, _ in events.names if name.endswith(f"-{number}")
+            }
+
+        assert stated() == {"plaza", "road"}
+        served.store.groups.change(group.id, group.name, ["plaza"], TESTER)
+        wait_until(lambda: stated() == {"plaza"}, SHRUNK_S)
+        assert stated() == {"plaza"}
+        assert events.ids[-1] == served.store.alerts.position(), "it goes on past the others"
+        served.store.groups.change(group.id, group.name, ["plaza", "road"], TESTER)
+        wait_until(lambda: stated() == {"plaza", "road"}, SHRUNK_S)
+        assert not events.ended.is_set()
+
+
+def test_a_role_that_may_not_read_alerts_ends_the_stream(served: Api) -> None:
+    user = add_user(served.store, "somebody", Role.VIEWER)
+    with person(served, user) as client, following(served, client=client) as events:
+        served.store.record([alert("before")])
+        events.wait(1)
+        served.store.people.change(user, Rights(Role.ANALYST, every_camera=True), TESTER)
+        assert events.ended.wait(SHRUNK_S)
+        assert events.names == [("before", 1)]
+        assert client.get(STREAM).status_code == 403
 
 
 def test_slow_clients_hold_up_nobody(served: Api) -> None:

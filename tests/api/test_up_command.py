@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -14,12 +15,14 @@ import pytest
 import structlog
 
 from api.cli import run, up
+from api.cli.listening import Way, checked_way
 from api.cli.up import System, running
 from api.store import Store
 from streams.config import load_city
 from streams.settings import Settings
+from tests.api.certificates import make, trusting
 from tests.api.command import environment, python
-from tests.api.served import sqlite_url
+from tests.api.served import TESTER, add_key, add_user, sqlite_url
 from tests.faults.living import free_port
 from tests.waiting import wait_for
 from vision.errors import ServiceError
@@ -82,7 +85,7 @@ def test_a_wrong_file_is_said_and_not_stored(
     called: Up, folder: Path, city: str, said: str
 ) -> None:
     with Store.open(sqlite_url(folder)) as store:
-        store.configuration.apply(load_city(folder / "city.yaml"))
+        store.configuration.apply(load_city(folder / "city.yaml"), TESTER)
     (folder / "city.yaml").write_text(city, encoding="utf-8")
     code, out, err = called("-c", "city.yaml")
     assert (code, out) == (2, "")
@@ -97,7 +100,7 @@ def test_a_taken_port_starts_nothing(tmp_path: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(ServiceError, match=r"cannot listen at 127\.0\.0\.1 port"),
-        running(settings, host="127.0.0.1", port=taken.getsockname()[1]),
+        running(settings, Way("127.0.0.1", taken.getsockname()[1])),
     ):
         pytest.fail("it is taken")
     assert list(tmp_path.iterdir()) == []
@@ -108,25 +111,42 @@ def test_a_taken_port_starts_nothing(tmp_path: Path) -> None:
     [
         ("127.0.0.1", "127.0.0.1"),
         ("0.0.0.0", "127.0.0.1"),  # noqa: S104 - a text
-        ("::", "::1"),
-        ("::1", "::1"),
+        ("::", "[::1]"),
+        ("::1", "[::1]"),
         ("localhost", "localhost"),
     ],
 )
-def test_where_it_is_reached(tmp_path: Path, host: str, reached: str) -> None:
-    system = System(Settings.read({}, tmp_path), host=host, port=1, options=())
-    assert (system.host, system.port) == (reached, 1)
+@pytest.mark.parametrize("tls", [False, True])
+def test_where_it_is_reached(tmp_path: Path, host: str, reached: str, tls: bool) -> None:
+    files = make(tmp_path) if tls else ()
+    system = System(Settings.read({}, tmp_path), Way(host, 1, *files), options=())
+    assert system.base == f"http{'s' if tls else ''}://{reached}:1"
     assert not system.answers()
 
 
-def test_it_runs_what_is_stored_and_prints_a_link_that_opens(folder: Path) -> None:
-    with Store.open(sqlite_url(folder)) as store:
-        store.configuration.apply(load_city(folder / "city.yaml"))
-    port = free_port()
+def test_the_api_is_told_how_it_is_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path)
+    way = checked_way(
+        "127.0.0.1", 8443, Path("tls.crt"), Path("tls.key"), ["10.0.0.7", "10.1.0.0/29"]
+    )
+    assert way.options == [
+        "--host", "127.0.0.1", "--port", "8443", "--tls-cert", str(tmp_path / "tls.crt"),
+        "--tls-key", str(tmp_path / "tls.key"), "--trusted-proxy", "10.0.0.7",
+        "--trusted-proxy", "10.1.0.0/29",
+    ]  # fmt: skip
+    assert way.proxies
+    assert Way("::1", 1).options == ["--host", "::1", "--port", "1"]
+    assert not Way("::1", 1).proxies
+
+
+@contextmanager
+def served(folder: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """What ``up`` says when it runs, and its process."""
     log = folder / "up.log"
     with (folder / "out").open("wb") as out, log.open("wb") as err:
         process = subprocess.Popen(
-            [*python(), "up", "--port", str(port)],
+            [*python(), "up", *options],
             cwd=folder,
             env=environment(folder, MATAKOTA_DATA=str(folder)),
             stdin=subprocess.DEVNULL,
@@ -137,26 +157,49 @@ def test_it_runs_what_is_stored_and_prints_a_link_that_opens(folder: Path) -> No
         wait_for(
             lambda: (folder / "out").read_text() or process.poll() is not None, "it says something"
         )
-        said = (folder / "out").read_text(encoding="utf-8")
-        match = re.fullmatch(rf"open (http://127\.0\.0\.1:{port}/enter\?link=ml_\w+)\n", said)
-        assert match, said + log.read_text(encoding="utf-8")
-        with httpx.Client(timeout=20) as client:
-            assert client.get(f"http://127.0.0.1:{port}/api/v1/cameras").status_code == 401
-            assert client.get(match[1]).status_code == 303
-            wait_for(
-                lambda: (
-                    client.get(f"http://127.0.0.1:{port}/api/v1/cameras").json()["cameras"][0][
-                        "state"
-                    ]
-                    == "live"
-                ),
-                "the camera is live",
-            )
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(100) == 143
+        yield (folder / "out").read_text(encoding="utf-8"), process
     finally:
         if process.poll() is None:
             process.kill()
         process.wait()
     assert "Traceback" not in log.read_text(encoding="utf-8")
-    assert (folder / "out").read_text(encoding="utf-8") == said
+
+
+def test_it_runs_what_is_stored_and_says_where(folder: Path) -> None:
+    """While nobody is an administrator, by a link that makes the first one."""
+    with Store.open(sqlite_url(folder)) as store:
+        store.configuration.apply(load_city(folder / "city.yaml"), TESTER)
+        key = add_key(store)
+        port = free_port()
+        with served(folder, "--port", str(port)) as (said, process):
+            base = f"http://127.0.0.1:{port}"
+            assert re.fullmatch(rf"set up: {base}/enter\?link=ml_\w+\n", said), said
+            with httpx.Client(base_url=base, timeout=20) as client:
+                assert client.get("/api/v1/cameras").status_code == 401
+                page = client.get(said.removeprefix("set up: ").strip())
+                assert page.status_code == 200
+                assert "<form" in page.text
+                client.headers["x-api-key"] = key
+                wait_for(
+                    lambda: client.get("/api/v1/cameras").json()["cameras"][0]["state"] == "live",
+                    "the camera is live",
+                )
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(100) == 143
+        assert (folder / "out").read_text(encoding="utf-8") == said
+
+
+def test_it_runs_over_https_for_an_administrator(folder: Path) -> None:
+    certificate, key = make(folder)
+    with Store.open(sqlite_url(folder)) as store:
+        store.configuration.apply(load_city(folder / "city.yaml"), TESTER)
+        add_user(store)
+    port = free_port()
+    options = ["--tls-cert", certificate.name, "--tls-key", key.name]
+    with served(folder, "--port", str(port), *options) as (said, process):
+        assert said == f"open https://127.0.0.1:{port}/\n"
+        trust = trusting(certificate)
+        answer = httpx.get(said.removeprefix("open ").strip() + "healthz", verify=trust)
+        assert answer.status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(100) == 143

@@ -154,10 +154,15 @@ class Reader:
 
 
 @contextmanager
-def looking(served: Api, camera: str = "plaza", key: str | None = None) -> Iterator[Reader]:
+def looking(
+    served: Api,
+    camera: str = "plaza",
+    key: str | None = None,
+    client: httpx.Client | None = None,
+) -> Iterator[Reader]:
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
     path = f"{PREFIX}/cameras/{camera}/live"
-    with served.client.stream("GET", path, headers=headers) as response:
+    with (client or served.client).stream("GET", path, headers=headers) as response:
         assert response.status_code == 200
         assert response.headers["content-type"] == "multipart/x-mixed-replace; boundary=picture"
         assert response.headers["cache-control"] == "no-store"

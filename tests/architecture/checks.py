@@ -242,8 +242,44 @@ def only_ts(source: Source) -> Iterator[str]:
                 yield _say(source, line, "imports time; ts is the only clock here")
 
 
+# What decides on an event of a page anew, whenever it comes.
+GUARDS = {"guarded", "_kept", "_connecting"}
+# A page's own beginning and end, which nobody sends.
+_LIFE = {"on_connect", "on_delete", "on_disconnect"}
+
+
+def guarded_events(source: Source) -> Iterator[str]:
+    """What a page does about an event is let through a guard: a page is open for long, and whoever
+    writes to its socket sends what they like."""
+    if not source.within("api/pages/"):
+        return
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        handlers = [kw.value for kw in node.keywords if (kw.arg or "").startswith("on_")]
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if (name == "on" or name.startswith("on_")) and name not in _LIFE:
+            handlers += node.args[-1:]
+            handlers += [kw.value for kw in node.keywords if kw.arg in {"handler", "callback"}]
+        for handler in handlers:
+            called = handler.func if isinstance(handler, ast.Call) else None
+            if not (isinstance(called, ast.Name) and called.id in GUARDS):
+                yield _say(source, handler.lineno, f"{ast.unparse(handler)} stands behind no guard")
+
+
+def apart(source: Source) -> Iterator[str]:
+    """Texts are told to everybody, so that what tells them knows nobody of ours."""
+    if not source.within("api/i18n/"):
+        return
+    for line, name in imports(source):
+        if name.partition(".")[0] in {*SHIPPED, "tests"}:
+            yield _say(source, line, f"imports {name}; it stands alone")
+
+
 CHECKS: tuple[Check, ...] = (
+    apart,
     floors,
+    guarded_events,
     named_for_what_it_holds,
     no_blind_except,
     no_environment_at_import,

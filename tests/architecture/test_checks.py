@@ -9,6 +9,20 @@ from tests.architecture.checks import Check
 from tests.architecture.source import parse
 
 BAD: dict[Check, list[tuple[str, str]]] = {
+    checks.apart: [
+        ("api/i18n/__init__.py", "from api.access import Caller"),
+        ("api/i18n/a.py", "import streams.health"),
+    ],
+    checks.guarded_events: [
+        ("api/pages/a.py", "listed.on('older', self.older)"),
+        ("api/pages/a.py", "listed.on('older', lambda event: f(event))"),
+        ("api/pages/a.py", "listed.on('older', handler=older)"),
+        ("api/pages/a.py", "listed.on('older', handler=guarded(older), callback=f)"),
+        ("api/pages/a.py", "ui.button('x', on_click=f)"),
+        ("api/pages/a.py", "button.on_click(f)"),
+        ("api/pages/a.py", "listed.on('older', self.guarded(f))"),
+        ("api/pages/a.py", "core.sio.on('event', handle)"),
+    ],
     checks.floors: [
         ("vision/a.py", "import streams.files"),
         ("vision/a.py", "from models import zoo"),
@@ -84,6 +98,17 @@ BAD: dict[Check, list[tuple[str, str]]] = {
 }
 
 GOOD: dict[Check, list[tuple[str, str]]] = {
+    checks.apart: [
+        ("api/i18n/__init__.py", "import gettext\nfrom pathlib import Path"),
+        ("api/forms/page.py", "from api.i18n import texts"),
+    ],
+    checks.guarded_events: [
+        ("api/pages/a.py", "listed.on('older', guarded(served, caller, need, older))"),
+        ("api/pages/a.py", "client.on_delete(lambda: task.cancel())"),
+        ("api/pages/a.py", "core.sio.on('event', _kept(handle))"),
+        ("api/pages/a.py", "ui.button('x', on_click=guarded(served, caller, need, f))"),
+        ("api/a.py", "listed.on('older', f)"),
+    ],
     checks.floors: [
         ("vision/a.py", "import numpy, cv2\nfrom vision.types import Frame\nfrom . import b"),
         ("streams/a.py", "from vision import types\nimport models.zoo"),

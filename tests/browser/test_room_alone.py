@@ -3,64 +3,26 @@ and the end of a session."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from api.sessions import new_link
-from api.store import Store
+from api.store import Actor
 from streams.config import SYNTHETIC, CameraConfig, City
-from tests.api.command import environment
-from tests.api.served import alert, sqlite_url
+from tests.api.served import TESTER, alert
+from tests.browser.sites import Site, serving
 from tests.waiting import wait_for
 
 PATIENCE_MS = 60_000
-SERVER = "from tests.api.every_route import main; main()"
 SLOW_S = 4.0
 LATE_S = 33.0
 """Later than any limit of our own once was, earlier than NiceGUI forgets a page."""
 PHONE = {"width": 390, "height": 844}
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """The served pages, and the store behind them."""
-
-    port: int
-    store: Store
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def enter(self, context: BrowserContext) -> Page:
-        page = context.new_page()
-        page.goto(new_link(self.store, "127.0.0.1", self.port))
-        page.wait_for_selector(".mk-wall")
-        return page
-
-
-@contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[Site]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(folder), *arguments],
-        cwd=folder, env=environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
-    with ExitStack() as stack:
-        stack.callback(process.communicate)
-        stack.callback(process.kill)
-        assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
-        yield Site(said["port"], stack.enter_context(Store.open(sqlite_url(folder))))
 
 
 @pytest.fixture
@@ -85,7 +47,7 @@ def test_older_alerts_come_without_a_gap(
     site.store.record([alert(name, start_ts=now - 60 * i) for i, name in enumerate(ids)])
     page = site.enter(context)
     wait_for(lambda: len(shown(page)) == 60, "the newest alerts")
-    site.store.alerts.acknowledge("a150", "somebody")
+    site.store.alerts.acknowledge("a150", Actor("command", "somebody"), only=None)
     wait_for(lambda: "a150" in shown(page), "the alert that changed")
     for number in (120, 180, 200):
         page.locator(".mk-older").click()
@@ -116,9 +78,9 @@ def test_a_session_that_is_over_is_said_and_shows_nothing_more(
     page = site.enter(context)
     expect(page.locator(".mk-alert")).to_have_count(1)
     (session,) = [key for key in site.store.keys.all() if key.kind == "session"]
-    site.store.keys.revoke(session.id)
-    expect(page.locator("h1")).to_have_text("Not let in", timeout=PATIENCE_MS)
-    expect(page.locator("body")).to_contain_text("matakota link")
+    site.store.keys.end(session.id, TESTER)
+    page.wait_for_url("**/login?next=/room/", timeout=PATIENCE_MS)
+    expect(page.locator("h1")).to_have_text("Sign in", timeout=PATIENCE_MS)
     assert page.locator(".mk-alert").count() == 0
 
 
@@ -159,7 +121,7 @@ def test_long_names_hide_no_number_and_fit_a_phone(
         scene={"frame_size": [640, 360], "lines": [line]},
     )  # fmt: skip
     networks = (ip_network("127.0.0.0/8"),)
-    site.store.configuration.apply(City("N" * 120, networks, None, (camera,)))
+    site.store.configuration.apply(City("N" * 120, networks, None, (camera,)), TESTER)
     page = site.enter(context)
     for size in (None, PHONE):
         if size is not None:
@@ -167,7 +129,7 @@ def test_long_names_hide_no_number_and_fit_a_phone(
         width = page.evaluate("innerWidth")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         tile = page.locator(".mk-tile").bounding_box()
-        bar = [page.locator(name).bounding_box() for name in (".mk-clock", ".mk-bar button")]
+        bar = [page.locator(name).bounding_box() for name in (".mk-clock", ".mk-leave button")]
         numbers = [each.bounding_box() for each in page.locator(".mk-number").all()]
         assert tile is not None
         assert len(numbers) == 2

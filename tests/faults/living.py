@@ -21,6 +21,7 @@ from typing import Any, Self
 
 import httpx
 
+from api.access import SCOPES
 from tests.api.command import environment
 from tests.needs import REPO
 from tests.waiting import wait_for
@@ -28,6 +29,8 @@ from tests.waiting import wait_for
 START_S = 100
 CLEAN_END_S = 100
 MARK = "MATAKOTA_TEST_MARK"
+ADMINISTRATOR = "administrator"
+LINK = re.compile(r"http://\S+/enter\?link=\S+")
 SPOOLED = re.compile(r"alert spooled\b.*?\bid=(\S+).*?\bversion=(\d+)")
 ROLES = {
     "API": (" serve ",),
@@ -55,6 +58,7 @@ class Living:
         self._variables = environment(folder, **{MARK: self._mark, **variables})
         self._level = log_level
         self._key = ""
+        self._users: set[str] = set()
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -120,12 +124,26 @@ class Living:
 
     @property
     def headers(self) -> dict[str, str]:
-        """With a machine key, made at first use."""
+        """With a machine key for everything that one may do, made at first use."""
         if not self._key:
-            made = self.run("keys", "create", "test")
+            scopes = [part for scope in SCOPES for part in ("--scope", scope)]
+            made = self.run("keys", "create", "test", "--every-camera", *scopes)
             assert made.returncode == 0, made.stderr
             self._key = made.stdout.strip()
         return {"Authorization": f"Bearer {self._key}"}
+
+    def link(self, user: str = ADMINISTRATOR, role: str = "administrator", *more: str) -> str:
+        """A new one-time link for a user, who is added at first use: with this role, and what else
+        'matakota users add' is told."""
+        if user not in self._users:
+            made = self.run("users", "add", user, "--role", role, *more)
+            assert made.returncode == 0, made.stderr
+            self._users.add(user)
+        made = self.run("link", user, "--port", str(self.port))
+        assert made.returncode == 0, made.stderr
+        found = LINK.search(made.stdout)
+        assert found is not None, made.stdout
+        return found[0]
 
     def get(self, path: str, **query: str | int | float) -> Any:
         """The answer of the API, asked again while it is being started."""

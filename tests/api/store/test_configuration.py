@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api.store import Applied, Store
+from api.store import Applied, Entry, Store, Wanted
 from streams.address import DEFAULT_NETWORKS, parse_address
 from streams.config import CameraConfig, City
-from tests.api.served import DAY, alert, report, sqlite_url
+from tests.api.served import DAY, TESTER, report
+from tests.api.store.older import make_older
 from vision.errors import StoreError
 from vision.types import JsonValue
 
 ADDRESS = parse_address("rtsps://camera.example:8554/live?channel=1")
+
+OLD_ALERT = """
+INSERT INTO alerts (
+    id, version, camera, kind, rule, place, severity, state, start_ts, raised_ts, track_ids, score,
+    details, revision, synthetic, stored_at, updated_at, position
+) VALUES (
+    'a', 1, 'plaza', 'k', 'r', '', 'low', 'open', 1, 1, '[]', 1, '{}', 123456789, false, 1, 1, 1
+)
+"""
 
 
 def scene(x: float = 100) -> dict[str, JsonValue]:
@@ -68,7 +78,7 @@ def test_what_is_applied_is_current(url: str) -> None:
         networks=(),
     )
     with Store.open(url) as first:
-        applied = first.configuration.apply(given)
+        applied = first.configuration.apply(given, TESTER)
     with Store.open(url) as second:
         document = second.configuration.current()
         listed = second.configuration.cameras()
@@ -86,15 +96,15 @@ def test_the_same_again_writes_nothing(url: str) -> None:
     now = [DAY]
     given = city(camera("a", scene=scene()), camera("b"))
     with Store.open(url, clock=lambda: now[0]) as store:
-        store.configuration.apply(given)
+        store.configuration.apply(given, TESTER)
         now[0] += 100
-        again = store.configuration.apply(given)
+        again = store.configuration.apply(given, TESTER)
         assert again == Applied(1, 2, False, (), (), (), {})
         assert not again.anything
         # the order of fields says nothing, revisions that somebody made up neither
         other = dict(reversed(scene().items()))
         same = city(camera("a", scene=other, revision=9), camera("b"))
-        assert not store.configuration.apply(same).anything
+        assert not store.configuration.apply(same, TESTER).anything
         kept = store.configuration.scene("a")
         assert kept is not None
         assert (kept.revision, kept.created_at) == (1, DAY)
@@ -116,8 +126,10 @@ def test_the_same_again_writes_nothing(url: str) -> None:
     ],
 )
 def test_one_field_of_one_camera_is_a_change(store: Store, more: dict[str, Any]) -> None:
-    store.configuration.apply(city(camera("a", scene=scene()), camera("b")))
-    applied = store.configuration.apply(city(camera("a", scene=scene(), **more), camera("b")))
+    store.configuration.apply(city(camera("a", scene=scene()), camera("b")), TESTER)
+    applied = store.configuration.apply(
+        city(camera("a", scene=scene(), **more), camera("b")), TESTER
+    )
     assert applied == Applied(2, 2, False, (), ("a",), (), {})
     assert store.configuration.number() == 2
     assert revisions(store) == {"a": 1, "b": 0}
@@ -127,22 +139,24 @@ def test_one_field_of_one_camera_is_a_change(store: Store, more: dict[str, Any])
     "more", [{"name": "other"}, {"networks": ()}, {"credentials": Path("/logins.yaml")}]
 )
 def test_what_is_beside_the_cameras_is_a_change(store: Store, more: dict[str, Any]) -> None:
-    store.configuration.apply(city())
-    assert store.configuration.apply(city(**more)) == Applied(2, 1, True, (), (), (), {})
-    assert store.configuration.apply(city(**more)).number == 2
+    store.configuration.apply(city(), TESTER)
+    assert store.configuration.apply(city(**more), TESTER) == Applied(2, 1, True, (), (), (), {})
+    assert store.configuration.apply(city(**more), TESTER).number == 2
 
 
 def test_the_order_is_kept(store: Store) -> None:
     a, b, c = map(camera, "abc")
-    store.configuration.apply(city(c, a))
+    store.configuration.apply(city(c, a), TESTER)
     assert [each.id for each in store.configuration.cameras()] == ["c", "a"]
-    assert store.configuration.apply(city(b, c, a)) == Applied(2, 3, False, ("b",), (), (), {})
-    assert store.configuration.apply(city(a, b, c)) == Applied(3, 3, True, (), (), (), {})
+    assert store.configuration.apply(city(b, c, a), TESTER) == Applied(
+        2, 3, False, ("b",), (), (), {}
+    )
+    assert store.configuration.apply(city(a, b, c), TESTER) == Applied(3, 3, True, (), (), (), {})
     assert [each.id for each in store.configuration.cameras()] == ["a", "b", "c"]
 
 
 def test_scenes_are_numbered_by_camera_and_stay(store: Store) -> None:
-    apply = store.configuration.apply
+    apply = partial(store.configuration.apply, by=TESTER)
     assert apply(city(camera("a", scene=scene(1)), camera("b", scene=scene(1)))).scenes == {
         "a": 1, "b": 1,
     }  # fmt: skip
@@ -160,7 +174,7 @@ def test_scenes_are_numbered_by_camera_and_stay(store: Store) -> None:
 
 
 def test_a_camera_that_comes_back_goes_on_numbering(store: Store) -> None:
-    apply = store.configuration.apply
+    apply = partial(store.configuration.apply, by=TESTER)
     apply(city(camera("a", scene=scene(1))))
     gone = apply(city(camera("b")))
     assert (gone.added, gone.removed) == (("b",), ("a",))
@@ -177,7 +191,7 @@ def test_a_preview_changes_nothing(store: Store) -> None:
     first = city(camera("a", scene=scene(1)))
     assert store.configuration.preview(first) == Applied(1, 1, True, ("a",), (), (), {"a": 1})
     assert store.configuration.number() == 0
-    store.configuration.apply(first)
+    store.configuration.apply(first, TESTER)
     second = city(camera("a", scene=scene(2)))
     assert store.configuration.preview(second) == store.configuration.preview(second)
     assert revisions(store) == {"a": 1}
@@ -185,12 +199,12 @@ def test_a_preview_changes_nothing(store: Store) -> None:
 
 
 def test_what_the_database_refuses_changes_nothing(store: Store) -> None:
-    store.configuration.apply(city(camera("a", scene=scene(1))))
+    store.configuration.apply(city(camera("a", scene=scene(1))), TESTER)
     folder = Path(os.fsdecode(b"/\xff/logins.yaml"))
     twice = city(camera("a", scene=scene(2)), camera("a", scene=scene(3)))
     for bad in (city(camera("b"), credentials=folder), twice):
         with pytest.raises(StoreError):
-            store.configuration.apply(bad)
+            store.configuration.apply(bad, TESTER)
     document = store.configuration.current()
     assert document is not None
     assert (document.number, [each.id for each in document.cameras]) == (1, ["a"])
@@ -202,7 +216,9 @@ def test_two_at_once_get_numbers_of_their_own(url: str) -> None:
         stores = (one, other)
         done = list(
             pool.map(
-                lambda n: stores[n % 2].configuration.apply(city(camera("a", scene=scene(n)))),
+                lambda n: stores[n % 2].configuration.apply(
+                    city(camera("a", scene=scene(n))), TESTER
+                ),
                 range(24),
             )
         )
@@ -223,7 +239,7 @@ def test_any_history_has_each_scene_under_its_number(store: Store) -> None:
         }
         given = city(*(camera(n, scene=None if x is None else scene(x)) for n, x in drawn.items()))
         expected = store.configuration.preview(given)
-        applied = store.configuration.apply(given)
+        applied = store.configuration.apply(given, TESTER)
         assert applied == expected
         assert applied.number == number + applied.anything
         number = applied.number
@@ -247,49 +263,108 @@ def test_any_history_has_each_scene_under_its_number(store: Store) -> None:
 
 
 def test_a_configured_camera_is_known(store: Store) -> None:
-    store.configuration.apply(city(camera("a")))
+    store.configuration.apply(city(camera("a")), TESTER)
     assert store.cameras.known("a")
     assert not store.cameras.known("b")
 
 
 def test_a_camera_that_is_taken_from_a_worker_is_not_missed(url: str) -> None:
     with Store.open(url) as store:
-        store.configuration.apply(city(*map(camera, "abc")))
+        store.configuration.apply(city(*map(camera, "abc")), TESTER)
         store.cameras.save(report(DAY, "a", "b", "c"))
         assert [each.report.camera for each in store.cameras.all()] == ["a", "b", "c"]
-        store.configuration.apply(city(camera("a"), camera("b", worker="other")))
+        store.configuration.apply(city(camera("a"), camera("b", worker="other")), TESTER)
         assert [each.report.camera for each in store.cameras.all()] == ["a"]
-        store.configuration.apply(city(camera("b", worker="w")))
+        store.configuration.apply(city(camera("b", worker="w")), TESTER)
         assert store.cameras.workers() == {}
         # who has one says so within a second
         store.cameras.save(report(DAY + 1, "b"))
-        store.configuration.apply(city(camera("b", worker="w", name="B2")))
+        store.configuration.apply(city(camera("b", worker="w", name="B2")), TESTER)
         assert [each.report.camera for each in store.cameras.all()] == ["b"]
 
 
-def test_a_database_of_the_version_before_gets_the_tables(tmp_path: Path) -> None:
-    with Store.open(sqlite_url(tmp_path)) as store:
-        store.record([alert(revision=123_456_789)])
-    with closing(sqlite3.connect(tmp_path / "matakota.db")) as database:
-        for statement in (
-            *(
-                f"DROP TABLE {table}"
-                for table in (
-                    "city",
-                    "configured_cameras",
-                    "scenes",
-                    "late_counts",
-                    "watched_lines",
-                )
-            ),
-            *(f"ALTER TABLE keys DROP COLUMN {column}" for column in ("kind", "expires_at")),
-            "UPDATE alembic_version SET version_num = '0001'",
-        ):
-            database.execute(statement)
-        database.commit()
-    with Store.open(sqlite_url(tmp_path)) as store:
+def test_a_database_of_the_first_version_gets_the_tables(url: str) -> None:
+    make_older(url, "0001", [OLD_ALERT])
+    with Store.open(url) as store:
         assert store.configuration.current() is None
-        assert store.configuration.apply(city(camera(scene=scene()))).scenes == {"a": 1}
-        kept = store.alerts.get("a")
+        given = city(camera(scene=scene()))
+        assert store.configuration.apply(given, TESTER).scenes == {"a": 1}
+        kept = store.alerts.get("a", only=None)
         assert kept is not None
         assert kept.revision == 123_456_789
+
+
+# --- what the record keeps of it
+
+
+def recorded(store: Store) -> list[Entry]:
+    return list(store.audit.each(Wanted(action="configuration")))
+
+
+def test_the_record_says_who_changed_what(store: Store) -> None:
+    apply = partial(store.configuration.apply, by=TESTER)
+    apply(city(camera("a", scene=scene(1)), camera("b", login="all"), camera("c")))
+    apply(city(camera("a", scene=scene(2)), camera("b", fps=7.5, worker="w"), name="Kota"))
+    assert not apply(
+        city(camera("a", scene=scene(2)), camera("b", fps=7.5, worker="w"), name="Kota")
+    ).anything
+    apply(city(camera("b", fps=7.5, worker="w"), camera("a", scene=scene(2)), name="Kota"))
+    first, second, third = recorded(store)
+    assert {(each.actor, each.action, each.object_kind) for each in (first, second, third)} == {
+        ("tests", "configuration.applied", "configuration")
+    }
+    assert [each.object for each in (first, second, third)] == ["1", "2", "3"]
+    assert first.before is None
+    assert first.after is not None
+    assert (first.after["name"], len(first.after["cameras"])) == ("Makassar", 3)  # type: ignore[arg-type]
+    assert second.before == {
+        "name": "Makassar",
+        "cameras": {
+            "a": {"revision": 1},
+            "b": {"login": "all", "fps": 5.0, "worker": None},
+            "c": {
+                "name": "C", "source": "rtsps://camera.example:8554/live…", "model": "nanodet_g",
+                "fps": 5.0, "revision": 0,
+            },
+        },
+    }  # fmt: skip
+    assert second.after == {
+        "name": "Kota",
+        "cameras": {"a": {"revision": 2}, "b": {"login": None, "fps": 7.5, "worker": "w"}},
+    }
+    assert (third.before, third.after) == ({}, {"reordered": True})
+
+
+def test_the_record_repeats_no_login_that_an_address_holds(store: Store) -> None:
+    apply = partial(store.configuration.apply, by=TESTER)
+    for path in ("live?password=canary-1", "live?password=canary-2", "user=x&password=canary-3"):
+        apply(city(camera("a", source=parse_address(f"rtsp://10.0.0.5/{path}"))))
+    entries = recorded(store)
+    assert "canary" not in repr(entries)
+    assert [each.after["cameras"]["a"]["source"] for each in entries if each.after] == [  # type: ignore[index, call-overload]
+        "rtsp://10.0.0.5:554/live…",
+        "rtsp://10.0.0.5:554/live… (another one)",
+        "rtsp://10.0.0.5:554/user…",
+    ]
+
+
+def test_the_record_of_many_cameras_is_bounded(store: Store) -> None:
+    apply = partial(store.configuration.apply, by=TESTER)
+    names = [f"c{n:03}" for n in range(468)]
+    apply(city(*(camera(name, name="x" * 120) for name in names)))
+    apply(city(*(camera(name, name="x" * 120, fps=7.5) for name in names)))
+    first, second = recorded(store)
+    for entry in (first, second):
+        assert len(json.dumps([entry.before, entry.after])) < 100_000
+        after = entry.after or {}
+        told = [*after["cameras"], *after.get("more_cameras", ())]  # type: ignore[misc]
+        assert told == names
+    assert first.after is not None
+    assert first.after["more_cameras"], "there was no room for all"
+    assert second.before is not None
+    assert len(second.before["cameras"]) == 468, "and enough for one field of each"  # type: ignore[arg-type]
+
+
+def test_a_preview_is_not_recorded(store: Store) -> None:
+    store.configuration.preview(city())
+    assert recorded(store) == []

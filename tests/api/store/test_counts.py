@@ -15,9 +15,23 @@ from api.store import CountRow, Store
 from api.store.counts import Passage
 from streams.messages import CountsMessage
 from tests.api.served import CLASSES, DAY, LINES, counted, sqlite_url
+from tests.api.store.older import make_older
 
 START = int(DAY)
 IN_CAR = ("gate", "in", "car")
+OLD_COUNT = (
+    """
+    INSERT INTO layouts (id, digest, lines, classes)
+    VALUES (1000, 'd', '{"gate": ["in", "out"]}', '["car", "bus"]')
+    """,
+    # at DAY
+    """
+    INSERT INTO count_intervals
+    (id, camera, start_ts, seconds, revision, version, observed_s, frames, layout, synthetic)
+    VALUES (1000, 'plaza', 1769817600, 60, 1, 1, 60, 300, 1000, false)
+    """,
+    "INSERT INTO counts VALUES (1000, 'gate', 'in', 'car', 3)",
+)
 PASSAGES = [Passage(line, d, c) for line, ds in LINES.items() for d in ds for c in CLASSES]
 
 
@@ -132,12 +146,7 @@ def test_a_movement_is_counted_like_a_line_of_many_directions(store: Store) -> N
 
 
 def test_a_database_of_the_version_before_keeps_its_counts(url: str) -> None:
-    with Store.open(url) as store:
-        store.record([counted(0, {IN_CAR: 3})])
-        with store._database.write() as connection:
-            connection.exec_driver_sql("DROP TABLE watched_lines")
-            connection.exec_driver_sql("DROP TABLE late_counts")
-            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
+    make_older(url, "0003", OLD_COUNT)
     with Store.open(url) as store:
         assert cars(sums(store, 1)) == [(3, 60.0, 1)]
         late = ({"line": "gate", "direction": "in", "count": 2},)

@@ -1,0 +1,250 @@
+"""Who may do what: roles, the scopes of machine keys, and what each path asks for. Tables and pure
+functions; the door and the routes decide by them, and by nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["key", "session", "link", "setup", "password", "device"]
+"""What opens the door: a machine key; a person's session; a link that opens one session, makes the
+first administrator, or lets a person choose a password; ``device`` opens nothing, and says that a
+browser came in before."""
+
+
+class Permission(StrEnum):
+    """One thing that somebody may do."""
+
+    KNOWN = "known"
+    """What everybody may who came in: read the description of the API, ask who they are."""
+    ENTER = "enter"
+    """Use a link."""
+    PERSON = "person"
+    """Use the pages: the room, the own account, to leave."""
+    ALERTS_READ = "alerts:read"
+    ALERTS_STATE = "alerts:state"
+    ALERTS_HANDLE = "alerts:handle"
+    """Acknowledge them."""
+    COUNTS_READ = "counts:read"
+    CAMERAS_READ = "cameras:read"
+    """How cameras are, and what is drawn on them."""
+    CAMERAS_TRY = "cameras:try"
+    """Have a worker try an address."""
+    PICTURES_SEE = "pictures:see"
+    SYSTEM_READ = "system:read"
+    """How the workers are, and why something is not well."""
+    AUDIT_READ = "audit:read"
+    PEOPLE_MANAGE = "people:manage"
+    """Users, groups and keys."""
+
+
+class Role(StrEnum):
+    """What a person is."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ANALYST = "analyst"
+    ADMINISTRATOR = "administrator"
+
+
+_P: Final = Permission
+_EVERYBODY: Final = frozenset({_P.KNOWN, _P.ENTER, _P.PERSON, _P.CAMERAS_READ, _P.COUNTS_READ})
+_VIEWER: Final = _EVERYBODY | {_P.ALERTS_READ, _P.PICTURES_SEE}
+ROLES: Final[Mapping[Role, frozenset[Permission]]] = {
+    Role.VIEWER: _VIEWER,
+    Role.OPERATOR: _VIEWER | {_P.ALERTS_HANDLE},
+    # no picture: pictures of people are not masked yet
+    Role.ANALYST: _EVERYBODY,
+    Role.ADMINISTRATOR: frozenset(Permission),
+}
+SCOPES: Final = (
+    _P.ALERTS_READ,
+    _P.ALERTS_STATE,
+    _P.ALERTS_HANDLE,
+    _P.COUNTS_READ,
+    _P.CAMERAS_READ,
+    _P.CAMERAS_TRY,
+    _P.PICTURES_SEE,
+    _P.SYSTEM_READ,
+    _P.AUDIT_READ,
+)
+"""What a machine key may be given, for its cameras."""
+WORKER_SCOPES: Final = frozenset({_P.ALERTS_STATE})
+"""What the key of a worker is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who was let in: ``id`` is that of the key, session or link that did it, ``name`` the name of
+    the person or of the key, ``user`` the person's number. ``cameras`` is None for every camera,
+    also those to come; ``language`` what the person chose, if anything."""
+
+    id: str
+    name: str
+    kind: Kind
+    permissions: frozenset[Permission]
+    cameras: frozenset[str] | None
+    user: int | None = None
+    role: Role | None = None
+    language: str | None = None
+
+    def may(self, permission: Permission) -> bool:
+        return permission in self.permissions
+
+    def sees(self, camera: str) -> bool:
+        """Whether the camera is among its own; one that is not does not exist for it."""
+        return self.cameras is None or camera in self.cameras
+
+
+def permitted(kind: Kind, role: str | None, scopes: Iterable[str]) -> frozenset[Permission]:
+    """What somebody may who came in by a ``kind``: a person by the ``role``, a key by its
+    ``scopes``. A role or scope that is unknown here gives nothing."""
+    if kind == "session":
+        return ROLES[Role(role)] if role in set(Role) else frozenset()
+    if kind == "key":
+        return frozenset(p for p in SCOPES if p in set(scopes)) | {_P.KNOWN}
+    return frozenset() if kind == "device" else frozenset({_P.ENTER})
+
+
+Connection: TypeAlias = Literal["http", "websocket"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a path asks for; ``needs`` None is open to everybody. ``{name}`` stands for one part of
+    the path, ``{name:path}`` for all that follows."""
+
+    method: str
+    path: str
+    needs: Permission | None
+    kind: Connection = "http"
+
+
+_ROOM: Final = "/room/"
+_API: Final = "/api/v1"
+RULES: Final = (
+    Rule("GET", "/healthz", None),
+    Rule("GET", "/readyz", None),
+    Rule("GET", "/door/{file}", None),
+    Rule("GET", "/login", None),
+    Rule("POST", "/login", None),
+    Rule("POST", "/language", None),
+    Rule("GET", "/oidc/start", None),
+    Rule("GET", "/oidc/back", None),
+    Rule("GET", "/enter", _P.ENTER),
+    Rule("POST", "/enter", _P.ENTER),
+    Rule("POST", "/leave", _P.PERSON),
+    Rule("GET", "/", _P.PERSON),
+    Rule("GET", "/room", _P.PERSON),
+    Rule("GET", _ROOM, _P.PERSON),
+    Rule("GET", _ROOM + "_nicegui/{file:path}", _P.PERSON),
+    Rule("GET", _ROOM + "favicon.ico", _P.PERSON),
+    Rule("GET", _ROOM + "_nicegui_ws/{rest:path}", _P.PERSON, "websocket"),
+    Rule("GET", "/openapi.json", _P.KNOWN),
+    Rule("GET", "/docs", _P.KNOWN),
+    Rule("GET", "/docs/files/{file:path}", _P.KNOWN),
+    Rule("GET", _API + "/me", _P.KNOWN),
+    Rule("GET", _API + "/alerts", _P.ALERTS_READ),
+    Rule("POST", _API + "/alerts", _P.ALERTS_STATE),
+    Rule("GET", _API + "/alerts/stream", _P.ALERTS_READ),
+    Rule("GET", _API + "/alerts/{alert_id}", _P.ALERTS_READ),
+    Rule("POST", _API + "/alerts/{alert_id}/acknowledge", _P.ALERTS_HANDLE),
+    Rule("GET", _API + "/counts", _P.COUNTS_READ),
+    Rule("GET", _API + "/cameras", _P.CAMERAS_READ),
+    Rule("POST", _API + "/cameras/try", _P.CAMERAS_TRY),
+    Rule("GET", _API + "/cameras/{camera}/scene", _P.CAMERAS_READ),
+    Rule("GET", _API + "/cameras/{camera}/snapshot", _P.PICTURES_SEE),
+    Rule("GET", _API + "/cameras/{camera}/live", _P.PICTURES_SEE),
+    Rule("GET", _API + "/live", _P.PICTURES_SEE, "websocket"),
+    Rule("GET", _API + "/workers", _P.SYSTEM_READ),
+    Rule("GET", _API + "/audit", _P.AUDIT_READ),
+    Rule("GET", _API + "/audit.csv", _P.AUDIT_READ),
+    Rule("GET", "/account", _P.PERSON),
+    Rule("POST", "/account/{change}", _P.PERSON),
+    Rule("GET", "/people", _P.PEOPLE_MANAGE),
+    Rule("POST", "/people", _P.PEOPLE_MANAGE),
+    Rule("GET", "/people/{user}", _P.PEOPLE_MANAGE),
+    Rule("POST", "/people/{user}", _P.PEOPLE_MANAGE),
+    Rule("POST", "/people/{user}/{change}", _P.PEOPLE_MANAGE),
+    Rule("GET", "/groups", _P.PEOPLE_MANAGE),
+    Rule("POST", "/groups", _P.PEOPLE_MANAGE),
+    Rule("GET", "/groups/{group}", _P.PEOPLE_MANAGE),
+    Rule("POST", "/groups/{group}", _P.PEOPLE_MANAGE),
+    Rule("POST", "/groups/{group}/{change}", _P.PEOPLE_MANAGE),
+    Rule("GET", "/keys", _P.PEOPLE_MANAGE),
+    Rule("POST", "/keys", _P.PEOPLE_MANAGE),
+    Rule("POST", "/keys/{key}/{change}", _P.PEOPLE_MANAGE),
+    Rule("GET", "/audit", _P.AUDIT_READ),
+)
+"""Every way in. What is in no row does not exist, whatever the application behind the door says."""
+
+
+METHODS: Final = tuple(sorted({rule.method for rule in RULES}))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the table says of a path: the rule, and where there is none, whether other methods
+    have one; ``camera`` is the camera that the path names."""
+
+    rule: Rule | None
+    other_methods: bool = False
+    camera: str | None = None
+
+
+class Table:
+    """Finds the rule of a path. A path that is written out in a rule is found at once; the others
+    are told apart by their first part, so that hardly any has to be tried."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._exact: dict[tuple[str, str], list[Rule]] = {}
+        self._shaped: dict[tuple[str, str], list[tuple[re.Pattern[str], Rule]]] = {}
+        for rule in rules:
+            if "{" in rule.path:
+                first = rule.path.split("/", 2)[1]
+                if "{" in first:
+                    raise ValueError(f"{rule.path}: the first part of a path is written out")
+                shaped = self._shaped.setdefault((rule.kind, first), [])
+                shaped.append((_pattern(rule.path), rule))
+            else:
+                self._exact.setdefault((rule.kind, rule.path), []).append(rule)
+
+    def find(self, kind: str, method: str, path: str) -> Found:
+        """The rule for a path as it is routed, without what comes before it. HEAD is GET."""
+        wanted = "GET" if method == "HEAD" else method
+        written = self._exact.get((kind, path), ())
+        for rule in written:
+            if rule.method == wanted:
+                return Found(rule)
+        other = bool(written)
+        before, _, rest = path.partition("/")
+        # what does not begin with a slash is no path of ours
+        first = "" if before else rest.partition("/")[0]
+        for pattern, rule in self._shaped.get((kind, first), ()):
+            match = pattern.fullmatch(path)
+            if match is None:
+                continue
+            if rule.method == wanted:
+                return Found(rule, camera=match.groupdict().get("camera"))
+            other = True
+        return Found(None, other_methods=other)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    shape = ""
+    for part in re.split(r"({\w+(?::path)?})", path):
+        name, _, rest = part.strip("{}").partition(":")
+        shape += f"(?P<{name}>{'.+' if rest else '[^/]+'})" if part[:1] == "{" else re.escape(part)
+    return re.compile(shape, re.DOTALL)
+
+
+TABLE: Final = Table(RULES)
+
+
+def find_rule(kind: str, method: str, path: str) -> Found:
+    """What the table says of a path; one that is written out there goes before one with a
+    ``{name}``."""
+    return TABLE.find(kind, method, path)

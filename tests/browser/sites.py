@@ -1,0 +1,67 @@
+"""The served pages over a store alone, without cameras: a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page
+
+from api.access import Kind
+from api.sessions import new_link
+from api.store import Store
+from tests.api.command import environment
+from tests.api.served import add_session, add_user, sqlite_url
+
+SERVER = "from tests.api.every_route import main; main()"
+
+
+@dataclass
+class Site:
+    """Where the pages are served, and the store behind them."""
+
+    port: int
+    store: Store
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def link(self, user: int | None, kind: Kind = "link") -> str:
+        """A new one-time link for a user, or for nobody yet."""
+        return new_link(self.store, self.address, user, kind=kind)
+
+    def enter(self, context: BrowserContext, name: str = "administrator") -> Page:
+        """The room's page, opened by the link of an administrator, who is added at first use."""
+        known = self.store.people.named(name)
+        user = add_user(self.store, name) if known is None else known.id
+        page = context.new_page()
+        page.goto(self.link(user))
+        page.wait_for_selector(".mk-wall")
+        return page
+
+    def let_in(self, context: BrowserContext, user: int) -> None:
+        """Give a browser a session of a user's."""
+        session = add_session(self.store, user)
+        name = f"matakota_{self.port}"
+        context.add_cookies([{"name": name, "value": session, "url": self.address}])
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str) -> Iterator[Site]:
+    """A site in a folder, whose store answers late where ``arguments`` say so in seconds."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(folder), *arguments],
+        cwd=folder, env=environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    with ExitStack() as stack:
+        stack.callback(process.communicate)
+        stack.callback(process.kill)
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        yield Site(said["port"], stack.enter_context(Store.open(sqlite_url(folder))))
