@@ -1,7 +1,8 @@
 # Needs python3 with venv, git and make; everything else comes from requirements.lock.
 PYTHON ?= python3
 UV ?= uv
-WORKERS ?= 2
+# one more than the two cores that this is measured on: tests of cameras, servers and pages mostly wait
+WORKERS ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin

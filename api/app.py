@@ -76,7 +76,7 @@ def create_app(
     """The whole application. ``everywhere`` lets other machines than this one ask, ``proxies`` are
     believed about who asks; ``oidc`` is a second way in; ``pages`` puts the pages for people at
     ``ROOM``."""
-    app = FastAPI(
+    app = _Application(
         title="Matakota",
         version=_version(),
         description=_DESCRIPTION,
@@ -113,12 +113,20 @@ def create_app(
     app.add_exception_handler(TooManyRowsError, _refused)
     for passing in (StoreError, BusError, CrowdedError, TooManyTriesError):
         app.add_exception_handler(passing, _later)
-    app.openapi_schema = _described(app.openapi())
     if pages is not None:
         for path in ("/", ROOM.rstrip("/")):
             app.add_api_route(path, _to_the_room, include_in_schema=False)
         pages(app)
     return Door(app, keys, everywhere=everywhere, proxies=proxies)
+
+
+class _Application(FastAPI):
+    """One whose description is made when it is first asked for, since that takes long."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = _described(super().openapi())
+        return self.openapi_schema
 
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:

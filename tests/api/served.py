@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import threading
@@ -135,13 +136,26 @@ class FakeIngest:
     workers: tuple[Heard, ...] = field(default_factory=lambda: (Heard(report(), time.monotonic()),))
 
 
+class _Server(uvicorn.Server):
+    """One that ends when it is told to, and not with its next tick."""
+
+    async def main_loop(self) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        await self.on_tick(0)
+        await self._over.wait()
+
+    def end(self) -> None:
+        self.should_exit = True
+        self._loop.call_soon_threadsafe(self._over.set)
+
+
 @contextmanager
 def serving(door: Door) -> Iterator[str]:
     """The address of a real server in a thread of this process."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(100)
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 door, http=BoundedHead, log_config=None, access_log=False,
                 timeout_graceful_shutdown=2, proxy_headers=False, ws_per_message_deflate=False,
@@ -153,7 +167,7 @@ def serving(door: Door) -> Iterator[str]:
             wait_until(lambda: server.started, 20)
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            server.should_exit = True
+            server.end()
             thread.join(20)
             assert not thread.is_alive()
 
