@@ -69,9 +69,8 @@ class KnownKeys:
             found = await self.get(caller.id)
         except StoreError:
             # whoever waits for news of this store gets none meanwhile
-            found = self._last(caller.id)
-            if found is None:
-                return caller
+            last = self._last(caller.id)
+            return caller if last is None or last.is_live(self.now()) else None
         if found is None or found.key.kind != caller.kind or not found.is_live(self.now()):
             return None
         return found.caller

@@ -23,6 +23,7 @@ QUICK = (
 """One each of what somebody sees, of what they may, and of who they are."""
 _FAR = "all ask from this machine here; from others: tests/api/test_auth.py"
 _LONG = "asked again after each 1,000 rows only: tests/api/test_audit_routes.py"
+_GONE = "asked only while the store gives no answer: tests/api/test_known_keys.py"
 _TWICE = "another one stands before or behind it, and either is enough: see PAIRS"
 PAIRS = (
     (
@@ -60,6 +61,7 @@ BESIDE = {
     "api/store/alerts.py: Alerts.changes: _among(only)": _TWICE,
     "api/wall.py: viewer_of: who.may(Permission.PICTURES_SEE)": _TWICE,
     "api/door.py: Door._stays: now.may(rule.needs)": _TWICE,
+    "api/known.py: KnownKeys.renewed: last.is_live(self.now())": _GONE,
     "api/audit.py: _table: now.may(Permission.AUDIT_READ)": _LONG,
     "api/audit.py: _table: served.keys.renewed(asking)": _LONG,
     "api/auth.py: _way: _is_loopback(ask.peer)": _FAR,
