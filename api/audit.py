@@ -89,6 +89,8 @@ class AuditQuery(AuditFilter):
 class AuditOut(BaseModel):
     """One thing that was done."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: Annotated[int, Field(description="Rises with every entry.")]
     at: TimeOut
     actor_kind: Annotated[
@@ -108,22 +110,6 @@ class AuditOut(BaseModel):
         dict[str, JsonValue] | None, Field(description="What changed of it, as it is since.")
     ]
 
-    @staticmethod
-    def of(entry: Entry) -> AuditOut:
-        return AuditOut(
-            id=entry.id,
-            at=entry.at,
-            actor_kind=entry.actor_kind,
-            actor_id=entry.actor_id,
-            actor=entry.actor,
-            address=entry.address,
-            action=entry.action,
-            object_kind=entry.object_kind,
-            object=entry.object,
-            before=entry.before,
-            after=entry.after,
-        )
-
 
 class AuditPage(BaseModel):
     """Some entries, newest first."""
@@ -140,7 +126,7 @@ def read_audit(query: Annotated[AuditQuery, Query()], served: Served) -> AuditPa
     whole system: whoever may read it reads all of it, whatever their cameras are."""
     page = served.store.audit.find(query.wanted(), before=query.before(), limit=query.limit)
     return AuditPage(
-        entries=[AuditOut.of(entry) for entry in page.entries],
+        entries=[AuditOut.model_validate(entry) for entry in page.entries],
         next=str(page.entries[-1].id) if page.more else None,
     )
 
