@@ -176,6 +176,13 @@ class CameraCounts:
     def _pass(self, crossings: Sequence[Crossing]) -> None:
         for crossing in crossings:
             self.passed[crossing.line][crossing.direction] += 1
+            if crossing.joined is not None:
+                log.info(
+                    "a broken track is joined",
+                    camera=self._camera_id,
+                    line=crossing.line,
+                    why=crossing.why,
+                )
         self.crossings += len(crossings)
 
     def _show(self, binner: Binner) -> None:

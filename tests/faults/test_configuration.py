@@ -39,7 +39,7 @@ cameras:
 def check(done: Changes) -> None:
     print(done)
     assert (done.connects, done.lost) == (1, 0)
-    # with these scenes each crossing is an alert: none is lost between two of them, none doubled
+    # each crossing that was seen is an alert: none is lost between two scenes, none doubled
     assert done.alerts == done.crossings > 0
     assert done.of_alerts == set(range(1, done.rounds + 2))
     assert done.of_counts == done.of_alerts

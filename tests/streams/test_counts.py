@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from streams.counts import CameraCounts
 from streams.messages import CountsMessage, decode
@@ -178,3 +179,17 @@ def test_who_was_in_sight_at_the_end_is_counted(tmp_path: Path) -> None:
         ("gate", "in", 1),
         ("junction", "north → unknown", 1),
     ]
+
+
+def test_what_nobody_saw_pass_is_told_in_the_log(tmp_path: Path) -> None:
+    with Spool(tmp_path / "spool.db") as spool, capture_logs() as logs:
+        counts = CameraCounts("a", Recorder(spool))
+        begin(counts, 1)
+        count(counts, START_TS)
+        assert not logs
+        joined = Crossing("a", "gate", "in", "person", 7, START_TS + 1, 10, 20, 5, "5 became 7")
+        counts.update(START_TS + 2, [joined])
+    (said,) = logs
+    assert (said["event"], said["line"], said["why"]) == (
+        "a broken track is joined", "gate", "5 became 7",
+    )  # fmt: skip
