@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 CODE := vision streams models api tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check format test test-long acceptance images texts lock clean
+.PHONY: help setup demo check format test test-long faults acceptance images texts lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -52,6 +52,10 @@ test: check ## check, then every test but the long ones
 
 test-long: $(STAMP) ## the tests marked long
 	$(BIN)/python -m pytest $(SPREAD) -m long
+
+KILLS ?= 20
+faults: $(STAMP) ## kill -9 of every part, KILLS times each, under 10,000 alerts (SEED=n repeats a plan)
+	$(BIN)/python -m tests.faults --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 acceptance: $(STAMP) ## run the product as its users do, and judge what it says
 	$(BIN)/python -m tests.acceptance

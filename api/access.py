@@ -27,7 +27,7 @@ class Permission(StrEnum):
     ALERTS_READ = "alerts:read"
     ALERTS_STATE = "alerts:state"
     ALERTS_HANDLE = "alerts:handle"
-    """Acknowledge them."""
+    """Acknowledge, assign, resolve, merge and open them, and silence some for a while."""
     COUNTS_READ = "counts:read"
     CAMERAS_READ = "cameras:read"
     """How cameras are, and what is drawn on them."""
@@ -37,6 +37,8 @@ class Permission(StrEnum):
     SYSTEM_READ = "system:read"
     """How the workers are, and why something is not well."""
     AUDIT_READ = "audit:read"
+    DELIVERY_MANAGE = "delivery:manage"
+    """The channels by which alerts are told, and the log of what was sent."""
     PEOPLE_MANAGE = "people:manage"
     """Users, groups and keys."""
 
@@ -150,8 +152,25 @@ RULES: Final = (
     Rule("GET", _API + "/alerts", _P.ALERTS_READ),
     Rule("POST", _API + "/alerts", _P.ALERTS_STATE),
     Rule("GET", _API + "/alerts/stream", _P.ALERTS_READ),
+    Rule("GET", _API + "/alerts/export", _P.ALERTS_READ),
+    Rule("GET", _API + "/alerts/schema", _P.ALERTS_READ),
+    Rule("POST", _API + "/alerts/acknowledge", _P.ALERTS_HANDLE),
+    Rule("POST", _API + "/alerts/by-hand", _P.ALERTS_HANDLE),
     Rule("GET", _API + "/alerts/{alert_id}", _P.ALERTS_READ),
+    Rule("GET", _API + "/alerts/{alert_id}/history", _P.ALERTS_READ),
+    Rule("GET", _API + "/alerts/{alert_id}/advice", _P.ALERTS_READ),
     Rule("POST", _API + "/alerts/{alert_id}/acknowledge", _P.ALERTS_HANDLE),
+    Rule("POST", _API + "/alerts/{alert_id}/assign", _P.ALERTS_HANDLE),
+    Rule("POST", _API + "/alerts/{alert_id}/resolve", _P.ALERTS_HANDLE),
+    Rule("POST", _API + "/alerts/{alert_id}/reopen", _P.ALERTS_HANDLE),
+    Rule("POST", _API + "/alerts/{alert_id}/merge", _P.ALERTS_HANDLE),
+    Rule("GET", _API + "/silences", _P.ALERTS_READ),
+    Rule("POST", _API + "/silences", _P.ALERTS_HANDLE),
+    Rule("POST", _API + "/silences/{silence}/end", _P.ALERTS_HANDLE),
+    Rule("GET", _API + "/channels", _P.DELIVERY_MANAGE),
+    Rule("POST", _API + "/channels/{channel}/test", _P.DELIVERY_MANAGE),
+    Rule("GET", _API + "/deliveries", _P.DELIVERY_MANAGE),
+    Rule("GET", _API + "/chain", _P.SYSTEM_READ),
     Rule("GET", _API + "/counts", _P.COUNTS_READ),
     Rule("GET", _API + "/cameras", _P.CAMERAS_READ),
     Rule("POST", _API + "/cameras/try", _P.CAMERAS_TRY),
@@ -178,6 +197,11 @@ RULES: Final = (
     Rule("POST", "/keys", _P.PEOPLE_MANAGE),
     Rule("POST", "/keys/{key}/{change}", _P.PEOPLE_MANAGE),
     Rule("GET", "/audit", _P.AUDIT_READ),
+    Rule("GET", "/silences", _P.ALERTS_READ),
+    Rule("POST", "/silences", _P.ALERTS_HANDLE),
+    Rule("POST", "/silences/{silence}/{change}", _P.ALERTS_HANDLE),
+    Rule("GET", "/delivery", _P.DELIVERY_MANAGE),
+    Rule("POST", "/delivery/{channel}/{change}", _P.DELIVERY_MANAGE),
 )
 """Every way in. What is in no row does not exist, whatever the application behind the door says."""
 

@@ -6,156 +6,33 @@ import base64
 import json
 import math
 import re
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from starlette.concurrency import run_in_threadpool
 
+from api.alert_bodies import ALERT_ID, AlertIn, AlertOut
+from api.bodies import MAX_BODY_BYTES, bounded, described
 from api.cameras import no_camera
+from api.lifecycle import Status
 from api.services import Asking, Served, problems, said
 from api.sessions import actor_of
 from api.store import StoredAlert
-from api.times import MaybeTimeIn, TimeIn, TimeOut
-from streams.messages import MAX_NAME_CHARS, NO_NUL, AlertMessage, Details, Name
+from api.times import MaybeTimeIn
+from streams.messages import CANARY, SYSTEM_CAMERA, Name
 from vision.types import Severity
 
-SCHEMAS: Final = "#/components/schemas/"
-MAX_BODY_BYTES: Final = 256 * 1024
 MAX_LIMIT: Final = 1000
 MAX_POSITION: Final = (1 << 63) - 1
+OWN: Final = (
+    f"kind: alerts of kind {CANARY} show that Redis is open, which this is not: name another kind"
+)
 TAKEN: Final = "id: this one cannot be used for an alert of this camera: choose another one"
-_ID = r"^[A-Za-z0-9._:-]{1,80}$"
-_PLACE = Annotated[str, Field(max_length=MAX_NAME_CHARS, pattern=NO_NUL)]
-_POSITIVE = Annotated[int, Field(ge=1, lt=1 << 31)]
+__all__ = ["AlertIn", "AlertOut", "router"]
 
 router = APIRouter(tags=["alerts"])
-
-
-class AlertIn(BaseModel):
-    """One incident as it is now. Sending it again changes nothing; a higher ``version`` replaces
-    what is known of its ``id``."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "gate-7-2026-01-31-001",
-                    "camera": "gate-7",
-                    "kind": "intrusion",
-                    "start": "2026-01-31T07:00:00Z",
-                }
-            ]
-        },
-    )
-
-    id: Annotated[str, Field(pattern=_ID, description="Names the incident for ever.")]
-    camera: Annotated[Name, Field(description="Id of the camera that saw it.")]
-    kind: Annotated[Name, Field(description="What happened, such as intrusion.")]
-    start: Annotated[TimeIn, Field(description="When it began.")]
-    raised: Annotated[
-        MaybeTimeIn, Field(description="When it was noticed; its start by default.")
-    ] = None
-    end: Annotated[MaybeTimeIn, Field(description="When it was over; none while it lasts.")] = None
-    state: Annotated[
-        Literal["open", "closed"] | None, Field(description="Closed where it has an end.")
-    ] = None
-    rule: Annotated[Name | None, Field(description="What noticed it; the kind by default.")] = None
-    place: Annotated[_PLACE, Field(description="Name of the zone or line.")] = ""
-    severity: Severity = "medium"
-    score: Annotated[float, Field(ge=0, le=1, description="How sure it is.")] = 1.0
-    details: Annotated[Details, Field(default_factory=dict, description="Why, in any JSON values.")]
-    version: Annotated[_POSITIVE, Field(description="Rises with every change.")] = 1
-    revision: Annotated[
-        int, Field(ge=0, lt=1 << 31, description="Number of the scene it was seen with.")
-    ] = 0
-    synthetic: Annotated[bool, Field(description="No real camera saw it.")] = False
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.raised is not None and self.raised < self.start:
-            raise ValueError("'raised' must not be before 'start'")
-        if self.end is not None and self.end < self.start:
-            raise ValueError("'end' must not be before 'start'")
-        if self.state is not None and (self.state == "closed") != (self.end is not None):
-            raise ValueError("a closed alert must have an 'end', and an open one must not")
-        return self
-
-    def message(self) -> AlertMessage:
-        return AlertMessage(
-            id=self.id,
-            version=self.version,
-            camera=self.camera,
-            kind=self.kind,
-            rule=self.rule or self.kind,
-            place=self.place,
-            severity=self.severity,
-            state="open" if self.end is None else "closed",
-            start_ts=self.start,
-            raised_ts=self.start if self.raised is None else self.raised,
-            end_ts=self.end,
-            score=self.score,
-            details=self.details,
-            revision=self.revision,
-            synthetic=self.synthetic,
-        )
-
-
-class AlertOut(BaseModel):
-    """One incident as it is now."""
-
-    id: str
-    version: Annotated[int, Field(description="Rises with every change of the incident.")]
-    camera: str
-    kind: str
-    rule: str
-    place: Annotated[str, Field(description="Name of the zone or line; may be empty.")]
-    severity: Severity
-    state: Annotated[Literal["open", "closed"], Field(description="Whether it still lasts.")]
-    start: Annotated[TimeOut, Field(description="When it began.")]
-    raised: Annotated[TimeOut, Field(description="When it was noticed.")]
-    end: Annotated[TimeOut | None, Field(description="When it was over.")]
-    track_ids: Annotated[list[int], Field(description="The camera's numbers of who took part.")]
-    score: float
-    details: dict[str, Any]
-    revision: Annotated[int, Field(description="Number of the scene it was seen with.")]
-    synthetic: Annotated[bool, Field(description="No real camera saw it.")]
-    stored: Annotated[TimeOut, Field(description="When it came here first.")]
-    updated: Annotated[TimeOut, Field(description="When it changed here last.")]
-    acknowledged: Annotated[TimeOut | None, Field(description="When somebody took note of it.")]
-    acknowledged_by: Annotated[
-        str | None, Field(description="Name of that person, or of that program's key.")
-    ]
-    position: Annotated[int, Field(description="Place of its last change in the event stream.")]
-
-    @staticmethod
-    def of(alert: StoredAlert) -> AlertOut:
-        return AlertOut(
-            id=alert.id,
-            version=alert.version,
-            camera=alert.camera,
-            kind=alert.kind,
-            rule=alert.rule,
-            place=alert.place,
-            severity=alert.severity,
-            state=alert.state,
-            start=alert.start_ts,
-            raised=alert.raised_ts,
-            end=alert.end_ts,
-            track_ids=list(alert.track_ids),
-            score=alert.score,
-            details=alert.details,
-            revision=alert.revision,
-            synthetic=alert.synthetic,
-            stored=alert.stored_at,
-            updated=alert.updated_at,
-            acknowledged=alert.acknowledged_at,
-            acknowledged_by=alert.acknowledged_by,
-            position=alert.position,
-        )
 
 
 class AlertPage(BaseModel):
@@ -179,6 +56,13 @@ class AlertQuery(BaseModel):
     )
     acknowledged: Annotated[
         bool | None, Field(description="Only those that somebody took note of, or did not.")
+    ] = None
+    status: Annotated[Status | None, Field(description="Only of this status.")] = None
+    assigned_to: Annotated[
+        Name | None, Field(description="Only what this person is to see to.")
+    ] = None
+    merged: Annotated[
+        bool | None, Field(description="Only what is a part of another one, or is not.")
     ] = None
     severity: Annotated[Severity | None, Field(description="Only of this severity.")] = None
     from_: Annotated[
@@ -211,7 +95,7 @@ def _read_cursor(cursor: str) -> tuple[float, str]:
         start_ts, alert_id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         if isinstance(start_ts, bool) or not math.isfinite(start_ts):
             raise ValueError
-        if re.fullmatch(_ID, alert_id) is None:
+        if re.fullmatch(ALERT_ID, alert_id) is None:
             raise ValueError
     except (ValueError, TypeError, RecursionError, OverflowError):
         raise ValueError("the cursor is none of ours: send the 'next' of an answer") from None
@@ -225,27 +109,33 @@ def _read_cursor(cursor: str) -> tuple[float, str]:
     summary="State an alert",
     responses=problems(404, 413, 422)
     | {200: {"model": AlertOut, "description": "It is known; this is what is stored"}},
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": {"$ref": SCHEMAS + "AlertIn"}}},
-        }
-    },
+    openapi_extra=described(AlertIn),
 )
 async def state_alert(
     request: Request, response: Response, served: Served, caller: Asking
 ) -> AlertOut:
     """Store an alert, or a newer version of one. The answer is what is stored afterwards: 201
     where its id was new, otherwise 200. Sending the same again is harmless. Whoever has some
-    cameras states alerts of those, under ids that no alert of another camera has."""
-    body = await _bounded(request)
+    cameras states alerts of those, under ids that no alert of another camera has; nobody states one
+    under the id of what a person opened."""
+    body = await bounded(
+        request,
+        MAX_BODY_BYTES,
+        f"an alert has at most {MAX_BODY_BYTES} bytes: shorten its 'details'",
+    )
     try:
-        message = AlertIn.model_validate_json(body).message()
+        asked = AlertIn.model_validate_json(body)
     except ValidationError as error:
         raise HTTPException(422, said(error.errors(include_url=False))) from None
-    if not caller.sees(message.camera):
+    message = asked.message()
+    # of itself the program speaks alone: whoever else did could end or hide what it says
+    if message.camera == SYSTEM_CAMERA or not caller.sees(message.camera):
         raise no_camera(message.camera)
-    stated = await run_in_threadpool(served.store.alerts.state, message, only=caller.cameras)
+    if message.kind == CANARY:
+        raise HTTPException(422, OWN)
+    stated = await run_in_threadpool(
+        served.store.alerts.state, message, only=caller.cameras, hops={message.key: asked.hops}
+    )
     if stated is None:
         raise HTTPException(422, TAKEN)
     if stated.changed:
@@ -253,17 +143,6 @@ async def state_alert(
     if not stated.created:
         response.status_code = 200
     return AlertOut.of(stated.alert)
-
-
-async def _bounded(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(
-                413, f"an alert has at most {MAX_BODY_BYTES} bytes: shorten its 'details'"
-            )
-    return bytes(body)
 
 
 @router.get("/alerts", summary="List alerts", responses=problems(422))
@@ -278,6 +157,9 @@ def list_alerts(query: Annotated[AlertQuery, Query()], served: Served, caller: A
         state=query.state,
         severity=query.severity,
         acknowledged=query.acknowledged,
+        status=query.status,
+        assigned_to=query.assigned_to,
+        merged=query.merged,
         from_ts=query.from_,
         to_ts=query.to,
         before=query.before(),
@@ -338,7 +220,7 @@ async def follow_alerts(
 @router.get("/alerts/{alert_id}", summary="Read an alert", responses=problems(404, 422))
 def read_alert(alert_id: str, served: Served, caller: Asking) -> AlertOut:
     get = served.store.alerts.get
-    return _found(get(alert_id, only=caller.cameras) if _is_id(alert_id) else None, alert_id)
+    return found_or_404(get(alert_id, only=caller.cameras) if is_id(alert_id) else None, alert_id)
 
 
 @router.post(
@@ -348,21 +230,27 @@ def acknowledge_alert(alert_id: str, request: Request, served: Served, caller: A
     """Keep who took note of it, by the name of the person or of the key, and when. The first one
     stays."""
     alert = None
-    if _is_id(alert_id):
-        acknowledge = served.store.alerts.acknowledge
-        alert = acknowledge(alert_id, actor_of(request), only=caller.cameras)
-    found = _found(alert, alert_id)
+    if is_id(alert_id):
+        only = caller.cameras
+        served.store.cases.acknowledge([alert_id], actor_of(request), only=only)
+        alert = served.store.alerts.get(alert_id, only=only)
+    found = found_or_404(alert, alert_id)
     served.bell.ring()
     return found
 
 
-def _is_id(text: str) -> bool:
-    return re.fullmatch(_ID, text) is not None
+def is_id(text: str) -> bool:
+    return re.fullmatch(ALERT_ID, text) is not None
 
 
-def _found(alert: StoredAlert | None, alert_id: str) -> AlertOut:
+def found_or_404(alert: StoredAlert | None, alert_id: str) -> AlertOut:
     if alert is None:
-        raise HTTPException(
-            404, f"there is no alert {alert_id[:80]!a}: GET /api/v1/alerts lists those that are"
-        )
+        raise no_alert(alert_id)
     return AlertOut.of(alert)
+
+
+def no_alert(alert_id: str) -> HTTPException:
+    """Of one that is of a camera that is not the caller's, nobody hears whether there is one."""
+    return HTTPException(
+        404, f"there is no alert {alert_id[:80]!a}: GET /api/v1/alerts lists those that are"
+    )

@@ -20,16 +20,22 @@ from api import (
     audit,
     auth,
     cameras,
+    chain,
     configuration,
     counts,
+    deliveries,
+    export,
     forms,
+    handling,
     health,
     me,
     pictures,
+    silences,
     workers,
 )
 from api.access import RULES, Permission
 from api.bell import Bell
+from api.bodies import SCHEMAS
 from api.door import Door, refusal
 from api.feed import Feed
 from api.known import KnownKeys
@@ -98,7 +104,21 @@ def create_app(
         login=Login(store, keys),
         oidc=oidc,
     )
-    for part in (me, alerts, counts, pictures, cameras, configuration, workers, audit):
+    for part in (
+        me,
+        export,
+        handling,
+        alerts,
+        silences,
+        chain,
+        deliveries,
+        counts,
+        pictures,
+        cameras,
+        configuration,
+        workers,
+        audit,
+    ):
         app.include_router(part.router, prefix=PREFIX)
     app.include_router(health.router)
     app.include_router(forms.router)
@@ -130,10 +150,11 @@ class _Application(FastAPI):
 
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
-    """The description with what no route knows of: what the door asks for, and the body that is
-    read by its own route, so that it is bounded."""
-    stated = alerts.AlertIn.model_json_schema(ref_template=alerts.SCHEMAS + "{model}")
-    schema["components"]["schemas"] |= stated.pop("$defs") | {"AlertIn": stated}
+    """The description with what no route knows of: what the door asks for, and the bodies that are
+    read by their own routes, so that they are bounded."""
+    for body in (alerts.AlertIn, *handling.BODIES, *silences.BODIES):
+        shape = body.model_json_schema(ref_template=SCHEMAS + "{model}")
+        schema["components"]["schemas"] |= shape.pop("$defs", {}) | {body.__name__: shape}
     schema["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "description": "mk_…"},
         "header": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Final, Literal
 
@@ -13,6 +14,7 @@ from api.auth import INSIDER
 from api.cameras import FRESH_S
 from api.i18n import N_
 from api.services import Served, Services
+from api.watching import NOTIFIER, PERIODS, WATCHDOG
 from vision.errors import BusError, StoreError
 
 OK: Final = "ok"
@@ -22,6 +24,12 @@ SILENT: Final = (
     "{worker} has not been heard for {age:.0f} s: check that it runs and reaches Redis; if it is "
     "out of service, let another worker have its cameras, which are otherwise kept for seven days"
 )
+UNHEARD: Final[Mapping[str, str]] = {
+    NOTIFIER: "the notifier has not been heard for {age:.0f} s, so nobody is told of alerts: check "
+    "that 'matakota notify' runs, and see its log",
+    WATCHDOG: "the watchdog has not been heard for {age:.0f} s, so nobody would be told that "
+    "alerts do not arrive: check that 'matakota watch' runs, and see its log",
+}
 NOT_SAID: Final = (
     "{what} not well: ask with a machine key that may read the system, or on the server itself, to "
     "read why"
@@ -31,6 +39,7 @@ WHAT: Final = {
     "bus": "Redis is",
     "ingest": "the ingest is",
     "workers": "the workers are",
+    "delivery": "what tells people of alerts is",
 }
 
 router = APIRouter(tags=["health"])
@@ -50,6 +59,9 @@ class Ready(BaseModel):
     bus: Annotated[str, Field(description="Redis.")]
     ingest: Annotated[str, Field(description="What moves messages from Redis to the database.")]
     workers: Annotated[str, Field(description="What analyses the cameras.")]
+    delivery: Annotated[
+        str, Field(description="What tells people of alerts, and what watches over that.")
+    ]
 
 
 @router.get("/healthz", summary="Whether the process lives")
@@ -85,6 +97,7 @@ def readiness(served: Services) -> dict[str, str]:
         "bus": _problem(served, BusError),
         "ingest": _ingest(served),
         "workers": _workers(served),
+        "delivery": _delivery(served),
     }
 
 
@@ -121,5 +134,18 @@ def _workers(served: Services) -> str:
             SILENT.format(worker=worker, age=age_s)
             for worker, age_s in served.store.cameras.workers().items()
             if age_s > FRESH_S and worker not in heard
+        ]
+    return "; ".join(wrong) or OK
+
+
+def _delivery(served: Services) -> str:
+    """Of those that were ever there: neither has to be."""
+    wrong: list[str] = []
+    # where the store is gone, that is said beside this
+    with suppress(StoreError):
+        wrong += [
+            UNHEARD[name].format(age=age_s)
+            for name, age_s in served.store.canaries.ages().items()
+            if name in UNHEARD and age_s > PERIODS.beat
         ]
     return "; ".join(wrong) or OK

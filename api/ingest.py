@@ -22,6 +22,7 @@ from streams.messages import (
     AlertMessage,
     CountsMessage,
     HealthReport,
+    Hops,
     MessageError,
     NewerMessageError,
     decode,
@@ -205,8 +206,12 @@ class Ingest:
         self._newer = said
 
     def _record(self, messages: Sequence[tuple[Entry, AlertMessage | CountsMessage]]) -> None:
+        hops: dict[str, Hops] = {}
+        for entry, message in messages:
+            # of several copies, the one that came first
+            hops.setdefault(message.key, entry.hops)
         try:
-            recorded = self._store.record([message for _, message in messages])
+            recorded = self._store.record([message for _, message in messages], hops)
         except UnstorableError as error:
             if len(messages) == 1:
                 self._reject(messages[0][0], error)
@@ -222,6 +227,8 @@ class Ingest:
     def _reject(self, entry: Entry, error: MessageError | StoreError) -> None:
         log.error("message rejected", entry=entry.id, worker=entry.worker, why=str(error))
         self._store.reject(entry.id, str(error), entry.body)
+        # an alert says that there is one
+        self._bell.ring()
 
     def _take_reports(self) -> None:
         heard: dict[str, Heard] = {}

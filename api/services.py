@@ -90,6 +90,7 @@ _SAID: Final[Mapping[int, str]] = {
     401: "Neither a machine key nor a session, or an unknown one",
     403: "This is not among what the caller may, or another site's page asked",
     404: "There is no such thing",
+    409: "Somebody was first, or this cannot follow on how it is: look again, then decide",
     413: "The body is too large",
     422: "Something in the request is wrong",
     503: "The store gives no answer now",

@@ -120,6 +120,11 @@ def city_yaml(city: City) -> str:
     if city.credentials is not None:
         top["credentials"] = str(city.credentials)
     top["cameras"] = [_camera(camera) for camera in city.cameras]
+    return yaml_of(top)
+
+
+def yaml_of(top: Mapping[str, object]) -> str:
+    """Plain values as a file that people read and ``yamlfile`` reads to the same."""
     return yaml.dump(
         top,
         Dumper=_Dumper,

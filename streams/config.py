@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias, cast
 
 from streams.address import DEFAULT_NETWORKS, RtspAddress, parse_address
+from streams.messages import SYSTEM_CAMERA
 from streams.scenefile import read_scene
 from streams.yamlfile import MAX_TEXT_CHARS, Item, quoted, read_yaml
 from vision.errors import CameraError, ConfigError, SceneError
@@ -158,6 +159,8 @@ def _camera(
         fields["id"].fail(
             f"{quoted(camera_id)} is no id; use up to 63 letters, digits, '.', '_' and '-'"
         )
+    if camera_id == SYSTEM_CAMERA:
+        fields["id"].fail(f"{quoted(camera_id)} is the program itself; choose another id")
     source = item.required(fields, "source", "rtsp://10.0.0.5/stream")
     address: RtspAddress | Literal["synthetic"] = SYNTHETIC
     if source.secret() != SYNTHETIC:

@@ -1,5 +1,5 @@
 """From the spool to the bus, and back with the receipts: a message leaves the spool when the
-store has it, not when Redis took it."""
+store has it, not when Redis took it. While the bus takes nothing, alerts go to the API itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import time
 import structlog
 
 from streams.bus import Bus
+from streams.fallback import AFTER_S, Fallback
+from streams.posting import Poster
 from streams.spool import Spool
 from vision.errors import BusError, SpoolError
 
@@ -33,10 +35,21 @@ class Forwarder:
     """A thread that sends what ``worker`` spooled, in order, and forgets what is confirmed.
 
     Where no receipt comes within ``resend_s``, messages go again, ever less often while none
-    comes at all. A bus or a spool that fails is tried again, with back-off and jitter.
+    comes at all. A bus or a spool that fails is tried again, with back-off and jitter. Where the
+    bus fails for ``post_after_s``, ``poster`` posts the alerts meanwhile, if there is one.
     """
 
-    def __init__(self, spool: Spool, bus: Bus, worker: str, *, resend_s: float = RESEND_S) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        bus: Bus,
+        worker: str,
+        *,
+        resend_s: float = RESEND_S,
+        poster: Poster | None = None,
+        post_after_s: float = AFTER_S,
+    ) -> None:
+        self._fallback = Fallback(spool, poster, worker, after_s=post_after_s)
         self._spool = spool
         self._bus = bus
         self._worker = worker
@@ -82,16 +95,26 @@ class Forwarder:
                 log.warning("the bus hangs and is left", worker=self._worker)
 
     def _run(self) -> None:
+        try:
+            self._loop()
+        finally:
+            self._fallback.close()
+
+    def _loop(self) -> None:
         delay_s = FIRST_DELAY_S
         while not self._over():
+            began_s = time.monotonic()
             try:
                 busy = self._step()
             except (BusError, SpoolError) as error:
+                if isinstance(error, BusError):
+                    self._fallback.bus_failed(began_s)
                 self._failed(str(error))
                 self._pause(random.uniform(delay_s / 2, delay_s))
                 delay_s = min(2 * delay_s, MAX_DELAY_S)
                 continue
             delay_s = FIRST_DELAY_S
+            self._fallback.bus_works()
             if self._problem is not None:
                 log.info("messages are sent again", worker=self._worker)
             self._problem = None
@@ -108,7 +131,11 @@ class Forwarder:
             self._patience_s = min(2 * self._patience_s, max(MAX_RESEND_S, self._resend_s))
         messages = self._spool.unsent(BATCH)
         if messages:
-            self._bus.publish(self._worker, [(m.key, m.body) for m in messages])
+            self._bus.publish(
+                self._worker,
+                [(m.key, m.body) for m in messages],
+                spooled={m.key: m.spooled_ts for m in messages},
+            )
             self._spool.sent(messages)
             self._sent_s = time.monotonic()
         # kept until they are written: a disk may be full
@@ -128,10 +155,16 @@ class Forwarder:
         self._checked = False
 
     def _pause(self, wait_s: float) -> None:
-        """Wait, at most for the time that is left while stopping."""
-        if not self._stopping.wait(wait_s):
-            return
-        time.sleep(max(0.0, min(wait_s, self._until_s - time.monotonic())))
+        """Leave the bus alone for so long, at most for the time that is left while stopping; what
+        has to be posted is, at once."""
+        until_s = time.monotonic() + wait_s
+        while not self._over() and (left_s := until_s - time.monotonic()) > 0:
+            self._spool.fresh.clear()
+            idle_s = self._fallback.step()
+            # looked at after 'clear', or the end would be slept through
+            if self._stopping.is_set():
+                left_s = min(left_s, self._until_s - time.monotonic())
+            self._spool.fresh.wait(max(0.0, min(left_s, idle_s)))
 
     def _rest(self) -> None:
         """Until something is put, or it is time to look for receipts."""

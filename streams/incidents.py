@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -53,7 +54,8 @@ class Incidents:
 
     What was seen is known to a pipeline. When that is dropped, or was another run's, its incidents
     stay open and are handed to the next one, which goes on with them. ``seen`` tells of what is
-    seen now. ``opinions`` are asked about what begins, where there are any.
+    seen now. ``opinions`` are asked about what begins, where there are any. ``clock`` (UTC seconds)
+    is what each statement says it was made at.
     """
 
     def __init__(
@@ -62,8 +64,10 @@ class Incidents:
         recorder: Recorder,
         seen: Callable[[], Seen],
         opinions: Opinions | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._camera_id = camera_id
+        self._clock = clock
         self._recorder = recorder
         self._seen = seen
         self._opinions = opinions
@@ -228,6 +232,7 @@ class Incidents:
         self._say([self._open[i].closed(self._ends[i], why) for i in ids])
 
     def _say(self, messages: Sequence[AlertMessage]) -> None:
+        now = self._clock()
         for message in messages:
             if message.id in self._asked:
                 self._asked[message.id] = message
@@ -235,4 +240,4 @@ class Incidents:
                 self._open.pop(message.id, None)
                 self._ends.pop(message.id, None)
         if messages:
-            self._recorder.put(messages)
+            self._recorder.put([message.detected(now) for message in messages])

@@ -8,6 +8,7 @@ never replaces a new one. Times named ``…_ts`` are UTC seconds of capture.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import (
@@ -25,19 +26,28 @@ from vision.bins import Interval
 from vision.errors import MatakotaError
 from vision.types import Alert, Event, Severity
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+"""Since 2, an alert may be critical, and says when it was detected."""
 COUNTS_SCHEMA: Final = 3
 """Since 2, a line has any number of directions, and who came late is told; since 3, a line may be
 watched for less than the camera is, where it is only in one of its views."""
 MAX_NAME_CHARS = 120
 """A scene's own names have up to 80; a rule without one is called ``kind@place``."""
 MAX_BODY_BYTES = 1 << 18
+SYSTEM_CAMERA: Final = "matakota"
+"""What an alert is about that is about no camera: the program itself. No camera may be called so;
+it is seen by those who see every camera."""
+CANARY: Final = "canary"
+"""The kind of an alert that a worker states every minute to show that the whole way is open. It
+tells of nothing, so nobody is shown it."""
 
 # PostgreSQL keeps no NUL in a text.
 NO_NUL = r"^[^\x00]*$"
+END_TS: Final = 253_402_300_800
+"""The end of the year 9999, UTC seconds."""
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS, pattern=NO_NUL)]
-Ts: TypeAlias = Annotated[float, Field(ge=0, lt=253_402_300_800, allow_inf_nan=False)]
-"""UTC seconds from 1970 to the end of the year 9999."""
+Ts: TypeAlias = Annotated[float, Field(ge=0, lt=END_TS, allow_inf_nan=False)]
+"""UTC seconds from 1970 on."""
 
 
 def _finite(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -57,14 +67,24 @@ class NewerMessageError(MessageError):
     """A message is of a later schema: a newer version of this program can read it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hops:
+    """When a message passed the parts of the chain that are not in it: on the worker's disk, and on
+    the bus (UTC seconds, each by its own clock); None where nobody said."""
+
+    spooled_ts: float | None = None
+    published_ts: float | None = None
+
+
 class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class AlertMessage(Message):
-    """One incident as it is now. ``synthetic`` marks what no real camera saw."""
+    """One incident as it is now. ``synthetic`` marks what no real camera saw; ``detected_ts`` is
+    when it was stated so, by the worker's own clock."""
 
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[1, 2] = SCHEMA
     type: Literal["alert"] = "alert"
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,80}$")]
     version: Annotated[int, Field(ge=1, lt=1 << 31)]
@@ -82,11 +102,16 @@ class AlertMessage(Message):
     details: Annotated[Details, Field(default_factory=dict)]
     revision: Annotated[int, Field(ge=0, lt=1 << 31)]
     synthetic: bool = False
+    detected_ts: Ts | None = None
 
     @property
     def key(self) -> str:
         """Names this message: receipts carry it, the spool forgets by it."""
         return f"alert:{self.id}:{self.version}"
+
+    def detected(self, ts: float) -> AlertMessage:
+        """The same, stated at ``ts`` by this version of the program."""
+        return self.model_copy(update={"schema_version": SCHEMA, "detected_ts": ts})
 
     def closed(self, end_ts: float, why: str) -> AlertMessage:
         """The next statement: it is over since ``end_ts``, for the reason ``why``."""

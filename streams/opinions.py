@@ -40,7 +40,12 @@ while they wait."""
 LEAST_PX: Final = 96
 """The crop's sides are at least this, px of the picture."""
 JOIN_S: Final = 2.0
-_LOWER: Final[dict[Severity, Severity]] = {"high": "medium", "medium": "low", "low": "low"}
+_LOWER: Final[dict[Severity, Severity]] = {
+    "critical": "high",
+    "high": "medium",
+    "medium": "low",
+    "low": "low",
+}
 
 log = structlog.get_logger()
 

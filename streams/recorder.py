@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import structlog
 
-from streams.messages import AlertMessage, CountsMessage
+from streams.messages import CANARY, AlertMessage, CountsMessage
 from streams.spool import Spool
 from vision.errors import SpoolError
 
@@ -79,7 +79,7 @@ class Recorder:
             log.info("the spool takes messages again", waited=len(messages))
         self._problem = None
         for message in messages:
-            if isinstance(message, AlertMessage):
+            if isinstance(message, AlertMessage) and message.kind != CANARY:
                 log.info(
                     "alert spooled",
                     id=message.id,
@@ -89,4 +89,4 @@ class Recorder:
                     kind=message.kind,
                 )
             else:
-                log.debug("counts spooled", key=message.key)
+                log.debug("spooled", key=message.key)

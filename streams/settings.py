@@ -1,4 +1,4 @@
-"""What the environment says: where data lies, which database and which Redis to use."""
+"""What the environment says: where data lies, which database, Redis and API to use."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from vision.errors import ConfigError
 DATA_VARIABLE = "MATAKOTA_DATA"
 DATABASE_VARIABLE = "MATAKOTA_DATABASE_URL"
 REDIS_VARIABLE = "MATAKOTA_REDIS_URL"
+API_VARIABLE = "MATAKOTA_API_URL"
+API_KEY_VARIABLE = "MATAKOTA_API_KEY"
 SQLITE = "sqlite:///"
 DATABASE_FILE = "matakota.db"
 PRIVATE = 0o700
@@ -20,12 +22,15 @@ PRIVATE = 0o700
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``data`` is an absolute folder that exists; ``redis_url`` is None where none is named. Both
-    addresses may hold a password and are never shown."""
+    """``data`` is an absolute folder that exists; ``redis_url`` is None where none is named, and so
+    are the API's ``api_url`` and the worker's ``api_key`` for it. What may hold a
+    password is never shown."""
 
     data: Path
     database_url: str = field(repr=False)
     redis_url: str | None = field(repr=False)
+    api_url: str | None = field(default=None, repr=False)
+    api_key: str | None = field(default=None, repr=False)
 
     @classmethod
     def read(cls, environ: Mapping[str, str], data: Path | None) -> Self:
@@ -44,6 +49,8 @@ class Settings:
             data=folder,
             database_url=environ.get(DATABASE_VARIABLE) or f"{SQLITE}{folder / DATABASE_FILE}",
             redis_url=environ.get(REDIS_VARIABLE) or None,
+            api_url=environ.get(API_VARIABLE) or None,
+            api_key=environ.get(API_KEY_VARIABLE) or None,
         )
 
     def redis(self) -> str:

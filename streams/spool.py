@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
-from streams.messages import AlertMessage, CountsMessage, encode
+from streams.messages import CANARY, AlertMessage, CountsMessage, encode
 from streams.spoolfile import SpoolFile
 
 MAX_BYTES = 1 << 30
@@ -36,16 +36,19 @@ CREATE TABLE outbox (
 CREATE TABLE open_alerts (id TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE bins (camera TEXT PRIMARY KEY, body TEXT NOT NULL);
 """
+_COLUMNS: Final = "seq, key, body, spooled_ts"
 _NO_BINS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """One message as it lies in the spool; ``seq`` is its place in the order of being put."""
+    """One message as it lies in the spool; ``seq`` is its place in the order of being put, and
+    ``spooled_ts`` when that was (UTC seconds)."""
 
     seq: int
     key: str
     body: str
+    spooled_ts: float
 
 
 class Spool:
@@ -119,23 +122,28 @@ class Spool:
             again = list(islice(self._again, limit))
             marks = ", ".join("?" * len(again))
             rows = self._file.rows(
-                f"SELECT seq, key, body FROM outbox WHERE seq IN ({marks}) ORDER BY seq",  # noqa: S608
+                f"SELECT {_COLUMNS} FROM outbox WHERE seq IN ({marks}) ORDER BY seq",  # noqa: S608
                 again,
             )
             if len(rows) < limit:
                 rows += self._file.rows(
-                    "SELECT seq, key, body FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?",
+                    f"SELECT {_COLUMNS} FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?",  # noqa: S608
                     (self._last_sent, limit - len(rows)),
                 )
-        found: list[Spooled] = []
-        size = 0
-        for row in rows:
-            message = Spooled(*row)
-            size += len(message.body)
-            if found and size > MAX_BATCH_BYTES:
-                break
-            found.append(message)
-        return found
+        return _bounded(rows)
+
+    def unconfirmed_alerts(self, limit: int, *, after: int = 0) -> list[Spooled]:
+        """Up to ``limit`` alerts that nobody confirmed, sent or not, and at most 1 MiB of them or
+        one, in the order in which they were put; only those after the place ``after``. A canary is
+        none."""
+        return _bounded(
+            self._file.rows(
+                # the unique index finds them among many counts
+                f"SELECT {_COLUMNS} FROM outbox WHERE key >= 'alert:' AND key < 'alert;' "  # noqa: S608
+                "AND json_extract(body, '$.kind') IS NOT ? AND seq > ? ORDER BY seq LIMIT ?",
+                (CANARY, after, limit),
+            )
+        )
 
     def sent(self, messages: Sequence[Spooled]) -> None:
         """These were sent just now."""
@@ -147,8 +155,9 @@ class Spool:
                 self._sent[message.seq] = now_s
                 self._last_sent = max(self._last_sent, message.seq)
 
-    def confirm(self, keys: Sequence[str]) -> None:
-        """The messages of these keys are stored: forget them. Unknown keys are no mistake."""
+    def confirm(self, keys: Sequence[str], *, over_bus: bool = True) -> None:
+        """The messages of these keys are stored: forget them. Unknown keys are no mistake. What did
+        not come there ``over_bus`` tells nothing of what else was sent."""
 
         def delete(db: sqlite3.Connection) -> list[int]:
             gone: list[int] = []
@@ -164,7 +173,9 @@ class Spool:
             self._waiting -= len(gone)
             for seq in gone:
                 self._again.pop(seq, None)
-                self._reached_s = max(self._reached_s, self._sent.pop(seq, 0.0))
+                sent_s = self._sent.pop(seq, 0.0)
+                if over_bus:
+                    self._reached_s = max(self._reached_s, sent_s)
 
     def resend_older_than(self, age_s: float, *, probes: int) -> int:
         """Let messages that were sent ``age_s`` ago and not confirmed be sent once more; returns
@@ -188,7 +199,8 @@ class Spool:
         return len(due)
 
     def open_alerts(self) -> list[str]:
-        """The latest statement of each alert that is open, as messages.encode wrote it."""
+        """The latest statement of each alert that is open, as messages.encode wrote it; canaries
+        are not among them."""
         return [body for (body,) in self._file.rows("SELECT body FROM open_alerts ORDER BY rowid")]
 
     def keep_bins(self, camera: str, body: str) -> None:
@@ -204,6 +216,19 @@ class Spool:
         self._file.close()
 
 
+def _bounded(rows: Sequence[tuple[int, str, str, float]]) -> list[Spooled]:
+    """At most ``MAX_BATCH_BYTES`` of them, or one."""
+    found: list[Spooled] = []
+    size = 0
+    for row in rows:
+        message = Spooled(*row)
+        size += len(message.body)
+        if found and size > MAX_BATCH_BYTES:
+            break
+        found.append(message)
+    return found
+
+
 def _add(db: sqlite3.Connection, message: AlertMessage | CountsMessage, now: float) -> int:
     """Put one message, and remember whether its alert is open; returns how many were new."""
     body = encode(message)
@@ -211,13 +236,15 @@ def _add(db: sqlite3.Connection, message: AlertMessage | CountsMessage, now: flo
         "INSERT INTO outbox (key, body, spooled_ts) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING",
         (message.key, body, now),
     )
-    if isinstance(message, AlertMessage) and message.state == "open":
+    if not isinstance(message, AlertMessage) or message.kind == CANARY:
+        return done.rowcount
+    if message.state == "open":
         db.execute(
             "INSERT INTO open_alerts (id, body) VALUES (?, ?) "
             "ON CONFLICT (id) DO UPDATE SET body = excluded.body",
             (message.id, body),
         )
-    elif isinstance(message, AlertMessage):
+    else:
         db.execute("DELETE FROM open_alerts WHERE id = ?", (message.id,))
     return done.rowcount
 

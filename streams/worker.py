@@ -18,13 +18,22 @@ import structlog
 
 from streams.bus import Bus, Control
 from streams.camera import Left
+from streams.canary import PERIOD_S, Canary
 from streams.commander import Commander
 from streams.crew import Crew
 from streams.detector import Detectors
 from streams.forwarder import Forwarder
-from streams.messages import AlertMessage, HealthReport, MessageError, decode, encode
+from streams.messages import (
+    SYSTEM_CAMERA,
+    AlertMessage,
+    HealthReport,
+    MessageError,
+    decode,
+    encode,
+)
 from streams.opinions import Opinions
 from streams.pictures import Pictures
+from streams.posting import Poster
 from streams.recorder import Recorder
 from streams.rtsp.forkserver import ForkServer
 from streams.spool import Spool
@@ -44,8 +53,9 @@ class Worker:
     ``kept`` is the file of the configuration that it follows, from which it starts where nobody
     can be asked. ``credentials`` is the file of the cameras' logins, None for the one that the
     configuration names; ``hide`` hears every password before it is used. ``opinions`` are asked
-    about what is reported, where there are any. Building it raises SpoolError where the spool
-    cannot be read.
+    about what is reported, where there are any. ``poster`` posts alerts while the bus is out, where
+    there is one. A canary is stated each ``canary_s``. Building it raises SpoolError where the
+    spool cannot be read.
     """
 
     def __init__(
@@ -60,12 +70,15 @@ class Worker:
         credentials: Path | None = None,
         hide: Callable[[Collection[str]], None] = lambda _: None,
         opinions: Opinions | None = None,
+        poster: Poster | None = None,
+        canary_s: float = PERIOD_S,
     ) -> None:
         self.name = name
         self._spool = spool
         self._bus = bus
         self._recorder = Recorder(spool)
-        self._forwarder = Forwarder(spool, bus, name)
+        self._canary = Canary(self._recorder, name, period_s=canary_s)
+        self._forwarder = Forwarder(spool, bus, name, poster=poster)
         self._forkserver = ForkServer()
         self._pictures = Pictures(control)
         self._crew = Crew(
@@ -99,6 +112,7 @@ class Worker:
                 self._commander.start()
                 while not stop.wait(REPORT_S):
                     self._recorder.retry()
+                    self._canary.step()
                     self._report()
                     self._see_who_lives()
             finally:
@@ -155,7 +169,8 @@ def _left(spool: Spool) -> dict[str, Left]:
         except MessageError as error:
             log.warning("an open alert of another version stays open", why=str(error))
             continue
-        if isinstance(message, AlertMessage):
+        # what is about the program itself is no camera's to go on with
+        if isinstance(message, AlertMessage) and message.camera != SYSTEM_CAMERA:
             opened[message.camera].append(message)
     kept = spool.kept_bins()
     return {i: Left(tuple(opened[i]), kept.get(i)) for i in [*kept, *opened]}

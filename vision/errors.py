@@ -12,10 +12,13 @@ MatakotaError
 ├── CameraError        a camera's address is refused, or the camera cannot be used
 ├── BusError           Redis is gone, refuses us, or may lose what it is given
 │   └── BusGoneError   it does not answer now, so trying again may help
+├── PostingError       the API does not take alerts from a worker now
+│   └── PostRefusedError  it takes others, but not this one
 ├── SpoolError         a worker's spool cannot be opened or written (read-only, in use)
 │   └── SpoolFullError its disk or the spool itself is full, so trying again may help
 ├── StoreError         the database cannot be opened, migrated, read or written
 │   └── StoreGoneError it does not answer now, so trying again may help
+├── HandlingError      an alert cannot be handled so: somebody was first, or it is resolved
 └── ServiceError       a process of ours cannot start or keep running (port taken, no Valkey)
 
 ``models`` imports nothing of ours and grows its own branch, ``models.errors.ModelError``;
@@ -80,6 +83,18 @@ class BusGoneError(BusError):
     passing = True
 
 
+class PostingError(MatakotaError):
+    """The API does not take a worker's alerts now."""
+
+    passing = True
+
+
+class PostRefusedError(PostingError):
+    """The API takes no such alert, but others."""
+
+    passing = False
+
+
 class OpinionError(MatakotaError):
     """A second opinion on an alert could not be had."""
 
@@ -102,6 +117,11 @@ class StoreGoneError(StoreError):
     """The database does not answer now."""
 
     passing = True
+
+
+class HandlingError(MatakotaError):
+    """What a person wants to do about an alert cannot be done: somebody was first, or the alert,
+    or what they name, is not such that it can."""
 
 
 class ServiceError(MatakotaError):

@@ -31,7 +31,7 @@ SAME_IOU: Final = 0.5
 """Boxes that overlap so far are one object, even where both are in the picture."""
 BOTH_S: Final = 0.25
 """Objects that were in sight together for so long are two."""
-SEVERITIES: Final[tuple[Severity, ...]] = ("low", "medium", "high")
+SEVERITIES: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")
 WHO: Final = ("class", "class_share", "foot_px", "box_px")
 """Details that follow the object when it is seen again."""
 

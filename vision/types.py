@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ FloatArray: TypeAlias = NDArray[np.float32]
 IntArray: TypeAlias = NDArray[np.int32]
 BoolArray: TypeAlias = NDArray[np.bool_]
 Image: TypeAlias = NDArray[np.uint8]
-Severity: TypeAlias = Literal["low", "medium", "high"]
+Severity: TypeAlias = Literal["low", "medium", "high", "critical"]
+SEVERITY_RANK: Final[Mapping[Severity, int]] = {"low": 0, "medium": 1, "high": 2, "critical": 3}
 FaultKind: TypeAlias = Literal["covered", "dark", "defocused", "frozen", "moved"]
 """What may be wrong with a camera's picture; the incident kind is ``camera_`` and this."""
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"

@@ -27,8 +27,9 @@ _USAGE_ERROR: Any = typer.BadParameter.__base__
 """What typer raises for wrong options; it has no public name there."""
 
 _COMMANDS = (
-    "demo", "analyse", "explain", "up", "config", "worker", "serve", "rtsp", "cameras", "keys",
-    "users", "groups", "link", "scene", "models", "samples", "evaluate", "bench",
+    "demo", "analyse", "explain", "up", "config", "worker", "serve", "notify", "watch", "rejected",
+    "alerts", "alerting", "rtsp", "cameras", "keys", "users", "groups", "link", "scene", "models",
+    "samples", "evaluate", "bench",
 )  # fmt: skip
 """Modules beside this one, each with an ``app`` or a function of its own name."""
 

@@ -1,11 +1,13 @@
-"""``matakota up``: Redis, worker and API on this machine, kept running together."""
+"""``matakota up``: Redis, API, worker, notifier and watchdog of this machine, kept running
+together."""
 
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
@@ -15,6 +17,7 @@ from urllib.parse import urlsplit
 import structlog
 import typer
 
+from api.auth import new_token
 from api.cli.config import NONE_YET, checked_city, what_changed
 from api.cli.listening import (
     ProxyOption,
@@ -25,9 +28,15 @@ from api.cli.listening import (
     greeting,
 )
 from api.cli.options import DataOption
-from api.store import Actor, Store
+from api.store import MAX_NAME_CHARS, Actor, GoneError, Grant, Store
 from streams.bus import RedisBus
-from streams.settings import DATABASE_VARIABLE, REDIS_VARIABLE, Settings
+from streams.settings import (
+    API_KEY_VARIABLE,
+    API_VARIABLE,
+    DATABASE_VARIABLE,
+    REDIS_VARIABLE,
+    Settings,
+)
 from streams.supervisor import Child, Command, Supervisor
 from streams.valkey import EmbeddedValkey
 from vision.errors import BusGoneError, ConfigError
@@ -35,6 +44,9 @@ from vision.errors import BusGoneError, ConfigError
 GRACE_S: Final = 9.0
 """Everything ends within 10 s, even if each child has to be killed."""
 ASK_S: Final = 2.0
+_WORKERS_OWN: Final = frozenset({API_VARIABLE, API_KEY_VARIABLE})
+WORKER_KEY: Final = "worker of"
+"""The key that the worker of a machine is given is called so, with the machine's name."""
 
 log = structlog.get_logger()
 
@@ -56,8 +68,8 @@ def up(
     data: DataOption = None,
 ) -> None:  # fmt: skip
     """Run the whole system for the cameras of a city: an embedded Valkey (unless
-    MATAKOTA_REDIS_URL names a Redis), a worker and the API. Prints where the pages are, or a
-    link that makes the first administrator."""
+    MATAKOTA_REDIS_URL names a Redis), the API, a worker, the notifier and the watchdog. Prints
+    where the pages are, or a link that makes the first administrator."""
     settings = Settings.read(os.environ, data)
     way = checked_way(host, port, tls_cert, tls_key, trusted_proxy)
     prepare(settings, config)
@@ -89,13 +101,18 @@ def log_options(context: typer.Context) -> Sequence[str]:
 
 
 class System:
-    """Redis, API and worker of one machine, started and watched by this process."""
+    """Redis, API, worker, notifier and watchdog of one machine, started and watched by this
+    process. With ``worker_key`` the worker comes to the API while Redis is out."""
 
-    def __init__(self, settings: Settings, way: Way, *, options: Sequence[str]) -> None:
+    def __init__(
+        self, settings: Settings, way: Way, *, options: Sequence[str], worker_key: str | None = None
+    ) -> None:
         self.base = way.base
         """Where this machine reaches the API."""
         # the settings decide, not what they were read from: the demo has its own
-        environment = dict(os.environ) | {DATABASE_VARIABLE: settings.database_url}
+        environment = {
+            name: value for name, value in os.environ.items() if name not in _WORKERS_OWN
+        } | {DATABASE_VARIABLE: settings.database_url}
         children: list[Child] = []
         if settings.redis_url is None:
             valkey = EmbeddedValkey(settings.data / "valkey")
@@ -104,7 +121,14 @@ class System:
         where = ["--data", str(settings.data)]
         serve = ["serve", *way.options, *where]
         children.append(Command("API", [*options, *serve], environment))
-        children.append(Command("worker", [*options, "worker", *where], environment))
+        of_worker = environment
+        if worker_key is not None:
+            # a name that the certificate is for may have been given
+            url = settings.api_url or way.base
+            of_worker = environment | {API_VARIABLE: url, API_KEY_VARIABLE: worker_key}
+        children.append(Command("worker", [*options, "worker", *where], of_worker))
+        children.append(Command("notifier", [*options, "notify", *where], environment))
+        children.append(Command("watchdog", [*options, "watch", *where], environment))
         self._supervisor = Supervisor(children)
 
     def start(self) -> None:
@@ -147,12 +171,27 @@ def running(settings: Settings, way: Way, *, options: Sequence[str] = ()) -> Ite
     Raises ServiceError where the address is taken or one of them cannot be started."""
     # what answers there later is ours
     way.listen().close()
-    system = System(settings, way, options=options)
+    system = System(settings, way, options=options, worker_key=_worker_key(settings))
     try:
         system.start()
         yield system
     finally:
         system.stop()
+
+
+def _worker_key(settings: Settings) -> str:
+    """The key of this machine's worker: the one that is named, or a new one, of which nothing but
+    its hash is kept; the one before it opens nothing any more. Raises StoreError."""
+    if settings.api_key is not None:
+        return settings.api_key
+    name = f"{WORKER_KEY} {socket.gethostname()}"[:MAX_NAME_CHARS]
+    token = new_token()
+    with Store.open(settings.database_url) as store:
+        with suppress(GoneError):
+            store.keys.revoke(name, Actor.command())
+        grant = Grant(worker=True, every_camera=True)
+        store.keys.add(token.id, name, token.hash, grant, Actor.command())
+    return token.reveal()
 
 
 def _check(redis_url: str) -> None:

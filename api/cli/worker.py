@@ -21,7 +21,8 @@ from models.zoo import cache_folder, resolve
 from streams.bus import RedisBus, RedisControl
 from streams.config import WORKER_NAME
 from streams.detector import Detectors
-from streams.settings import Settings
+from streams.posting import Poster
+from streams.settings import API_KEY_VARIABLE, API_VARIABLE, Settings
 from streams.spool import Spool
 from streams.worker import Worker
 from vision.errors import BusGoneError, ConfigError
@@ -54,6 +55,7 @@ def worker(
     settings = Settings.read(os.environ, data)
     hide([key] if (key := os.environ.get(KEY_VARIABLE)) else [])
     opinions = opinions_of(os.environ)
+    poster = _poster(settings)
     bus, control = RedisBus(settings.redis()), RedisControl(settings.redis())
     try:
         bus.check()
@@ -72,7 +74,27 @@ def worker(
             credentials=None if credentials is None else Path(os.path.abspath(credentials)),
             hide=hide,
             opinions=opinions,
+            poster=poster,
         ).run(threading.Event())
+
+
+def _poster(settings: Settings) -> Poster | None:
+    """Posts alerts to the API while Redis is out; None where no API is named."""
+    hide([settings.api_key] if settings.api_key else [])
+    if settings.api_url is None and settings.api_key is None:
+        log.info("alerts wait while Redis is out", why=f"{API_VARIABLE} names no API to post them")
+        return None
+    if settings.api_url is None:
+        raise ConfigError(
+            f"{API_KEY_VARIABLE} is set, but no API is named: set {API_VARIABLE} too, such as "
+            "https://room.example:8080"
+        )
+    if settings.api_key is None:
+        raise ConfigError(
+            f"{API_VARIABLE} is set, but no key: make one with 'matakota keys create NAME --worker "
+            f"--every-camera' and set {API_KEY_VARIABLE}"
+        )
+    return Poster(settings.api_url, settings.api_key)
 
 
 def _own_name(data: Path) -> str:

@@ -1,4 +1,5 @@
-"""Pages that are plain forms: to sign in, and to administer people, groups, keys and the record.
+"""Pages that are plain forms: to sign in, to administer people, groups, keys and the record, and to
+say who is told of what.
 
 Every change is a path of its own, so that the door's table says who may make it.
 """
@@ -7,8 +8,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.forms import account, audit, groups, keys, oidc, people, signing
+from api.forms import account, audit, delivery, groups, keys, oidc, people, signing, silences
 
 router = APIRouter(include_in_schema=False)
-for _part in (signing, oidc, account, people, groups, keys, audit):
+for _part in (signing, oidc, account, people, groups, keys, audit, silences, delivery):
     router.include_router(_part.router)

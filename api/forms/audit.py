@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -11,13 +10,12 @@ from fastapi import APIRouter, Request, Response
 
 from api.access import Role
 from api.forms.page import show, texts_of
-from api.forms.sent import WrongError, number
+from api.forms.sent import WrongError, number, time_of
 from api.forms.words import ACTIONS, ACTORS, FIELDS, OBJECTS, ROLES
 from api.i18n import N_, Texts
 from api.services import Served
 from api.store import Entry, Wanted
-from api.times import END_TS, EPOCH, iso
-from streams.config import WITA
+from api.times import iso
 
 ROWS: Final = 50
 MAX_SHOWN_CHARS: Final = 160
@@ -25,9 +23,6 @@ MAX_SHOWN: Final = 12
 MAX_CHANGES: Final = 20
 """Of one value, list or entry; the whole of it is in the CSV."""
 FILTERS: Final = ("actor", "action", "object_kind", "object", "from", "to")
-WRONG_TIME: Final = N_(
-    "“%(time)s” is no time: write it as 2026-01-31T07:00, as the city's clocks show it."
-)
 NO_SPAN: Final = N_("Nothing lies between these times: write the earlier one under “From”.")
 
 router = APIRouter(include_in_schema=False)
@@ -84,7 +79,7 @@ def record(request: Request, served: Served) -> Response:
 
 
 def _wanted(asked: Mapping[str, str]) -> Wanted:
-    from_ts, to_ts = _ts(asked["from"]), _ts(asked["to"])
+    from_ts, to_ts = time_of(asked["from"]), time_of(asked["to"])
     if from_ts is not None and to_ts is not None and to_ts <= from_ts:
         raise WrongError(NO_SPAN)
     return Wanted(
@@ -95,20 +90,6 @@ def _wanted(asked: Mapping[str, str]) -> Wanted:
         from_ts,
         to_ts,
     )
-
-
-def _ts(text: str) -> float | None:
-    """UTC seconds of what a field for a local time holds. Raises WrongError."""
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise WrongError(WRONG_TIME, time=text[:MAX_SHOWN_CHARS]) from None
-    ts = (moment.replace(tzinfo=moment.tzinfo or WITA) - EPOCH).total_seconds()
-    if not 0 <= ts < END_TS:
-        raise WrongError(WRONG_TIME, time=text[:MAX_SHOWN_CHARS])
-    return ts
 
 
 def _query(kept: Mapping[str, str], wanted: Wanted) -> str:

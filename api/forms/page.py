@@ -33,6 +33,8 @@ POLICY: Final = "; ".join([
 """These pages run no script at all."""
 MENU: Final = (
     ("/room/", N_("Operations room"), Permission.PERSON),
+    ("/silences", N_("Silences"), Permission.ALERTS_READ),
+    ("/delivery", N_("Delivery"), Permission.DELIVERY_MANAGE),
     ("/people", N_("People"), Permission.PEOPLE_MANAGE),
     ("/groups", N_("Camera groups"), Permission.PEOPLE_MANAGE),
     ("/keys", N_("Machine keys"), Permission.PEOPLE_MANAGE),

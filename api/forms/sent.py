@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
@@ -12,6 +13,8 @@ from api.auth import ASK, NAME
 from api.door import carries_form
 from api.i18n import N_, Texts
 from api.store import MAX_NAME_CHARS, BadNameError, checked_name
+from api.times import END_TS, EPOCH
+from streams.config import WITA
 
 MAX_ASKED: Final = 50
 """So many values may come in an address."""
@@ -28,6 +31,10 @@ NO_CAMERA_ID: Final = N_(
     "“%(name)s” cannot be a camera's id: use at most %(most)d letters without accents, digits, "
     "“.”, “_” and “-”, beginning with a letter or a digit."
 )
+WRONG_TIME: Final = N_(
+    "“%(time)s” is no time: write it as 2026-01-31T07:00, as the city's clocks show it."
+)
+MAX_TIME_CHARS: Final = 160
 NOT_CONFIRMED: Final = N_("Nothing was changed: tick the box that confirms it, and send it again.")
 
 
@@ -106,6 +113,21 @@ def number(text: str) -> int | None:
     """The number of a row, as it stands in an address."""
     is_one = text.isascii() and text.isdecimal() and len(text) <= 18
     return int(text) if is_one else None
+
+
+def time_of(text: str) -> float | None:
+    """UTC seconds of what a field for a local time holds, None where that is nothing. Raises
+    WrongError."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise WrongError(WRONG_TIME, time=text[:MAX_TIME_CHARS]) from None
+    ts = (moment.replace(tzinfo=moment.tzinfo or WITA) - EPOCH).total_seconds()
+    if not 0 <= ts < END_TS:
+        raise WrongError(WRONG_TIME, time=text[:MAX_TIME_CHARS])
+    return ts
 
 
 def name_of(text: str) -> str:

@@ -24,7 +24,9 @@ _P: Final = Permission
 SCOPES: Final[Mapping[Permission, str]] = {
     _P.ALERTS_READ: N_("Reads alerts of its cameras."),
     _P.ALERTS_STATE: N_("Reports alerts of its cameras and how they go on, as a worker does."),
-    _P.ALERTS_HANDLE: N_("Acknowledges alerts of its cameras."),
+    _P.ALERTS_HANDLE: N_(
+        "Handles alerts of its cameras, opens some, and silences them for a while."
+    ),
     _P.COUNTS_READ: N_("Reads counts of its cameras."),
     _P.CAMERAS_READ: N_("Reads how its cameras are and what is drawn on them."),
     _P.CAMERAS_TRY: N_("Has a worker try the address of a camera."),
@@ -67,6 +69,19 @@ ACTIONS: Final[Mapping[str, str]] = {
     "link.ended": N_("Link ended"),
     "alert": N_("Anything about alerts"),
     "alert.acknowledged": N_("Alert acknowledged"),
+    "alert.assigned": N_("Alert assigned"),
+    "alert.resolved": N_("Alert resolved"),
+    "alert.reopened": N_("Alert opened again"),
+    "alert.merged": N_("Alert merged into another"),
+    "alert.opened": N_("Incident opened by hand"),
+    "alerting.changed": N_("Who is told of what changed"),
+    "silence": N_("Anything about silences"),
+    "silence.created": N_("Silence made"),
+    "silence.ended": N_("Silence ended"),
+    "channel.tested": N_("Test message sent"),
+    "rejected": N_("Anything about messages that could not be stored"),
+    "rejected.replayed": N_("Message stored after all"),
+    "rejected.dropped": N_("Message given up"),
     "configuration.applied": N_("Configuration changed"),
 }
 """What was done; those without a dot stand for all that begin with it."""
@@ -83,6 +98,10 @@ OBJECTS: Final[Mapping[str, str]] = {
     "key": N_("machine key"),
     "alert": N_("alert"),
     "configuration": N_("configuration"),
+    "alerting": N_("who is told of what"),
+    "silence": N_("silence"),
+    "channel": N_("channel"),
+    "message": N_("message"),
 }
 FIELDS: Final[Mapping[str, str]] = {
     "role": N_("role"),
@@ -102,4 +121,27 @@ FIELDS: Final[Mapping[str, str]] = {
     "issuer": N_("sign-in service"),
     "subject": N_("id at the sign-in service"),
     "more_cameras": N_("further cameras"),
+    "status": N_("status"),
+    "assigned_to": N_("assigned to"),
+    "outcome": N_("outcome"),
+    "note": N_("note"),
+    "merged_into": N_("merged into"),
+    "severity": N_("severity"),
+    "reason": N_("reason"),
+    "match": N_("about"),
+    "kinds": N_("incidents"),
+    "severities": N_("severities"),
+    "rules": N_("rules"),
+    "sites": N_("sites"),
+    "places": N_("places"),
+    "ends_at": N_("until"),
 }
+PARTS: Final[Mapping[str, str]] = {
+    "captured": N_("seen by the camera"),
+    "detected": N_("detected"),
+    "spooled": N_("kept by the worker"),
+    "published": N_("handed to Redis"),
+    "stored": N_("stored"),
+    "delivered": N_("delivered"),
+}
+"""What an alert passes on its way, in this order."""

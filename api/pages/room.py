@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +22,9 @@ from api.auth import CALLER, FORM_TOKEN, TOKEN_FIELD
 from api.board import Board, View
 from api.forms.page import language_of
 from api.i18n import LANGUAGES, Texts, texts
+from api.pages.filters import ALL, FILTERS, newest
 from api.pages.guard import guarded
+from api.pages.handling import Handling
 from api.pages.words import alert_texts, shown_alert, shown_camera, wall_texts
 from api.services import Services
 from api.sessions import actor_of
@@ -60,14 +61,23 @@ class Wall(ui.element, component="wall.js"):
 
 
 class AlertList(ui.element, component="alerts.js"):
-    """The alerts. ``add`` shows what is new or changed, ``append`` what is older, and ``limit``
-    takes away those of other cameras, before it does."""
+    """The alerts. ``add`` shows what is new or changed, ``append`` what is older, ``refill`` the
+    newest that fit what was chosen, ``show_opened`` which one
+    is opened, and ``limit`` takes away those of
+    other cameras, before it does."""
 
     def __init__(
-        self, alerts: Sequence[dict[str, Any]], said: Mapping[str, Any], *, older: bool, acts: bool
+        self,
+        alerts: Sequence[dict[str, Any]],
+        said: Mapping[str, Any],
+        me: str,
+        *,
+        older: bool,
+        acts: bool,
     ) -> None:
         super().__init__()
         self.props["first"] = list(alerts)
+        self.props["me"] = me
         self.props["older"] = older
         self.props["acts"] = acts
         self.props["texts"] = dict(said)
@@ -77,6 +87,12 @@ class AlertList(ui.element, component="alerts.js"):
 
     def append(self, alerts: Sequence[dict[str, Any]], *, more: bool) -> None:
         self.run_method("append", list(alerts), more)
+
+    def refill(self, name: str, alerts: Sequence[dict[str, Any]], *, more: bool) -> None:
+        self.run_method("refill", name, list(alerts), more)
+
+    def show_opened(self, alert: str | None) -> None:
+        self.run_method("show_opened", alert)
 
     def limit(self, cameras: frozenset[str] | None) -> None:
         self.run_method("limit", None if cameras is None else sorted(cameras))
@@ -113,6 +129,8 @@ class _Room:
         self._token: str = request.scope[FORM_TOKEN] or ""
         self.language = language_of(request)
         self._said: Texts = texts(self.language)
+        self._filter = ALL
+        self._handling: Handling | None = None
 
     async def build(self) -> list[asyncio.Task[None]]:
         """Put everything on the page, and begin to follow what changes. Raises StoreError."""
@@ -135,8 +153,17 @@ class _Room:
                     listed = AlertList(
                         self._alerts(page.alerts, view),
                         alert_texts(self._said),
+                        caller.name,
                         older=page.more,
                         acts=caller.may(_P.ALERTS_HANDLE),
+                    )
+                    self._handling = Handling(
+                        self._served,
+                        caller,
+                        self._actor,
+                        self._said,
+                        self._board.look,
+                        listed.show_opened,
                     )
         follow = self._follow(caller, view, listed)
         tasks = [background_tasks.create(follow, name="room: board")]
@@ -183,8 +210,9 @@ class _Room:
         """Show alerts of the cameras of now alone. False where the store gives no answer, so that
         those of new cameras are still to come."""
         _ = self._said
-        if listed is not None:
+        if listed is not None and self._handling is not None:
             listed.limit(now.cameras)
+            self._handling.limit(now)
             try:
                 page = await self._newest(now)
             except StoreError:
@@ -211,7 +239,10 @@ class _Room:
                     now = await self._renewed()
                     if now is None or not now.may(_P.ALERTS_READ):
                         return
-                    listed.add(self._alerts(self._own(news.alerts, now), view))
+                    own = self._own(news.alerts, now)
+                    listed.add(self._alerts(own, view))
+                    if self._handling is not None:
+                        await self._handling.changed(own, now)
 
     def _end(self) -> None:
         """Show nothing more: whoever looks may do something else now, or nothing."""
@@ -224,25 +255,29 @@ class _Room:
         async def older(event: GenericEventArguments, now: Caller) -> None:
             await self._older(event, now, listed)
 
-        served, opened = self._served, self._opened
-        listed.on("acknowledge", guarded(served, opened, _P.ALERTS_HANDLE, self._acknowledge))
-        listed.on("older", guarded(served, opened, _P.ALERTS_READ, older))
+        async def narrow(event: GenericEventArguments, now: Caller) -> None:
+            await self._narrow(event, now, listed)
 
-    async def _acknowledge(self, event: GenericEventArguments, now: Caller) -> None:
-        _, alert, acknowledge = self._said, event.args, self._served.store.alerts.acknowledge
-        if not isinstance(alert, str):
+        served, opened = self._served, self._opened
+        listed.on("older", guarded(served, opened, _P.ALERTS_READ, older))
+        listed.on("filter", guarded(served, opened, _P.ALERTS_READ, narrow))
+        if self._handling is not None:
+            self._handling.listen(listed)
+
+    async def _narrow(self, event: GenericEventArguments, now: Caller, listed: AlertList) -> None:
+        if event.args not in FILTERS:
             return
-        by = replace(self._actor, name=now.name)
+        self._filter = name = str(event.args)
         try:
-            found = await run_in_threadpool(acknowledge, alert, by, only=now.cameras)
+            view = await self._board.look()
+            page = await self._newest(now)
         except StoreError as error:
             ui.notify(str(error), type="negative")
             return
-        if found is None:
-            ui.notify(_("There is no such alert."), type="negative")
-            return
-        # it comes back as a change, here and on every other page
-        self._served.bell.ring()
+        still = await self._renewed()
+        if still is not None and name == self._filter:
+            own = self._alerts(self._own(page.alerts, still), view)
+            listed.refill(name, own, more=page.more)
 
     async def _older(self, event: GenericEventArguments, now: Caller, listed: AlertList) -> None:
         try:
@@ -266,8 +301,10 @@ class _Room:
         return await self._served.keys.renewed(self._opened)
 
     async def _newest(self, caller: Caller, before: tuple[float, str] | None = None) -> Page:
-        find, only = self._served.store.alerts.find, caller.cameras
-        return await run_in_threadpool(find, only=only, before=before, limit=FIRST)
+        """The newest of those that fit what was chosen. Raises StoreError."""
+        return await run_in_threadpool(
+            newest, self._served.store.alerts, self._filter, caller, before, FIRST
+        )
 
     def _cameras(self, view: View, caller: Caller) -> list[dict[str, Any]]:
         return [shown_camera(tile, caller, self._said) for tile in view.tiles]
@@ -308,8 +345,16 @@ def _ways(caller: Caller, _: Texts) -> str:
     """Where else this person may go."""
     name = escape(caller.name)
     account = f'<a class="mk-who" href="/account" title="{escape(_("My account"))}">{name}</a>'
-    people = f'<a href="/people">{escape(_("People"))}</a>'
-    return (people if caller.may(_P.PEOPLE_MANAGE) else "") + account
+    ways = [
+        f'<a href="{path}">{escape(said)}</a>'
+        for path, said, needed in (
+            ("/silences", _("Silences"), _P.ALERTS_READ),
+            ("/delivery", _("Delivery"), _P.DELIVERY_MANAGE),
+            ("/people", _("People"), _P.PEOPLE_MANAGE),
+        )
+        if caller.may(needed)
+    ]
+    return "".join([*ways, account])
 
 
 def _forms(token: str, _: Texts) -> str:

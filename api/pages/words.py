@@ -3,45 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from api.access import Caller, Permission
 from api.board import Tile
 from api.cameras import NOBODY, NOT_ITS_OWN, UNKNOWN, CameraOut
 from api.i18n import N_, Texts
+from api.kinds import SEVERITIES, kind_name
 from api.store import StoredAlert
 from api.times import local
 from streams.health import SENTENCES
-
-KINDS: Final[Mapping[str, str]] = {
-    "abandoned_object": N_("Abandoned object"),
-    "camera_covered": N_("Camera covered"),
-    "camera_dark": N_("Camera dark"),
-    "camera_defocused": N_("Camera out of focus"),
-    "camera_down": N_("Camera down"),
-    "camera_frozen": N_("Camera picture frozen"),
-    "camera_moved": N_("Camera moved"),
-    "clock_skew": N_("Camera clock wrong"),
-    "congestion": N_("Congestion"),
-    "crowd": N_("Crowd"),
-    "crowd_density": N_("Crowd too dense"),
-    "gathering": N_("Sudden gathering"),
-    "heavy_vehicle": N_("Heavy vehicle"),
-    "illegal_parking": N_("Illegal parking"),
-    "intrusion": N_("Intrusion"),
-    "line_crossing": N_("Forbidden crossing"),
-    "loitering": N_("Loitering"),
-    "pedestrian_on_road": N_("Pedestrian on the road"),
-    "person_down": N_("Person down"),
-    "queue": N_("Queue"),
-    "removed_object": N_("Object removed"),
-    "smoke_fire": N_("Smoke or fire"),
-    "speeding": N_("Speeding"),
-    "stopped_vehicle": N_("Stopped vehicle"),
-    "stream_corrupt": N_("Camera stream damaged"),
-    "wrong_way": N_("Wrong way"),
-}
-"""What each kind is called. Other programs may post alerts of kinds of their own."""
+from streams.messages import SYSTEM_CAMERA
 
 
 def wall_texts(_: Texts, caller: Caller) -> dict[str, Any]:
@@ -87,15 +59,17 @@ def alert_texts(_: Texts) -> dict[str, Any]:
         "title": _("Alerts"),
         "waiting": _("%(n)s of %(all)s not acknowledged"),
         "empty": _("No alerts yet. New ones appear here by themselves."),
-        "severities": {
-            "high": _("high severity"),
-            "medium": _("medium severity"),
-            "low": _("low severity"),
-        },
+        "nothing": _("None of these. New ones appear here by themselves."),
+        "severities": {severity: _(name) for severity, name in SEVERITIES.items()},
+        "filter": _("Which alerts"),
+        "filters": {"all": _("all"), "open": _("to do"), "new": _("new"), "mine": _("mine")},
+        "by_hand": _("Report an incident"),
+        "all": _("Choose all new ones"),
+        "several": _("Acknowledge %(n)s"),
+        "choose": _("Choose %(title)s, %(where)s"),
         "synthetic": _("synthetic"),
         "open": _("still open"),
         "closed": _("over"),
-        "seen": _("seen by %(name)s"),
         "acknowledge": _("Acknowledge"),
         "older": _("Older alerts"),
     }
@@ -126,25 +100,52 @@ def shown_camera(tile: Tile, caller: Caller, _: Texts) -> dict[str, Any]:
 def shown_alert(alert: StoredAlert, names: Mapping[str, str], _: Texts) -> dict[str, Any]:
     """An alert for the browser, in words; ``names`` are those of cameras by id."""
     began = local(alert.start_ts)
-    kind = KINDS.get(alert.kind)
-    where = names.get(alert.camera, alert.camera)
+    own = "Matakota" if alert.camera == SYSTEM_CAMERA else alert.camera
+    where = names.get(alert.camera, own)
     return {
         "id": alert.id,
         "camera": alert.camera,
         "position": alert.position,
         "severity": alert.severity,
         "state": alert.state,
-        "title": alert.kind.replace("_", " ").capitalize() if kind is None else _(kind),
+        "title": kind_name(alert.kind, _),
         "where": f"{where} · {alert.place}" if alert.place else where,
-        # as its rule wrote it where the alert was made: data, and English
+        # as its rule wrote it where the alert was made: data, and English; or as a person did
         "why": str(alert.details.get("why", "")),
+        "why_lang": "en" if alert.opened_by is None else "",
         "start": alert.start_ts,
         "time": f"{began:%H:%M:%S}",
         "day": f"{began:%Y-%m-%d}",
         "date": f"{began:%Y-%m-%d %H:%M:%S} WITA",
-        "by": alert.acknowledged_by or "",
+        "status": alert.status,
+        "edit": alert.edit,
+        "assigned": alert.assigned_to or "",
+        "said": status_said(alert, _),
         "synthetic": alert.synthetic,
     }
+
+
+def status_said(alert: StoredAlert, _: Texts) -> str:
+    """What people did about an alert so far, in a few words; nothing of a new one."""
+    match alert.status:
+        case "new":
+            return ""
+        case "acknowledged":
+            return _("seen by %(name)s") % {"name": alert.acknowledged_by or "–"}
+        case "assigned":
+            return _("assigned to %(name)s") % {"name": alert.assigned_to or "–"}
+        case "resolved":
+            name = alert.resolved_by or "–"
+            return _(_outcome(alert)) % {"name": name}
+
+
+def _outcome(alert: StoredAlert) -> str:
+    if alert.outcome is None:
+        # into which one is not told to whoever does not see it
+        return N_("part of another alert, says %(name)s")
+    if alert.outcome == "true":
+        return N_("true alarm, says %(name)s")
+    return N_("false alarm, says %(name)s")
 
 
 def _camera_says(camera: CameraOut, caller: Caller, _: Texts) -> str:

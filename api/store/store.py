@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import select
 
-from api.store.alerts import Alerts, lock_feed, record_alerts, set_feed
+from api.store.alerting import AlertingSettings
+from api.store.alerts import NO_HOPS, Alerts, lock_feed, record_alerts, set_feed
 from api.store.audit import Audit
 from api.store.cameras import Cameras
+from api.store.canaries import Canaries
+from api.store.cases import Cases
 from api.store.configuration import Configuration
 from api.store.counts import Counts, record_counts
 from api.store.database import Database
 from api.store.groups import Groups
+from api.store.hops import ChainTimes
 from api.store.keys import Keys
+from api.store.notices import Notices
 from api.store.people import People
-from api.store.tables import feed, rejected
-from streams.messages import AlertMessage, CountsMessage
-
-MAX_REJECTED = 1000
-MAX_REJECTED_CHARS = 10_000
+from api.store.rejected import Rejected
+from api.store.system import Wrongs
+from api.store.tables import feed
+from streams.messages import AlertMessage, CountsMessage, Hops
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,13 @@ class Store:
         self._database = database
         self._clock = clock
         self.alerts = Alerts(database, clock)
+        self.cases = Cases(database, clock)
+        self.alerting = AlertingSettings(database, clock)
+        self.notices = Notices(database, clock)
+        self.canaries = Canaries(database, clock)
+        self.chain = ChainTimes(database, clock)
+        self.rejected = Rejected(database, clock)
+        self.wrongs = Wrongs(database, clock)
         self.counts = Counts(database)
         self.cameras = Cameras(database, clock)
         self.configuration = Configuration(database, clock)
@@ -77,9 +88,14 @@ class Store:
         with self._database.read() as connection:
             connection.execute(select(feed.c.position)).scalar_one()
 
-    def record(self, messages: Sequence[AlertMessage | CountsMessage]) -> Recorded:
-        """Store all ``messages`` durably in one transaction, or none. A version that is not newer
-        than what is known changes nothing, so that repeating them is harmless.
+    def record(
+        self,
+        messages: Sequence[AlertMessage | CountsMessage],
+        hops: Mapping[str, Hops] = NO_HOPS,
+    ) -> Recorded:
+        """Store all ``messages`` durably in one transaction, or none; ``hops`` are by their keys. A
+        version that is not newer than what is known changes nothing, so that repeating them is
+        harmless.
 
         Raises UnstorableError where one of them holds what no database takes."""
         stated = [message for message in messages if isinstance(message, AlertMessage)]
@@ -89,29 +105,14 @@ class Store:
         with self._database.write() as connection:
             # The lock also keeps two writers from both finding an alert or an interval unknown.
             before = lock_feed(connection)
-            after, created = record_alerts(connection, stated, position=before, now=self._clock())
+            after, created = record_alerts(
+                connection, stated, position=before, now=self._clock(), hops=hops
+            )
             record_counts(connection, counted)
             if after != before:
                 set_feed(connection, after)
         return Recorded(created, alerts_changed=after != before)
 
     def reject(self, entry: str, reason: str, body: str) -> None:
-        """Keep a message that cannot be stored, cut to ``MAX_REJECTED_CHARS``, for whoever looks
-        for the cause, once for each ``entry``; only the last ``MAX_REJECTED`` stay."""
-        values = {
-            name: _plain(text)
-            for name, text in {"entry": entry, "reason": reason, "body": body}.items()
-        }
-        same = select(rejected.c.id).where(rejected.c.entry == values["entry"])
-        with self._database.write() as connection:
-            if connection.execute(same).first() is not None:
-                return
-            connection.execute(insert(rejected).values(**values, rejected_at=self._clock()))
-            newest = connection.execute(select(func.max(rejected.c.id))).scalar_one()
-            connection.execute(delete(rejected).where(rejected.c.id <= newest - MAX_REJECTED))
-
-
-def _plain(text: str) -> str:
-    """Text that every database takes."""
-    cut = text[:MAX_REJECTED_CHARS].replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return cut.encode("utf-8", "replace").decode("utf-8")
+        """Put a message aside that cannot be stored, as ``Rejected.add``."""
+        self.rejected.add(entry, reason, body)

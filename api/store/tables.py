@@ -58,10 +58,34 @@ alerts = Table(
     Column("acknowledged_by", Name),
     # The place of the last change in the feed: whoever read up to a position has missed nothing.
     Column("position", BigInteger, nullable=False, unique=True),
+    # What people did about it: new, acknowledged, assigned or resolved; ``edit`` rises with each.
+    Column("status", String(16), nullable=False, server_default=text("'new'")),
+    Column("edit", Integer, nullable=False, server_default=text("0")),
+    Column("assigned_to", Name),
+    Column("resolved_at", Double),
+    Column("resolved_by", Name),
+    # Whether it was a true or a false alarm.
+    Column("outcome", String(8)),
+    Column("note", Text),
+    # The alert that it turned out to be a part of.
+    Column("merged_into", Name),
+    # Who opened it by hand.
+    Column("opened_by", Name),
+    # When its first statement passed each part of the chain; the rest of it is above.
+    Column("detected_at", Double),
+    Column("spooled_at", Double),
+    Column("published_at", Double),
+    Column("delivered_at", Double),
+    # As of what notices were last decided on; none before the first time.
+    Column("routed_severity", String(16)),
+    Column("routed_closed", Boolean, nullable=False, server_default=text("false")),
 )
 Index("ix_alerts_start", alerts.c.start_ts, alerts.c.id)
 Index("ix_alerts_camera_start", alerts.c.camera, alerts.c.start_ts, alerts.c.id)
 Index("ix_alerts_state_start", alerts.c.state, alerts.c.start_ts, alerts.c.id)
+Index("ix_alerts_status_start", alerts.c.status, alerts.c.start_ts, alerts.c.id)
+Index("ix_alerts_stored", alerts.c.stored_at)
+Index("ix_alerts_merged_into", alerts.c.merged_into)
 
 # One row: the last position. Its lock makes positions follow the order of commits.
 feed = Table(

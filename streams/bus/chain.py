@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import redis
 
 from streams.bus.connection import SLICE_S, Connection, milliseconds, text
+from streams.messages import END_TS, Hops
 
 STREAM: Final = "matakota:messages"
 GROUP: Final = "store"
@@ -32,18 +34,22 @@ MAX_RECEIPTS = 100_000
 MAX_TAKEN = 5_000
 RECEIPTS_KEPT_S = 86_400
 """Receipts of a worker that never comes back go after a day."""
+UNKNOWN: Final[Mapping[str, float]] = MappingProxyType({})
+"""Nobody says when anything was spooled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One message as the bus delivers it, perhaps more than once. ``id`` is the bus's own;
     ``key`` goes back to ``worker`` as the receipt. What somebody else put on the bus may lack
-    each of the three others, which are then empty."""
+    each of the three others, which are then empty. ``hops`` are when it was spooled, where its
+    worker said so, and when the bus took it, by the bus's own clock."""
 
     id: str
     worker: str
     key: str
     body: str
+    hops: Hops = field(default_factory=Hops)
 
 
 class Bus(Protocol):
@@ -54,9 +60,16 @@ class Bus(Protocol):
     def check(self) -> None:
         """Raise BusError unless the bus answers, is new enough and never evicts."""
 
-    def publish(self, worker: str, messages: Sequence[tuple[str, str]]) -> None:
+    def publish(
+        self,
+        worker: str,
+        messages: Sequence[tuple[str, str]],
+        *,
+        spooled: Mapping[str, float] = UNKNOWN,
+    ) -> None:
         """Append messages, each a key and a body, in this order: all of them, or none where it
-        raises; where the answer was lost, they may be there nevertheless."""
+        raises; where the answer was lost, they may be there nevertheless. ``spooled`` says by key
+        when they were spooled (UTC seconds)."""
 
     def consume(self, consumer: str, *, limit: int, wait_s: float) -> list[Entry]:
         """Up to ``limit`` messages that ``consumer`` has to handle: first those that it, or a
@@ -109,12 +122,21 @@ class RedisBus(Connection):
         self._claimed = False
         self._tidy_due_s = 0.0
 
-    def publish(self, worker: str, messages: Sequence[tuple[str, str]]) -> None:
+    def publish(
+        self,
+        worker: str,
+        messages: Sequence[tuple[str, str]],
+        *,
+        spooled: Mapping[str, float] = UNKNOWN,
+    ) -> None:
         if not messages:
             return
         with self.errors(), self.redis.pipeline(transaction=True) as pipeline:
             for key, body in messages:
-                pipeline.xadd(self._stream, {"worker": worker, "key": key, "body": body})
+                fields: dict[Any, Any] = {"worker": worker, "key": key, "body": body}
+                if key in spooled:
+                    fields["spooled"] = repr(spooled[key])
+                pipeline.xadd(self._stream, fields)
             pipeline.execute()
 
     def consume(self, consumer: str, *, limit: int, wait_s: float) -> list[Entry]:
@@ -271,7 +293,8 @@ class RedisBus(Connection):
                 deleted.append(text(entry_id))
                 continue
             worker, key, body = (text(fields.get(name)) for name in (b"worker", b"key", b"body"))
-            entries.append(Entry(text(entry_id), worker, key, body))
+            hops = _hops(text(entry_id), text(fields.get(b"spooled")))
+            entries.append(Entry(text(entry_id), worker, key, body, hops))
         if deleted:
             self._forget(deleted)
         return entries
@@ -281,3 +304,17 @@ class RedisBus(Connection):
             pipeline.xack(self._stream, self._group, *ids)
             pipeline.xdel(self._stream, *ids)
             pipeline.execute()
+
+
+def _hops(entry_id: str, spooled: str) -> Hops:
+    """What a stream's entry says of its way; its id begins with the server's own milliseconds."""
+    return Hops(_ts(spooled, 1), _ts(entry_id.partition("-")[0], 1000))
+
+
+def _ts(said: str, units: int) -> float | None:
+    """UTC seconds of a number of ``units`` to the second; None where it is no time."""
+    try:
+        ts = float(said) / units
+    except ValueError:
+        return None
+    return ts if 0 <= ts < END_TS else None

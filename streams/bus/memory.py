@@ -6,10 +6,11 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from streams.bus.chain import CLAIM_IDLE_S, LATER, MAX_RECEIPTS, MAX_TAKEN, Entry
+from streams.bus.chain import CLAIM_IDLE_S, LATER, MAX_RECEIPTS, MAX_TAKEN, UNKNOWN, Entry
+from streams.messages import Hops
 from vision.errors import BusError
 
 
@@ -40,11 +41,19 @@ class MemoryBus:
         with self._changed:
             self._open()
 
-    def publish(self, worker: str, messages: Sequence[tuple[str, str]]) -> None:
+    def publish(
+        self,
+        worker: str,
+        messages: Sequence[tuple[str, str]],
+        *,
+        spooled: Mapping[str, float] = UNKNOWN,
+    ) -> None:
+        now = time.time()
         with self._changed:
             self._open()
             for key, body in messages:
-                self._new.append(Entry(f"{next(self._numbers)}-0", worker, key, body))
+                hops = Hops(spooled.get(key), now)
+                self._new.append(Entry(f"{next(self._numbers)}-0", worker, key, body, hops))
             self._changed.notify_all()
 
     def consume(self, consumer: str, *, limit: int, wait_s: float) -> list[Entry]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from streams.simulator import Simulator, load_recording
 from tests.acceptance.result import Result, judge
 from tests.faults import scenarios
+from tests.faults.alarms import PROMISED_S, alarms
 from tests.faults.cities import PLAZA, write_city
 from tests.faults.living import Living
 from tests.faults.viewers import viewing
@@ -80,7 +81,10 @@ def live(folder: Path) -> Iterator[Result]:
     """Every check of the live part; each takes some minutes."""
     cache = folder / "clips"
     load_recording(PLAZA, cache)
-    for check in (one_pass, killing, restarting, outage, changing, delays, watching, ending):
+    checks = (
+        one_pass, killing, restarting, outage, changing, delays, watching, alarming, ending,
+    )  # fmt: skip
+    for check in checks:
         place = folder / check.__name__
         place.mkdir()
         yield _guarded(check, place, cache)
@@ -193,6 +197,17 @@ def watching(folder: Path, cache: Path) -> Result:
         f"{done.alone:.1f} pictures a second alone, {done.watched:.1f} watched ({done.share:.0%}); "
         f"{done.after} JPEGs afterwards",
         done.share >= 0.95 and done.after == 0,
+    )
+
+
+def alarming(folder: Path, _cache: Path) -> Result:
+    """A part of the chain stands still: the alarm channel is told within 200 s."""
+    took_s = alarms(folder)
+    return judge(
+        "worker, API, Valkey, notifier and watchdog stopped, each in a system of its own: the "
+        f"alarm channel is told within {PROMISED_S:.0f} s",
+        ", ".join(f"{part} {seconds:.0f} s" for part, seconds in took_s.items()),
+        max(took_s.values()) <= PROMISED_S,
     )
 
 

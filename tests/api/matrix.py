@@ -7,10 +7,10 @@ from __future__ import annotations
 import csv
 import json
 import re
-import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from importlib.metadata import version
@@ -22,10 +22,12 @@ from urllib.parse import urlencode
 from api.auth import form_token
 from api.store import Store
 from tests.api.command import environment
+from tests.api.matrix_fork import Forked, forked
 from tests.api.matrix_rows import Row, rows
 from tests.api.matrix_world import (
     ABSENT,
     ALERTS,
+    CHANNEL,
     FOREIGN,
     INSIDERS,
     LIMITED,
@@ -40,7 +42,6 @@ from tests.needs import REPO
 
 TABLE: Final = Path(__file__).with_name("access_matrix.csv")
 GUARD_S: Final = 60
-SERVER: Final = "from tests.api.matrix_server import main; main()"
 UNSAID: Final = "?"
 OBJECTS: Final = {"own": OWN, "foreign": FOREIGN, "absent": ABSENT, "-": ""}
 SPAN: Final = {"from": "2026-01-31T00:00:00Z", "to": "2026-01-31T01:00:00Z"}
@@ -62,8 +63,19 @@ FORMS: Final = {
     "/groups/{group}/remove": {"confirm": "1"},
     "/keys": {"name": "made-N", "kind": "worker", "cameras": OWN},
     "/language": {"language": "en", "back": "/account"},
+    "/silences": {"cameras": OWN, "reason": "made N", "length": "1h"},
 }
 """What a form sends that is taken; others send nothing but their token."""
+ACTS: Final[Mapping[str, Mapping[str, str | int]]] = {
+    "assign": {"to": "the administrator", "edit": 0},
+    "resolve": {"outcome": "false", "edit": 0},
+    "reopen": {"edit": 1},
+    "merge": {"into": ALERTS[OWN], "edit": 0},
+}
+"""What is done about one alert, and what is sent with it."""
+CHANGING: Final = re.compile(
+    r'"position":\d+|new-\d+|silence .\d+|name="token" value="\w+"|\d{4}-\d\d-\d\dT[\d:.]+Z'
+)
 ENDING: Final = ("/leave", "/account/", "/people/", "/enter")
 """Where sessions may be ended, also that of who asks."""
 TELLING: Final = ("/readyz", "/api/v1/cameras/try")
@@ -91,7 +103,7 @@ class Running:
     world: World
     routes: list[tuple[str, str, str]]
     described: dict[str, Any]
-    process: subprocess.Popen[str]
+    process: Forked
     log: Path
     kept: dict[str, HTTPConnection] = field(default_factory=dict)
     number: int = 0
@@ -107,8 +119,6 @@ class Running:
     ) -> None:
         """Have rows of the table of paths need something else, and roles include other
         permissions, from the next answer on; all else is as it is in the code."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
         line = json.dumps({"rules": list(rules), "roles": dict(roles or {})})
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
@@ -185,12 +195,17 @@ class Running:
         """The path, the body and more headers."""
         path = FILES.get(row.path, row.path)
         values = {"camera": camera, "alert_id": ALERTS.get(camera, ""), "file": "x", "rest": "x",
-                  "key": "x", "path": "x.js", "name": "x", "change": "x",
+                  "channel": CHANNEL, "key": "x", "path": "x.js", "name": "x", "change": "x",
                   "version": version("nicegui")}  # fmt: skip
         if "{" in path and not path.startswith("/room"):
             values |= self.spare(row)
+        act = row.path.rpartition("/")[2]
+        if act in ACTS:
+            values["alert_id"] = self.world.alert_at(int(ACTS[act]["edit"]), camera)
+        if "{silence}" in path:
+            values["silence"] = str(self.world.silence(camera))
         path = re.sub(r"{(\w+)(?::\w+)?}", lambda found: values[found[1]], path)
-        query: dict[str, str] = {}
+        query = {"format": "cloudevents"} if path.endswith("/export") else {}
         if camera and "{" not in row.path and row.method == "GET":
             query["camera"] = camera
         if row.path == "/api/v1/counts":
@@ -206,13 +221,26 @@ class Running:
             form = {"content-type": "application/x-www-form-urlencoded"}
             return path, urlencode(sent).encode(), form
         self.number += 1
-        given: dict[str, Any] = {}
-        if row.path == "/api/v1/alerts":
-            given = {"id": f"new-{self.number}", "camera": camera, "kind": "intrusion",
-                     "start": SPAN["from"]}  # fmt: skip
-        if row.path == "/api/v1/cameras/try":
-            given = {"source": "rtsp://10.0.0.7/stream1"}
-        return path, json.dumps(given).encode(), {"content-type": "application/json"}
+        given = json.dumps(self._given(row, camera))
+        return path, given.encode(), {"content-type": "application/json"}
+
+    def _given(self, row: Row, camera: str) -> Mapping[str, Any]:
+        """What is sent to a path of the API."""
+        seen = {"camera": camera, "kind": "intrusion", "start": SPAN["from"]}
+        match row.path.removeprefix("/api/v1/"):
+            case "alerts":
+                return {"id": f"new-{self.number}", **seen}
+            case "alerts/by-hand":
+                return seen
+            case "alerts/acknowledge":
+                return {"ids": [ALERTS[OWN]]}
+            case "silences":
+                end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+                return {"match": {"cameras": [camera]}, "reason": "made", "end": end}
+            case "cameras/try":
+                return {"source": "rtsp://10.0.0.7/stream1"}
+            case path:
+                return ACTS.get(path.rpartition("/")[2], {})
 
     def spare(self, row: Row) -> dict[str, str]:
         """Somebody or something that may be changed or removed, new for each row."""
@@ -238,19 +266,8 @@ def running(*, tree: Path = REPO) -> Iterator[Running]:
     with TemporaryDirectory() as name:
         folder = Path(name)
         log = folder / "errors.txt"
-        paths = f"{tree}:{REPO}" if tree != REPO else str(REPO)
-        with log.open("wb") as errors:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-c", SERVER, str(folder)],
-                cwd=folder,
-                env=environment(folder) | {"PYTHONPATH": paths},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
+        process = forked(tree, folder, log, environment(folder))
         try:
-            assert process.stdout is not None
             line = process.stdout.readline()
             assert line, f"the server did not start: {log.read_text()[-2000:]}"
             said = json.loads(line)
@@ -263,10 +280,7 @@ def running(*, tree: Path = REPO) -> Iterator[Running]:
                 for connection in found.kept.values():
                     connection.close()
         finally:
-            with suppress(OSError):
-                process.communicate(timeout=GUARD_S)
-            process.kill()
-            process.communicate()
+            process.end()
 
 
 # --- the table
@@ -332,7 +346,7 @@ def _cell(running: Running, row: Row, caller: str, wanted: str) -> Iterator[str]
 
 def _plain(text: str) -> str:
     """Without what differs each time."""
-    return re.sub(r'"position":\d+|new-\d+|\d{4}-\d\d-\d\dT[\d:.]+Z', "", text)
+    return CHANGING.sub("", text)
 
 
 def write() -> None:

@@ -12,7 +12,7 @@ from api.access import Role
 from api.store import Rights
 from tests.api.matrix import Running
 from tests.api.matrix_contents import acknowledged, state
-from tests.api.matrix_open import Heard, events, motion, room, wall
+from tests.api.matrix_open import Heard, Page, events, motion, room, wall
 from tests.api.matrix_world import OWN
 from tests.api.served import TESTER, wait_until
 
@@ -21,12 +21,15 @@ SETTLED_S = 4.0
 REST_S = 1.5
 """Longer than anything that was stored takes to come, to whoever gets it."""
 END_S = 50.0
+SHOWN, SHUT = (f'\\"{method}\\"' for method in ("show", "shut"))
+"""What a page hears when an alert is opened on it, and when it is shut."""
 
 
 @dataclass
 class Opened:
     """What somebody has open, and how much of each had come when something was taken away."""
 
+    page: Page
     heard: dict[str, Heard]
     had: dict[str, int]
 
@@ -39,10 +42,12 @@ class Opened:
 
 def opened(running: Running, caller: str, stack: ExitStack) -> Opened:
     """Everything that stays open, of somebody who sees the own camera."""
+    page = stack.enter_context(room(running, caller))
     return Opened(
+        page,
         {
             "stream": stack.enter_context(events(running, caller)),
-            "page": stack.enter_context(room(running, caller)).heard,
+            "page": page.heard,
             "pictures": stack.enter_context(motion(running, caller)),
             "wall": stack.enter_context(wall(running, caller)),
         },
@@ -69,6 +74,9 @@ def endings(running: Running) -> Iterator[str]:
         own, other = state(running, OWN), state(running, OWN)
         for caller in callers:
             yield from _has(caller, each[caller], own)
+        each["viewer"].page.emit("look", own)
+        if not each["viewer"].heard["page"].wait(SHOWN):
+            yield "the viewer cannot open an own alert"
         page.heard.wait(own)
         page.emit("acknowledge", own)
         wait_until(lambda: acknowledged(running, own) is not None, END_S)
@@ -82,6 +90,8 @@ def endings(running: Running) -> Iterator[str]:
             yield from _ends("a role", each["operator"], ("stream", "pictures", "wall"))
             yield from _ends("a session", each["administrator"], tuple(each["operator"].heard))
             yield from _ends("a camera", each["viewer"], ("pictures",))
+            if not each["viewer"].heard["page"].wait(SHUT, END_S):
+                yield "an alert of a camera that the viewer lost stays open"
             time.sleep(SETTLED_S)
             page.emit("acknowledge", other)
             yield from _silent(running, each["viewer"])

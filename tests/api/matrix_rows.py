@@ -54,13 +54,18 @@ def _begins(form: str, before: str) -> bool:
 
 def _forms() -> Iterator[str]:
     """Where the forms of pages are sent to, with the names that the table of paths has."""
-    named = {"user.id": "{user}", "group.id": "{group}", "key.id": "{key}"}
+    named = {
+        "user.id": "{user}", "group.id": "{group}", "key.id": "{key}",
+        "row.silence.id": "{silence}", "row.name": "{channel}",
+    }  # fmt: skip
     for file in sorted(TEMPLATES.glob("*.html")):
         text = file.read_text(encoding="utf-8")
         for form in re.findall(r"<form[^>]*method=\"post\"[^>]*>", text):
             (action,) = re.findall(r'action="((?:{{.*?}}|{%.*?%}|[^"])*)"', form)
             path = re.sub(r"{%.*?%}", "", action)
-            path = re.sub(r"{{ *([\w.]+) *}}", lambda found: named.get(found[1], "?"), path)
+            path = re.sub(
+                r"{{ *([\w.]+)(?: *\| *\w+)? *}}", lambda found: named.get(found[1], "?"), path
+            )
             # what asks for a password sends it to the link that opened it
             yield "/enter" if path == "?" else path
 
@@ -84,13 +89,16 @@ def _objects(
     path: str, operation: Mapping[str, Any], described: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """Of whose camera a way in is asked, by its path or its description."""
-    if "{camera}" in path or "{alert_id}" in path:
+    if any(name in path for name in ("{camera}", "{alert_id}", "{silence}")):
         return "own", "foreign"
     named = {each["name"]: each.get("required", False) for each in operation.get("parameters", ())}
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
     body = described["components"]["schemas"].get(name, {})
     named |= {each: each in body.get("required", ()) for each in body.get("properties", ())}
+    if "match" in named:
+        # what is sent names the cameras that are meant
+        return "own", "foreign"
     if "camera" not in named:
         return ("-",)
     return ("own", "foreign") if named["camera"] else ("-", "own", "foreign")

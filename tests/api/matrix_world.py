@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from api.access import SCOPES, Kind, Role
+from api.alerting.settings import Advice, Alerting, Channel, Matcher, Site
 from api.auth import form_token, new_token
 from api.store import Grant, NewSession, Rights, Store
 from streams.address import parse_address
 from streams.config import CameraConfig, City
-from tests.api.served import TESTER, add_key, add_session, alert, counted, person_headers
+from tests.api.served import DAY, TESTER, add_key, add_session, alert, counted, person_headers
 from vision.types import JsonValue
 
 OWN, FOREIGN, ABSENT = "zzown", "zzforeign", "zzabsent"
@@ -26,6 +27,13 @@ UNSEEN = "zzunseen"
 WORKER, REASON = "zzworker", "zzreason"
 """The name of what has both cameras, and what is wrong with it."""
 ALERTS = {camera: f"{camera}-1" for camera in (OWN, FOREIGN, ABSENT)}
+PART = f"{OWN}-part"
+"""An alert of the own camera that turned out to be a part of one of the foreign camera."""
+CHANNEL = "zzchannel"
+SITE = "zzsite"
+"""Where both cameras are."""
+NONE = 1 << 40
+"""The number of no silence."""
 TABLE_CALLERS = (
     "nobody", "viewer", "operator", "analyst", "administrator", "no_cameras", "disabled",
     "ended", "expired", "forged_session", "other_site", "no_token", "worker",
@@ -67,6 +75,21 @@ def city() -> City:
     return City("Makassar", (), None, cameras)
 
 
+def told() -> Alerting:
+    """Who is told of what."""
+    return Alerting(
+        channels=(Channel(name=CHANNEL, kind="webhook", url="https://example.com/told"),),
+        sites=(
+            Site(name=SITE, cameras=(OWN, FOREIGN)),
+            Site(name=FOREIGN, cameras=(FOREIGN,)),
+        ),
+        advice=tuple(
+            Advice(match=Matcher(cameras=(camera,)), text=f"what to do at {camera}")
+            for camera in (OWN, FOREIGN)
+        ),
+    )
+
+
 def shut(port: int) -> dict[str, str]:
     """What the browser of somebody sends who has come in by nothing."""
     return {
@@ -89,6 +112,8 @@ class World:
     made: dict[str, str] = field(default_factory=dict)
     users: dict[str, int] = field(default_factory=dict)
     spare: dict[str, str] = field(default_factory=dict)
+    silences: dict[str, int] = field(default_factory=dict)
+    handled: dict[tuple[str, int], str] = field(default_factory=dict)
     group: int = 0
 
     def fill(self) -> None:
@@ -105,6 +130,11 @@ class World:
             line = f"{camera}-line"
             counts = {(line, "in", "car"): 3}
             self.store.record([counted(0, counts, camera=camera, lines={line: ("in", "out")})])
+        self.store.alerting.apply(told(), TESTER)
+        self.state(PART, OWN)
+        self.store.cases.merge(PART, ALERTS[FOREIGN], TESTER, edit=0, only=None)
+        for camera in (OWN, FOREIGN):
+            self.silence(camera)
         self.group = self.store.groups.add("first group", [OWN, UNSEEN], TESTER).id
         self.store.groups.add(f"{FOREIGN} group", [FOREIGN], TESTER)
         for name in PEOPLE:
@@ -197,6 +227,45 @@ class World:
             )
             self.made[name] = token.reveal()
         return self.made[name]
+
+    def state(self, name: str, camera: str) -> None:
+        """An alert of a camera, older than those that pages begin with."""
+        words: dict[str, Any] = {"camera": camera, "place": f"{camera}-place"}
+        earlier = DAY - 3600
+        self.store.record([alert(name, **words, start_ts=earlier, raised_ts=earlier)])
+
+    def give(self, name: str, to: str) -> None:
+        """Assign an alert, also to somebody who does not see its camera, as after a group that
+        shrank."""
+        with closing(sqlite3.connect(self.folder / "matakota.db")) as raw, raw:
+            wanted = "UPDATE alerts SET status = 'assigned', assigned_to = ? WHERE id = ?"
+            raw.execute(wanted, (to, name))
+
+    def silence(self, camera: str) -> int:
+        """A silence of a camera that holds, by its number."""
+        if camera == ABSENT:
+            return NONE
+        holding = {each.id for each in self.store.alerting.silences(only=None)}
+        if self.silences.get(camera) not in holding:
+            made = self.store.alerting.silence(
+                Matcher(cameras=(camera,)), f"nobody is told of {camera}",
+                starts_at=0, ends_at=time.time() + 3600, by=TESTER,
+            )  # fmt: skip
+            self.silences[camera] = made.id
+        return self.silences[camera]
+
+    def alert_at(self, edit: int, camera: str) -> str:
+        """An alert of a camera at an ``edit``, by its id: 0 as it came, 1 resolved."""
+        if camera == ABSENT:
+            return f"{ABSENT}-new-0"
+        name = self.handled.get((camera, edit), "")
+        known = self.store.alerts.get(name, only=None)
+        if known is None or known.edit != edit:
+            name = self.handled[camera, edit] = f"{camera}-new-{time.monotonic_ns()}"
+            self.state(name, camera)
+            if edit:
+                self.store.cases.resolve(name, "false", "", TESTER, edit=0, only=None)
+        return name
 
     def renew(self) -> dict[str, str]:
         """A user, a group and a key that nobody needs, for whoever may change or remove them: by

@@ -15,7 +15,7 @@ from tests.needs import REPO
 
 LEFT_OUT: Final = (
     # nothing of these answers a request
-    "api/cli/", "api/i18n/", "api/store/migrations/",
+    "api/cli/", "api/delivery/", "api/i18n/", "api/store/migrations/",
     # how people prove who they are, which is tried out in tests of its own
     "api/login.py", "api/oidc/", "api/sessions.py", "api/forms/account.py",
     "api/forms/once.py",
@@ -28,6 +28,12 @@ DECIDING: Final = {
     "api/known.py": "KnownKeys.renewed",
 }
 """Where each early return of a function, whose name begins so, is a refusal."""
+DECIDES: Final = {
+    "may", "sees", "is_live", "compare_digest", "within", "_is_camera", "_is_own", "_is_loopback",
+}  # fmt: skip
+"""Functions that say whether something is allowed."""
+LIMITS: Final = {"_among", "_whole", "read_one"}
+"""Functions that take the cameras of whoever asks."""
 HARMLESS: Final = {"ALLOWED", "True"}
 SAME: Final = "\n\nasync def _same(caller):\n    return caller\n"
 
@@ -71,15 +77,16 @@ def _without(node: ast.AST) -> Iterator[tuple[ast.AST, str, ast.AST]]:
     if isinstance(node, ast.Call):
         called = ast.unparse(node.func)
         last = called.rpartition(".")[2]
-        if last in {"may", "sees", "is_live", "compare_digest", "_is_own", "_is_loopback"}:
+        if last in DECIDES:
             yield node, ast.unparse(node), _true()
         if last == "_own_form":
             yield node, ast.unparse(node), ast.Name(id="ALLOWED")
         if last == "renewed":
             yield node, ast.unparse(node), ast.Call(ast.Name(id="_same"), node.args, [])
-        if last == "_among":
-            none = ast.Call(node.func, [ast.Constant(value=None)], [])
-            yield node, ast.unparse(node), none
+        if last in LIMITS and not isinstance(node.args[-1], ast.Constant):
+            # the cameras of whoever asks are its last argument
+            every = [*node.args[:-1], ast.Constant(value=None)]
+            yield node, ast.unparse(node), ast.Call(node.func, every, [])
         for keyword in node.keywords:
             told = not isinstance(keyword.value, ast.Constant)
             if keyword.arg == "only" and told:

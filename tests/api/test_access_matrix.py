@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from api.access import RULES, SCOPES, Permission, Role
-from tests.api import matrix_contents, matrix_endings
+from tests.api import matrix_contents, matrix_endings, matrix_handling
 from tests.api.matrix import (
     UNSAID,
     Running,
@@ -21,7 +21,7 @@ from tests.api.matrix_contents import Check
 from tests.api.matrix_rows import Row, rows
 from tests.api.matrix_world import TABLE_CALLERS
 
-CHECKS = (*matrix_contents.CHECKS, *matrix_endings.CHECKS)
+CHECKS = (*matrix_contents.CHECKS, *matrix_handling.CHECKS, *matrix_endings.CHECKS)
 UPDATE = "run python -m tests.api.matrix --write, and fill in the cells"
 
 

@@ -3,17 +3,16 @@ the other, the table of paths with another row, and roles with other permissions
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from api import access
 from api.access import ROLES, RULES, Permission, Role, Rule, find_rule
-from tests.api import matrix_contents, matrix_endings
 from tests.api.matrix import Running, Table, judge, read_table, running
 from tests.api.matrix_rows import Row, example
-from tests.api.mutants import Mutant, mutants, without
+from tests.api.mutant_trials import Trials, hinted, named, read_hints
+from tests.api.mutants import Mutant, mutants
 
 QUICK = (
     "api/alerts.py: list_alerts: served.store.alerts.find(only=…)",
@@ -23,6 +22,8 @@ QUICK = (
 """One each of what somebody sees, of what they may, and of who they are."""
 _FAR = "all ask from this machine here; from others: tests/api/test_auth.py"
 _LONG = "asked again after each 1,000 rows only: tests/api/test_audit_routes.py"
+_PIECES = "asked again after each 200 alerts only: tests/api/test_export.py"
+_NEVER = "what somebody has just done leaves it no part of what they do not see"
 _GONE = "asked only while the store gives no answer: tests/api/test_known_keys.py"
 _TWICE = "another one stands before or behind it, and either is enough: see PAIRS"
 PAIRS = (
@@ -50,18 +51,41 @@ PAIRS = (
         "api/feed.py: Feed._changes: run_in_threadpool(only=…)",
         "api/pages/room.py: _Room._own: now.sees(alert.camera)",
     ),
+    (
+        "api/pages/filters.py: newest: alerts.find(only=…)",
+        "api/pages/room.py: _Room._own: now.sees(alert.camera)",
+    ),
+    (
+        "api/pages/filters.py: newest: alerts.find(only=…) (2)",
+        "api/pages/room.py: _Room._own: now.sees(alert.camera)",
+    ),
+    (
+        "api/pages/filters.py: newest: alerts.find(only=…) (4)",
+        "api/pages/room.py: _Room._own: now.sees(alert.camera)",
+    ),
+    (
+        "api/store/alerting.py: AlertingSettings.silences: each.match.within(only)",
+        "api/store/alerting.py: AlertingSettings.silences: each.match.within(only) (2)",
+    ),
 )
 """Of which the matrix misses both."""
 BESIDE = {
     "api/feed.py: Feed.events: reader.sees(alert.camera)": _TWICE,
     "api/feed.py: Feed._changes: run_in_threadpool(only=…)": _TWICE,
+    "api/pages/filters.py: newest: alerts.find(only=…)": _TWICE,
+    "api/pages/filters.py: newest: alerts.find(only=…) (2)": _TWICE,
+    "api/pages/filters.py: newest: alerts.find(only=…) (4)": _TWICE,
     "api/pages/room.py: _Room._follow_alerts: now.may(_P.ALERTS_READ)": _TWICE,
     "api/pages/room.py: _Room._own: now.sees(alert.camera)": _TWICE,
     "api/pages/words.py: _camera_says: caller.may(Permission.SYSTEM_READ)": _TWICE,
+    "api/store/alerting.py: AlertingSettings.silences: each.match.within(only)": _TWICE,
     "api/store/alerts.py: Alerts.changes: _among(only)": _TWICE,
     "api/wall.py: viewer_of: who.may(Permission.PICTURES_SEE)": _TWICE,
     "api/door.py: Door._stays: now.may(rule.needs)": _TWICE,
     "api/known.py: KnownKeys.renewed: last.is_live(self.now())": _GONE,
+    "api/export.py: _told: now.may(Permission.ALERTS_READ)": _PIECES,
+    "api/export.py: _told: served.keys.renewed(caller)": _PIECES,
+    "api/store/cases.py: _Turn.answer: read_one(self.connection, alert_id, self._only)": _NEVER,
     "api/audit.py: _table: now.may(Permission.AUDIT_READ)": _LONG,
     "api/audit.py: _table: served.keys.renewed(asking)": _LONG,
     "api/auth.py: _way: _is_loopback(ask.peer)": _FAR,
@@ -72,9 +96,12 @@ BESIDE = {
 }
 """Guards that the matrix cannot miss, and why."""
 GUARDS = [mutant for mutant in mutants() if mutant.name not in BESIDE]
-LATE = ("api/feed.py", "api/known.py", "api/pages/", "api/pictures.py", "api/wall.py")
-"""What is decided there is decided while something is open."""
-CHECKS = (*matrix_contents.CHECKS, *matrix_endings.CHECKS)
+
+
+def both() -> list[list[Mutant]]:
+    """The guards of each of ``PAIRS``."""
+    known = {mutant.name: mutant for mutant in mutants()}
+    return [[known[name] for name in names] for names in PAIRS]
 
 
 @pytest.fixture(scope="module")
@@ -88,44 +115,48 @@ def table() -> Table:
     return read_table()
 
 
-def complaints(served: Running, table: Table, path: str) -> Iterator[str]:
-    """What the matrix finds, first where it most likely does for a guard of this file."""
-    late = path.startswith(LATE)
-    if not late:
-        yield from judge(served, table)
-    for check in reversed(CHECKS) if late else CHECKS:
-        yield from check(served)
-    if late:
-        yield from judge(served, table)
-    if served.faults:
-        yield served.faults
+def wanted_of(item: pytest.Item) -> list[Mutant] | None:
+    """The guards that a test tries."""
+    given = getattr(item, "callspec", None)
+    found: list[Mutant] | None = None if given is None else given.params.get("guards")
+    return found
 
 
-def first_complaint(table: Table, folder: Path, *guards: Mutant) -> str | None:
-    with running(tree=without(folder, *guards)) as served:
-        return next(complaints(served, table, guards[0].path), None)
+@pytest.fixture(scope="module")
+def trials(request: pytest.FixtureRequest, table: Table) -> Iterator[Trials]:
+    """All that the tests of this module will ask for, begun at once."""
+    mine = [item for item in request.session.items if item.path == request.path]
+    wanted = {named(guards): guards for item in mine if (guards := wanted_of(item))}
+    begun = Trials(table, list(wanted.values()))
+    yield begun
+    begun.end()
 
 
-@pytest.mark.parametrize("name", QUICK)
-def test_a_guard_is_missed(name: str, table: Table, tmp_path: Path) -> None:
-    (mutant,) = [each for each in GUARDS if each.name == name]
-    assert first_complaint(table, tmp_path, mutant) is not None
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("mutant", GUARDS, ids=lambda mutant: mutant.name)
-def test_each_guard_is_missed(mutant: Mutant, table: Table, tmp_path: Path) -> None:
-    assert first_complaint(table, tmp_path, mutant) is not None
+@pytest.mark.parametrize("guards", [[each] for each in GUARDS if each.name in QUICK], ids=named)
+def test_a_guard_is_missed(guards: list[Mutant], trials: Trials) -> None:
+    assert trials.found(guards) is not None
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("names", PAIRS, ids="+".join)
-def test_two_guards_of_one_thing_are_missed(
-    names: Sequence[str], table: Table, tmp_path: Path
-) -> None:
-    both = [mutant for mutant in mutants() if mutant.name in names]
-    assert len(both) == len(names)
-    assert first_complaint(table, tmp_path, *both) is not None
+@pytest.mark.parametrize("guards", [[each] for each in GUARDS], ids=named)
+def test_each_guard_is_missed(guards: list[Mutant], trials: Trials) -> None:
+    assert trials.found(guards) is not None
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("guards", both(), ids=named)
+def test_two_guards_of_one_thing_are_missed(guards: list[Mutant], trials: Trials) -> None:
+    assert trials.found(guards) is not None
+
+
+def test_the_quick_ones_are_there() -> None:
+    assert set(QUICK) <= {mutant.name for mutant in GUARDS}
+
+
+def test_what_finds_a_guard_finds_nothing_in_the_whole_code(served: Running, table: Table) -> None:
+    """What is tried first must not find what is no fault, for being asked first."""
+    for by in sorted(set(read_hints().values())):
+        assert list(hinted(served, table, by)) == []
 
 
 def test_guards_are_found() -> None:

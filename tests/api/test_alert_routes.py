@@ -67,15 +67,19 @@ def test_stated_with_little(served: Api) -> None:
         "place": "", "severity": "medium", "state": "open", "start": "2026-01-31T07:00:00.000Z",
         "raised": "2026-01-31T07:00:00.000Z", "end": None, "track_ids": [], "score": 1.0,
         "details": {}, "revision": 0, "synthetic": False, "acknowledged": None,
-        "acknowledged_by": None, "position": 1,
+        "acknowledged_by": None, "position": 1, "status": "new", "edit": 0, "assigned_to": None,
+        "resolved": None, "resolved_by": None, "outcome": None, "note": None, "merged_into": None,
+        "opened_by": None, "detected": None, "spooled": None, "published": None, "delivered": None,
     }  # fmt: skip
 
 
 def test_stated_in_full_and_again(served: Api) -> None:
     body = SMALL | {
-        "rule": "r", "place": "lawn", "severity": "high", "state": "closed",
+        "rule": "r", "place": "lawn", "severity": "critical", "state": "closed",
+        "track_ids": [3, -1, 2**62],
         "raised": "2026-01-31T08:00:01.2344+01:00", "end": "2026-01-31T07:00:02Z", "score": 0.25,
         "details": {"deep": [{"ä": None}]}, "version": 5, "revision": 7, "synthetic": True,
+        "detected": "2026-01-31T07:00:03.500Z", "spooled": "2026-01-31T07:00:03.625Z",
     }  # fmt: skip
     first = post(served, body)
     assert first.status_code == 201
@@ -134,7 +138,13 @@ WRONG_BODIES = [
         ({"version": 2**31}, "version: "), ({"version": 1.5}, "version: "),
         ({"version": True}, "version: "), ({"version": "1"}, "version: "),
         ({"revision": -1}, "revision: "), ({"synthetic": "yes"}, "synthetic: "),
-        ({"synthetic": 1}, "synthetic: "), ({"details": []}, "details: "),
+        ({"synthetic": 1}, "synthetic: "), ({"track_ids": [1.5]}, "track_ids.0: "),
+        ({"track_ids": ["1"]}, "track_ids.0: "), ({"track_ids": [2**63]}, "track_ids.0: "),
+        ({"track_ids": [0] * 10_001}, "track_ids: "), ({"track_ids": None}, "track_ids: "),
+        ({"detected": "now"}, "detected: write"), ({"spooled": 1e9}, "spooled: write"),
+        ({"published": "2026-01-31T07:00:00Z"}, "published: this is unknown"),
+        ({"status": "resolved"}, "unknown"), ({"edit": 1}, "unknown"),
+        ({"details": []}, "details: "),
         ({"start": "yesterday"}, "start: write a time as"), ({"start": 1e9}, "start: write"),
         ({"start": "2026-01-31T07:00:00"}, "start: write"), ({"start": "2026-01-31"}, "start: "),
         ({"start": "1969-12-31T23:59:59Z"}, "start: a time lies"),
@@ -237,6 +247,7 @@ def test_acknowledged_once(served: Api) -> None:
     first = served.client.post(f"{V1}/alerts/a/acknowledge").json()
     assert first["acknowledged_by"] == "tests"
     assert first["acknowledged"] is not None
+    assert (first["status"], first["edit"]) == ("acknowledged", 1)
     assert served.client.post(f"{V1}/alerts/a/acknowledge").json() == first
     listed = served.client.get(f"{V1}/alerts", params={"acknowledged": "true"}).json()["alerts"]
     assert listed == [first]
@@ -245,6 +256,7 @@ def test_acknowledged_once(served: Api) -> None:
 WRONG_QUERIES = [
     (f"{V1}/alerts?{q}", 422)
     for q in (
+        "status=done", "status=", "assigned_to=", "merged=maybe",
         "limit=0", "limit=1001", "limit=x", "limit=" + "9" * 5000, "limit=1.5", "limit=",
         "state=gone", "state=", "severity=", "acknowledged=maybe", "camera=", "camera=%00",
         "kind=" + "x" * 121, "from=now", "from=", "to=1", "from=2026-01-31T00:00:00+01:00",

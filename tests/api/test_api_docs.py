@@ -20,7 +20,7 @@ from tests.needs import REPO, need
 DOCS = (REPO / "docs" / "api.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = [(match[1], match[2]) for match in BLOCK.finditer(DOCS)]
-SINCE_WHEN = {"stored", "updated", "created", "age_seconds"}
+SINCE_WHEN = {"at", "stored", "updated", "created", "age_seconds"}
 """Differs from run to run."""
 
 CITY = City(

@@ -162,7 +162,10 @@ def test_health(served: Api) -> None:
         response = served.client.get("/readyz")
         return response.status_code, response.json()
 
-    well = {"ready": True, "store": "ok", "bus": "ok", "ingest": "ok", "workers": "ok"}
+    well = {
+        "ready": True, "store": "ok", "bus": "ok", "ingest": "ok", "workers": "ok",
+        "delivery": "ok",
+    }  # fmt: skip
     assert served.client.get("/healthz").json() == {"status": "alive"}
     assert ready() == (200, well)
     served.ingest.problem = BusError("Redis does not answer")
@@ -211,6 +214,30 @@ def test_one_of_two_workers_is_gone(tmp_path: Path) -> None:
         assert workers() == "ok"
 
 
+def test_readiness_tells_who_was_there_and_is_not_heard(tmp_path: Path) -> None:
+    now = [DAY]
+    with Store.open(sqlite_url(tmp_path), clock=lambda: now[0]) as store, api(store) as served:
+
+        def delivery() -> str:
+            return str(served.client.get("/readyz").json()["delivery"])
+
+        assert delivery() == "ok", "neither has to be there"
+        store.canaries.beat("notifier")
+        store.canaries.beat("watchdog")
+        now[0] += 59
+        assert delivery() == "ok"
+        now[0] += 2
+        store.canaries.beat("watchdog")
+        assert delivery().startswith("the notifier has not been heard for 61 s, so nobody is told")
+        assert served.client.get("/readyz").status_code == 503
+        store.canaries.beat("notifier")
+        now[0] += 61
+        store.canaries.beat("notifier")
+        assert delivery().startswith("the watchdog has not been heard for 61 s")
+        store.canaries.beat("watchdog")
+        assert served.client.get("/readyz").status_code == 200
+
+
 def test_readiness_says_that_the_store_is_gone(
     served: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,8 +253,14 @@ def test_readiness_says_that_the_store_is_gone(
 def test_the_description(served: Api) -> None:
     schema = served.client.get("/openapi.json").json()
     assert set(schema["paths"]) == {
-        f"{V1}/alerts", f"{V1}/alerts/stream", f"{V1}/alerts/{{alert_id}}",
-        f"{V1}/alerts/{{alert_id}}/acknowledge", f"{V1}/counts", f"{V1}/cameras",
+        f"{V1}/alerts", f"{V1}/alerts/stream", f"{V1}/alerts/export", f"{V1}/alerts/schema",
+        f"{V1}/alerts/acknowledge", f"{V1}/alerts/by-hand", f"{V1}/alerts/{{alert_id}}",
+        f"{V1}/alerts/{{alert_id}}/acknowledge", f"{V1}/alerts/{{alert_id}}/advice",
+        f"{V1}/alerts/{{alert_id}}/assign", f"{V1}/alerts/{{alert_id}}/history",
+        f"{V1}/alerts/{{alert_id}}/merge", f"{V1}/alerts/{{alert_id}}/reopen",
+        f"{V1}/alerts/{{alert_id}}/resolve", f"{V1}/silences",
+        f"{V1}/silences/{{silence}}/end", f"{V1}/channels", f"{V1}/channels/{{channel}}/test",
+        f"{V1}/deliveries", f"{V1}/chain", f"{V1}/counts", f"{V1}/cameras",
         f"{V1}/cameras/{{camera}}/scene", f"{V1}/cameras/{{camera}}/snapshot",
         f"{V1}/cameras/{{camera}}/live", f"{V1}/cameras/try", f"{V1}/workers", f"{V1}/me",
         f"{V1}/audit", f"{V1}/audit.csv", "/healthz", "/readyz",

@@ -19,7 +19,7 @@ from api.ingest import Ingest
 from api.store import Store
 from streams.bus import Bus, Entry, RedisBus
 from streams.bus.memory import MemoryBus
-from streams.messages import encode
+from streams.messages import SYSTEM_CAMERA, encode
 from tests.api.served import DAY, alert, counted, report, sqlite_url, wait_until
 from vision.errors import BusError, BusGoneError, StoreError
 
@@ -95,7 +95,9 @@ def publish(bus: Bus, *messages: object, worker: str = "w") -> list[str]:
 
 
 def ids(store: Store) -> set[str]:
-    return {found.id for found in store.alerts.find(only=None, limit=1000).alerts}
+    """Those of cameras, and not of the program itself."""
+    found = store.alerts.find(only=None, limit=1000).alerts
+    return {alert.id for alert in found if alert.camera != SYSTEM_CAMERA}
 
 
 def test_stored_then_confirmed_then_forgotten(store: Store) -> None:
@@ -142,7 +144,7 @@ def test_a_store_that_fails_confirms_nothing(
 ) -> None:
     bus = Flaky()
 
-    def full(_messages: object) -> None:
+    def full(*_: object) -> None:
         raise StoreError("no space is left")
 
     with monkeypatch.context() as patch:
@@ -177,7 +179,7 @@ POISON = [
     encode(alert("p")).replace("1.5", "NaN"),
     encode(alert("p")).replace("1.5", "1e999"),
     encode(alert("p")).replace("[1.5,", "[" * 5000 + "1.5,"),
-    encode(alert("p")).replace('"schema_version":1', '"schema_version":"2"'),
+    encode(alert("p")).replace('"schema_version":2', '"schema_version":"3"'),
     # these fit the schema, and no database
     encode(counted(frames=1 << 70)),
     encode(counted(start_s=0.5)),
@@ -202,7 +204,7 @@ def test_poison_is_kept_apart_and_holds_up_nobody(store: Store) -> None:
     )
 
 
-NEWER = encode(alert("n")).replace('"schema_version":1', '"schema_version":2')
+NEWER = encode(alert("n")).replace('"schema_version":2', '"schema_version":3')
 
 
 def test_what_only_a_newer_version_reads_waits_for_it(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, get_args
 
 import pytest
 
@@ -10,12 +11,15 @@ from api.access import SCOPES, WORKER_SCOPES, Caller, Permission
 from api.board import NOT_WELL, Tile, View
 from api.cameras import CameraOut
 from api.i18n import texts
-from api.pages.words import KINDS, shown_alert, shown_camera, wall_texts
+from api.kinds import INCIDENTS, KINDS, SEVERITIES
+from api.pages.words import alert_texts, shown_alert, shown_camera, wall_texts
 from api.store import StoredAlert
 from streams.health import SENTENCES, Code
+from streams.messages import SYSTEM_CAMERA
 from tests.api.served import DAY
 from vision.policy import STREAM_KINDS
 from vision.rules.registry import kinds
+from vision.types import Severity
 
 _ = texts("en")
 READER = Caller("k", "k", "key", frozenset(SCOPES), None)
@@ -89,17 +93,56 @@ def test_a_view_is_of_own_cameras(
     assert View("", tiles, ()).of(caller).problems == ()
 
 
+ALERT = StoredAlert(
+    id="a", version=1, camera="plaza", kind="wrong_way", rule="r", place="lawn",
+    severity="high", state="open", start_ts=DAY, raised_ts=DAY, end_ts=None, track_ids=(),
+    score=1.0, details={"why": "as it was written"}, revision=1, synthetic=False,
+    stored_at=DAY, updated_at=DAY, position=7,
+)  # fmt: skip
+
+
 def test_an_alert_is_told_in_words() -> None:
-    alert = StoredAlert(
-        id="a", version=1, camera="plaza", kind="wrong_way", rule="r", place="lawn",
-        severity="high", state="open", start_ts=DAY, raised_ts=DAY, end_ts=None, track_ids=(),
-        score=1.0, details={"why": "as it was written"}, revision=1, synthetic=False,
-        stored_at=DAY, updated_at=DAY, acknowledged_at=None, acknowledged_by=None, position=7,
-    )  # fmt: skip
-    shown = shown_alert(alert, {"plaza": "Plaza"}, _)
+    shown = shown_alert(ALERT, {"plaza": "Plaza"}, _)
     assert (shown["title"], shown["where"]) == ("Wrong way", "Plaza · lawn")
     assert (shown["time"], shown["day"]) == ("08:00:00", "2026-01-31")
     assert (shown["why"], shown["position"]) == ("as it was written", 7)
+    # rules write in English, people as they do
+    assert (shown["why_lang"], shown["said"]) == ("en", "")
+    assert shown_alert(replace(ALERT, opened_by="room1"), {}, _)["why_lang"] == ""
     # of other programs there may be any
-    other = shown_alert(replace(alert, kind="fence_cut", place="", details={}), {}, _)
+    other = shown_alert(replace(ALERT, kind="fence_cut", place="", details={}), {}, _)
     assert (other["title"], other["where"], other["why"]) == ("Fence cut", "plaza", "")
+    ours = replace(ALERT, camera=SYSTEM_CAMERA, kind="dead_letter", place="")
+    assert shown_alert(ours, {}, _)["where"] == "Matakota"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"status": "acknowledged", "acknowledged_by": "room1"}, "seen by room1"),
+        ({"status": "assigned", "assigned_to": "<b>"}, "assigned to <b>"),
+        (
+            {"status": "resolved", "resolved_by": "room1", "outcome": "true"},
+            "true alarm, says room1",
+        ),
+        (
+            {"status": "resolved", "resolved_by": "room1", "outcome": "false"},
+            "false alarm, says room1",
+        ),
+        (
+            {"status": "resolved", "resolved_by": "room1", "merged_into": "b"},
+            "part of another alert, says room1",
+        ),
+        # of a camera that is not the reader's, so that its id is not told
+        ({"status": "resolved", "resolved_by": "room1"}, "part of another alert, says room1"),
+    ],
+)
+def test_what_people_did_is_told_in_words(more: dict[str, Any], said: str) -> None:
+    assert shown_alert(replace(ALERT, **more), {}, _)["said"] == said
+
+
+def test_every_severity_is_told_in_words_of_its_own() -> None:
+    assert tuple(SEVERITIES) == tuple(reversed(get_args(Severity)))
+    assert len({*alert_texts(_)["severities"].values()}) == len(SEVERITIES)
+    assert "dead_letter" not in INCIDENTS
+    assert {*INCIDENTS} >= {*kinds(), *STREAM_KINDS}

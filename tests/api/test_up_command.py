@@ -6,20 +6,24 @@ import re
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 import structlog
 
+from api.access import Permission
 from api.cli import run, up
 from api.cli.listening import Way, checked_way
 from api.cli.up import System, running
 from api.store import Store
+from api.watching import NOTIFIER, WATCHDOG
 from streams.config import load_city
-from streams.settings import Settings
+from streams.settings import API_KEY_VARIABLE, API_VARIABLE, Settings
+from streams.supervisor import Command
 from tests.api.certificates import make, trusting
 from tests.api.command import environment, python
 from tests.api.served import TESTER, add_key, add_user, sqlite_url
@@ -184,9 +188,72 @@ def test_it_runs_what_is_stored_and_says_where(folder: Path) -> None:
                     lambda: client.get("/api/v1/cameras").json()["cameras"][0]["state"] == "live",
                     "the camera is live",
                 )
+            # all five of them, and what a worker states goes the whole way
+            wait_for(
+                lambda: store.canaries.beats().keys() == {NOTIFIER, WATCHDOG}, "both of them beat"
+            )
+            wait_for(lambda: store.canaries.last(), "a canary arrives")
+            children = pids(folder)
+            assert set(children) == {"Valkey", "API", "worker", "notifier", "watchdog"}
+            assert all(Path(f"/proc/{pid}").exists() for pid in children.values())
             process.send_signal(signal.SIGTERM)
             assert process.wait(100) == 143
+            wait_for(
+                lambda: not any(Path(f"/proc/{pid}").exists() for pid in children.values()),
+                "all of them are gone",
+            )
         assert (folder / "out").read_text(encoding="utf-8") == said
+        # its worker's key is nowhere in what it wrote
+        (live,) = [k for k in store.keys.all() if k.worker and k.revoked_at is None]
+        assert f"mk_{live.id}" not in (folder / "up.log").read_text(encoding="utf-8")
+
+
+def test_the_worker_alone_has_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new one at each start, the one before it opens nothing any more; the address may be named,
+    since a certificate is for a name."""
+    for name, value in {API_VARIABLE: "https://elsewhere.example", API_KEY_VARIABLE: "x"}.items():
+        monkeypatch.setenv(name, value)
+    given: list[dict[str, str | None]] = []
+
+    def noted(name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Command:
+        given.append(
+            {"of": name} | {key: environment.get(key) for key in (API_VARIABLE, API_KEY_VARIABLE)}
+        )
+        return Command(name, arguments, environment)
+
+    monkeypatch.setattr(up, "Command", noted)
+    monkeypatch.setattr(System, "start", lambda _: None)
+    settings = Settings(tmp_path, sqlite_url(tmp_path), None)
+    way = Way("127.0.0.1", free_port())
+    with Store.open(sqlite_url(tmp_path)) as store:
+        for _ in range(2):
+            with running(settings, way):
+                pass
+        keys = store.keys.all()
+        assert [key.revoked_at is None for key in keys] == [False, True]
+        assert {key.name for key in keys} == {f"worker of {socket.gethostname()}"}
+        holder = store.keys.holder(keys[-1].id)
+        assert holder is not None
+        assert Permission.ALERTS_STATE in holder.caller.permissions
+        assert holder.caller.cameras is None
+        named = replace(settings, api_url="https://room.example", api_key="mk_named")
+        with running(named, way):
+            pass
+        assert len(store.keys.all()) == 2, "a key that is named is used"
+    workers = [each for each in given if each["of"] == "worker"]
+    assert [each[API_VARIABLE] for each in workers] == [way.base, way.base, "https://room.example"]
+    assert [str(each[API_KEY_VARIABLE])[:3] for each in workers] == ["mk_"] * 3
+    assert workers[0][API_KEY_VARIABLE] != workers[1][API_KEY_VARIABLE]
+    for each in given:
+        if each["of"] != "worker":
+            assert each[API_KEY_VARIABLE] is None
+            assert each[API_VARIABLE] is None
+
+
+def pids(folder: Path) -> dict[str, int]:
+    """The processes that were started, by what they are."""
+    log = (folder / "up.log").read_text(encoding="utf-8")
+    return {name: int(pid) for pid, name in re.findall(r"started +pid=(\d+) process=(\w+)", log)}
 
 
 def test_it_runs_over_https_for_an_administrator(folder: Path) -> None:

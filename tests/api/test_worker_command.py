@@ -16,8 +16,11 @@ from streams.bus import RedisBus, RedisControl
 from streams.health import Code, State
 from streams.messages import CameraReport, decode_report
 from streams.simulator import Login, Recording, Simulator, load_recording
+from streams.spool import Spool
 from tests.api.command import environment, matakota, python
+from tests.streams.apis import KEY, stub_api
 from tests.streams.simulator.clients import SIZE, small_clip
+from tests.streams.statements import alert, counts
 from tests.streams.workers import camera, city, drawn, publish, write_logins
 from tests.waiting import PATIENCE_S, wait_for
 
@@ -58,6 +61,13 @@ def working(folder: Path, *arguments: str, **variables: str) -> Iterator[subproc
         ([], {}, "no Redis is named"),
         ([], {"MATAKOTA_REDIS_URL": "http://127.0.0.1/"}, "redis"),
         (["--config", "city.yaml"], {}, "No such option: --config"),
+        ([], {"MATAKOTA_API_KEY": KEY}, "set MATAKOTA_API_URL too"),
+        ([], {"MATAKOTA_API_URL": "https://room.example"}, "matakota keys create NAME --worker"),
+        (
+            [],
+            {"MATAKOTA_API_URL": "http://room.example", "MATAKOTA_API_KEY": KEY},
+            "could be read on its way",
+        ),
     ],
 )
 def test_mistakes_are_one_sentence(
@@ -65,8 +75,10 @@ def test_mistakes_are_one_sentence(
 ) -> None:
     ran = matakota("worker", "--data", "data", *arguments, folder=tmp_path, variables=variables)
     assert ran.code == 2
-    (said,) = ran.said
-    assert sentence in said
+    said = [line for line in ran.said if "[info" not in line]
+    assert len(said) == 1
+    assert sentence in said[0]
+    assert KEY not in said[0]
 
 
 def test_a_worker_follows_and_keeps_its_configuration(
@@ -114,6 +126,38 @@ def test_a_worker_follows_and_keeps_its_configuration(
     assert PASSWORD not in text
     bus.close()
     control.close()
+
+
+def test_alerts_reach_the_api_while_there_is_no_redis(tmp_path: Path) -> None:
+    nobody = f"unix://{tmp_path}/none.sock"
+    with Spool(tmp_path / "data" / "spool-north.db") as spool:
+        spool.put([alert(1), alert(2), counts()])
+    with stub_api() as api:
+        variables = {"MATAKOTA_API_URL": api.url, "MATAKOTA_API_KEY": KEY}
+        with working(
+            tmp_path, "--name", "north", MATAKOTA_REDIS_URL=nobody, **variables
+        ) as process:
+            wait_for(lambda: len(api.stored) == 2, "both are posted")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE_S) == 143
+        assert api.headers[0]["Authorization"] == f"Bearer {KEY}"
+        assert {entry["kind"] for entry in api.sent} == {"intrusion"}
+    text = (tmp_path / "log").read_text(encoding="utf-8")
+    assert KEY not in text
+    assert "alerts are posted to the API" in text
+    with Spool(tmp_path / "data" / "spool-north.db") as spool:
+        kept = [message.key for message in spool.unsent(10)]
+    assert kept[0] == counts().key
+    assert all(key.startswith("alert:canary:north:") for key in kept[1:])
+
+
+def test_without_an_api_it_is_said_once_that_alerts_wait(tmp_path: Path) -> None:
+    nobody = f"unix://{tmp_path}/none.sock"
+    with working(tmp_path, "--name", "north", MATAKOTA_REDIS_URL=nobody) as process:
+        wait_for(lambda: "worker runs" in _since(tmp_path, ""), "it runs")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 143
+    assert _since(tmp_path, "").count("MATAKOTA_API_URL names no API") == 1
 
 
 def _since(folder: Path, before: str) -> str:

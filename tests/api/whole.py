@@ -77,7 +77,7 @@ class Whole:
 def read(answer: HTTPResponse) -> tuple[int, bytes, dict[str, str]]:
     headers = {name.lower(): value for name, value in answer.getheaders()}
     # a stream has no end, and is let in or not by then
-    body = b"" if answer.chunked and answer.status == 200 else answer.read(1 << 16)
+    body = b"" if answer.chunked and answer.status == 200 else answer.read(1 << 20)
     answer.close()
     return answer.status, body, headers
 

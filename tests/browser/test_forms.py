@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from api.access import Role
+from api.alerting.settings import Alerting, Channel, Matcher
 from api.auth import new_token
 from api.i18n import texts
 from api.store import Actor, Grant
@@ -54,6 +55,10 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         token = new_token()
         grant = Grant(scopes=("counts:read",), groups=(group.id,))
         store.keys.add(token.id, "board", token.hash, grant, TESTER)
+        match, until = Matcher(cameras=("c",), rules=(HOSTILE,)), now + 3600
+        store.alerting.silence(match, HOSTILE, starts_at=now, ends_at=until, by=TESTER)
+        channel = Channel(name=HOSTILE, kind="apprise")
+        store.alerting.apply(Alerting(channels=(channel,)), TESTER)
         store.audit.add(Actor("nobody", HOSTILE), "other.thing", "other", HOSTILE, {"x": HOSTILE})
         yield Town(site, person, group.id, token.id)
 
@@ -76,7 +81,7 @@ def pages(town: Town) -> list[str]:
     """All that somebody inside can open."""
     return [
         "/people", f"/people/{town.person}", "/groups", f"/groups/{town.group}", "/keys",
-        "/audit", "/account", "/account?saved=password",
+        "/audit", "/account", "/account?saved=password", "/silences", "/delivery",
     ]  # fmt: skip
 
 

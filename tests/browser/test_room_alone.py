@@ -47,7 +47,7 @@ def test_older_alerts_come_without_a_gap(
     site.store.record([alert(name, start_ts=now - 60 * i) for i, name in enumerate(ids)])
     page = site.enter(context)
     wait_for(lambda: len(shown(page)) == 60, "the newest alerts")
-    site.store.alerts.acknowledge("a150", Actor("command", "somebody"), only=None)
+    site.store.cases.acknowledge(["a150"], Actor("command", "somebody"), only=None)
     wait_for(lambda: "a150" in shown(page), "the alert that changed")
     for number in (120, 180, 200):
         page.locator(".mk-older").click()

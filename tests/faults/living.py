@@ -35,6 +35,8 @@ SPOOLED = re.compile(r"alert spooled\b.*?\bid=(\S+).*?\bversion=(\d+)")
 ROLES = {
     "API": (" serve ",),
     "worker": (" worker ",),
+    "notifier": (" notify ",),
+    "watchdog": (" watch ",),
     "Valkey": ("valkey-server", "redis-server"),
     "fork server": ("streams.rtsp.forkserver",),
 }

@@ -95,6 +95,7 @@ def test_what_a_short_city_means(tmp_path: Path) -> None:
         ("cameras: [{id: a}]", "field 'source' is missing"),
         ("cameras: [{id: a/b, source: synthetic}]", "'a/b' is no id"),
         ("cameras: [{id: ../x, source: synthetic}]", "is no id"),
+        ("cameras: [{id: matakota, source: synthetic}]", "'matakota' is the program itself"),
         (
             "cameras:\n- {id: a, source: synthetic}\n- {id: a, source: synthetic}",
             ":3: cameras[1]: a camera with id 'a' is in line 2 already",

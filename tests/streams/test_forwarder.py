@@ -7,7 +7,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import redis
 from structlog.testing import capture_logs
 
 from streams.bus import Bus, RedisBus
-from streams.bus.chain import STREAM
+from streams.bus.chain import STREAM, UNKNOWN
 from streams.bus.memory import MemoryBus
 from streams.forwarder import Forwarder
 from streams.spool import Spool
@@ -99,10 +99,16 @@ class Faulty(MemoryBus):
         self.checks += 1
         self._perhaps()
 
-    def publish(self, worker: str, messages: Sequence[tuple[str, str]]) -> None:
+    def publish(
+        self,
+        worker: str,
+        messages: Sequence[tuple[str, str]],
+        *,
+        spooled: Mapping[str, float] = UNKNOWN,
+    ) -> None:
         self._perhaps()
         self.published += [key for key, _ in messages]
-        super().publish(worker, messages)
+        super().publish(worker, messages, spooled=spooled)
 
     def take_receipts(self, worker: str, *, wait_s: float) -> list[str]:
         self._perhaps()
@@ -218,7 +224,7 @@ def test_a_bus_that_hangs_does_not_hold_up_the_end(spool: Spool) -> None:
     bus = Faulty()
     asked, release, ended = (threading.Event() for _ in range(3))
 
-    def hang(*_: object) -> None:
+    def hang(*_: object, **_more: object) -> None:
         asked.set()
         release.wait(120)
 

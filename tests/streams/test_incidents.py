@@ -20,6 +20,7 @@ from streams.recorder import Recorder
 from streams.rtsp.forkserver import ForkServer
 from streams.simulator import Fault, FaultKind, Recording, Simulator, load_recording
 from streams.spool import Spool
+from tests.streams import statements
 from tests.streams.rtsp.oddcameras import source
 from tests.streams.simulator.clients import small_clip
 from tests.streams.stage import Stage
@@ -322,3 +323,32 @@ def test_a_camera_with_a_faulty_stream(
         (alert.id, 1, "open"),
         (alert.id, 2, "closed"),
     ]
+
+
+# --- when it was stated
+
+
+def test_every_statement_says_when_it_was_made(spool: Spool) -> None:
+    now = [T0 + 1.0]
+    incidents = Incidents(
+        "a", Recorder(spool), lambda: Seen(1, synthetic=False), clock=lambda: now[0]
+    )
+    incidents.begin(CAMERA_DOWN, Code.UNREACHABLE, T0, T0 + 1)
+    now[0] = T0 + 50.25
+    incidents.end(CAMERA_DOWN, T0 + 50, "it is back")
+    found = [decode(each.body) for each in spool.unsent(10)]
+    assert [(m.version, m.detected_ts) for m in found if isinstance(m, AlertMessage)] == [
+        (1, T0 + 1.0),
+        (2, T0 + 50.25),
+    ]
+
+
+def test_what_an_older_version_left_is_closed_by_this_one(spool: Spool) -> None:
+    """A reader of the older schema knows no time of detection."""
+    left = statements.alert("old", camera="a", kind=CAMERA_DOWN, place="", schema_version=1)
+    incidents = Incidents("a", Recorder(spool), lambda: Seen(1, synthetic=False), clock=lambda: T0)
+    incidents.take_over([left], None)
+    incidents.end(CAMERA_DOWN, T0, "it is back")
+    (found,) = [decode(each.body) for each in spool.unsent(10)]
+    assert isinstance(found, AlertMessage)
+    assert (found.schema_version, found.version, found.detected_ts) == (2, 2, T0)

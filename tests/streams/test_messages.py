@@ -191,7 +191,7 @@ def test_a_health_report_comes_back() -> None:
     report = HealthReport(worker="w", ts=TS, problem=None, waiting=3, cameras=(camera,))
     assert decode_report(encode(report)) == report
     for body in ("", "{}", "[1]", encode(alert(1)), encode(report).replace("stalled", "bored")):
-        with pytest.raises(MessageError, match="does not fit schema 1"):
+        with pytest.raises(MessageError, match="does not fit schema 2"):
             decode_report(body)
 
 
@@ -203,7 +203,7 @@ def test_a_health_report_comes_back() -> None:
     ["", "null", "[]", "{}", "{", '"alert"', b"\xff\xfe", "NaN", '{"type": "song"}', "[" * 5000],
 )
 def test_what_is_no_message(body: str | bytes) -> None:
-    refused(body, "does not fit schema 1")
+    refused(body, "does not fit schema 2")
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_what_is_no_message(body: str | bytes) -> None:
     ],
 )
 def test_alerts_that_do_not_fit_name_the_field(field: str, value: object) -> None:
-    refused(altered(alert(1), **{field: value}), "does not fit schema 1", field)
+    refused(altered(alert(1), **{field: value}), "does not fit schema 2", field)
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999"])
@@ -269,8 +269,8 @@ def test_counts_that_do_not_fit_name_the_field(field: str, value: object) -> Non
 
 def test_a_later_schema_is_told_from_a_mistake() -> None:
     for more in ({}, {"type": "song"}, {"surprise": 1}):
-        with pytest.raises(NewerMessageError, match=r"schema 2, .*: install the newer version"):
-            decode(altered(alert(1), schema_version=2, **more))
+        with pytest.raises(NewerMessageError, match=r"schema 3, .*: install the newer version"):
+            decode(altered(alert(1), schema_version=3, **more))
     with pytest.raises(NewerMessageError, match=r"schema 4, .* reads up to 3: install the newer"):
         decode(altered(counts(), schema_version=4, surprise=1))
     for wrong in ("2", 2.5, None, [2]):

@@ -56,6 +56,16 @@ def test_addresses(tmp_path: Path) -> None:
     assert "geheim" not in f"{named} {named!r}"
 
 
+def test_the_api_and_the_key_for_it(tmp_path: Path) -> None:
+    none = Settings.read({"MATAKOTA_API_URL": "", "MATAKOTA_API_KEY": ""}, tmp_path)
+    assert (none.api_url, none.api_key) == (None, None)
+    named = Settings.read(
+        {"MATAKOTA_API_URL": "https://room.example", "MATAKOTA_API_KEY": "not-a-real-key"}, tmp_path
+    )
+    assert (named.api_url, named.api_key) == ("https://room.example", "not-a-real-key")
+    assert "not-a-real-key" not in f"{named} {named!r}"
+
+
 def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for wrong in (tmp_path / "file", tmp_path / "file" / "below"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +86,36 @@ def test_confirmed_messages_are_forgotten(spool: Spool, path: Path) -> None:
     spool.close()
     with Spool(path) as again:
         assert (again.waiting, keys(again)) == (2, ["alert:a2:1", "alert:a3:1"])
+
+
+def test_alerts_that_nobody_confirmed(spool: Spool) -> None:
+    spool.put([alert(i) for i in range(3)])
+    spool.put([counts(), alert(0, version=2)])
+    everything = ["alert:a0:1", "alert:a1:1", "alert:a2:1", "alert:a0:2"]
+
+    def unconfirmed(limit: int = 10, after: int = 0) -> list[str]:
+        return [m.key for m in spool.unconfirmed_alerts(limit, after=after)]
+
+    assert unconfirmed() == everything
+    send(spool, 2)
+    assert unconfirmed() == everything, "sent or not"
+    assert unconfirmed(limit=2) == everything[:2]
+    assert unconfirmed(after=2) == everything[2:]
+    (first, *_) = spool.unconfirmed_alerts(1)
+    assert abs(first.spooled_ts - time.time()) < 60
+    spool.confirm(["alert:a1:1"])
+    assert unconfirmed() == ["alert:a0:1", "alert:a2:1", "alert:a0:2"]
+
+
+def test_what_was_confirmed_otherwise_tells_nothing_of_what_was_sent(spool: Spool) -> None:
+    spool.put([counts(), alert(1), alert(2)])
+    for _ in range(3):
+        send(spool, 1)
+        time.sleep(0.001)
+    spool.confirm(["alert:a1:1"], over_bus=False)
+    assert spool.resend_older_than(0, probes=0) == 0
+    spool.confirm(["alert:a2:1"])
+    assert spool.resend_older_than(0, probes=0) == 1
 
 
 def test_many_keys_at_once(spool: Spool) -> None:

@@ -51,6 +51,22 @@ def test_without_a_configuration_it_waits_and_says_so(tmp_path: Path) -> None:
         assert running.followed().problem is None
 
 
+def test_it_states_a_canary_of_its_own(tmp_path: Path) -> None:
+    with Running(tmp_path, canary_s=0.05) as running:
+        running.configure(camera("a"))
+        running.until("a", state=State.LIVE, analysed=1)
+        wait_for(lambda: len(running.canaries()) >= 3, "canaries")
+    assert {(m.id, m.camera, m.state) for m in running.canaries()} == {
+        ("canary:w", "matakota", "open")
+    }
+    assert running.alerts() == []
+    with Running(tmp_path) as again:
+        again.configure(camera("a"))
+        again.until("a", state=State.LIVE, analysed=1)
+    # nothing that an earlier run left
+    assert {m.state for m in again.canaries()} == {"open"}
+
+
 @pytest.mark.parametrize(
     ("part", "where"),
     [

@@ -17,10 +17,12 @@ from streams.address import parse_address
 from streams.bus import Control
 from streams.bus.memory import MemoryBus
 from streams.bus.memory_control import MemoryControl
+from streams.canary import PERIOD_S
 from streams.citydocument import CityDocument, encode_city
 from streams.config import SYNTHETIC, CameraConfig, City
 from streams.detector import MOTION, Detectors
 from streams.messages import (
+    CANARY,
     AlertMessage,
     CameraReport,
     CountsMessage,
@@ -93,6 +95,7 @@ class Running:
         control: Control | None = None,
         bus: MemoryBus | None = None,
         credentials: Path | None = None,
+        canary_s: float = PERIOD_S,
     ) -> None:
         self.bus = bus or MemoryBus()
         self.control = control or MemoryControl()
@@ -112,6 +115,7 @@ class Running:
             kept=self.kept,
             credentials=credentials,
             hide=self._hide,
+            canary_s=canary_s,
         )
         self._thread = threading.Thread(target=self._run)
 
@@ -173,6 +177,13 @@ class Running:
         return found
 
     def alerts(self) -> list[AlertMessage]:
+        """Those that tell of something."""
+        return [m for m in self._stated() if m.kind != CANARY]
+
+    def canaries(self) -> list[AlertMessage]:
+        return [m for m in self._stated() if m.kind == CANARY]
+
+    def _stated(self) -> list[AlertMessage]:
         return [m for m in self._messages() if isinstance(m, AlertMessage)]
 
     def counts(self) -> list[CountsMessage]:

@@ -10,8 +10,11 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.store import Actor, Store, Wanted
+from api.access import Role
+from api.lifecycle import Case
+from api.store import Actor, Rights, Store, Wanted
 from api.store.alerts import lock_feed, record_alerts, set_feed
+from streams.messages import CANARY, SYSTEM_CAMERA, Hops
 from tests.api.served import DAY, alert, sqlite_url, wait_until
 
 ANA, BEN = Actor("user", "ana", "1", "10.0.0.9"), Actor("key", "ben", "k")
@@ -22,15 +25,22 @@ STATEMENTS = st.lists(st.tuples(IDS, st.integers(1, 4)), max_size=12)
 
 
 def test_an_alert_is_read_as_it_was_stated(store: Store) -> None:
-    message = alert("x", end_ts=DAY + 9.125, state="closed", track_ids=(3, 4), synthetic=True)
-    assert store.record([message]).created == {"x"}
+    more = {"detected_ts": DAY + 2.5, "severity": "critical"}
+    message = alert(
+        "x", end_ts=DAY + 9.125, state="closed", track_ids=(3, 4), synthetic=True, **more
+    )
+    hops = {message.key: Hops(spooled_ts=DAY + 3, published_ts=DAY + 4)}
+    assert store.record([message], hops).created == {"x"}
     stored = store.alerts.get("x", only=None)
     assert stored is not None
-    for name, value in message.model_dump(exclude={"schema_version", "type"}).items():
+    left_out = {"schema_version", "type", "detected_ts"}
+    for name, value in message.model_dump(exclude=left_out).items():
         got = getattr(stored, name)
         assert (tuple(got) if name == "track_ids" else got) == value, name
     assert stored.stored_at == stored.updated_at > DAY
-    assert (stored.acknowledged_at, stored.acknowledged_by) == (None, None)
+    assert stored.case == Case()
+    passed = stored.detected_at, stored.spooled_at, stored.published_at, stored.delivered_at
+    assert passed == (DAY + 2.5, DAY + 3, DAY + 4, None)
     assert store.alerts.get("y", only=None) is None
 
 
@@ -55,16 +65,18 @@ def test_only_a_newer_version_changes_an_alert(store: Store) -> None:
 
 def test_an_update_keeps_who_acknowledged(store: Store) -> None:
     store.record([alert()])
-    first = store.alerts.acknowledge("a", ANA, only=None)
+    assert store.cases.acknowledge(["a"], ANA, only=None).acknowledged == ["a"]
+    first = store.alerts.get("a", only=None)
     assert first is not None
     assert (first.acknowledged_by, first.position) == ("ana", 2)
-    assert store.alerts.acknowledge("a", BEN, only=None) == first, "the first one stays"
+    assert store.cases.acknowledge(["a"], BEN, only=None).already == ["a"]
+    assert store.alerts.get("a", only=None) == first, "the first one stays"
     assert store.alerts.position() == 2
     store.record([alert(version=2)])
     stored = store.alerts.get("a", only=None)
     assert stored is not None
     assert (stored.acknowledged_by, stored.acknowledged_at) == ("ana", first.acknowledged_at)
-    assert store.alerts.acknowledge("none", ANA, only=None) is None
+    assert store.cases.acknowledge(["none"], ANA, only=None).unknown == ["none"]
 
 
 @settings(max_examples=60)
@@ -148,7 +160,7 @@ def test_filters(store: Store) -> None:
         alert("b", severity="low", start_ts=DAY + 10, raised_ts=DAY + 10),
         alert("c", state="closed", end_ts=DAY + 30, start_ts=DAY + 20, raised_ts=DAY + 20),
     ])  # fmt: skip
-    store.alerts.acknowledge("b", ANA, only=None)
+    store.cases.acknowledge(["b"], ANA, only=None)
 
     def ids(**filters: object) -> str:
         found = store.alerts.find(**({"only": None, "limit": 10} | filters))  # type: ignore[arg-type]
@@ -167,6 +179,51 @@ def test_filters(store: Store) -> None:
     assert ids(only=frozenset({"north"})) == "a"
     assert ids(only=frozenset({"north", "plaza"}), camera="plaza") == "cb"
     assert ids(only=frozenset({"north"}), camera="plaza") == ids(only=frozenset()) == ""
+
+
+def test_filters_of_what_people_did(store: Store) -> None:
+    store.record([alert(name) for name in "abcd"])
+    store.cases.acknowledge(["b"], ANA, only=None)
+    store.people.add("jaga", Rights(Role.OPERATOR, every_camera=True), ANA)
+    store.cases.assign("c", "jaga", ANA, edit=0, only=None)
+    store.cases.merge("d", "a", ANA, edit=0, only=None)
+
+    def ids(**filters: object) -> str:
+        found = store.alerts.find(**({"only": None, "limit": 10} | filters))  # type: ignore[arg-type]
+        return "".join(sorted(a.id for a in found.alerts))
+
+    assert ids(status="new") == ids(acknowledged=False) == "a"
+    assert ids(status="acknowledged") == "b"
+    assert ids(status="assigned") == ids(assigned_to="jaga") == "c"
+    assert ids(status="resolved") == ids(merged=True) == "d"
+    assert ids(merged=False) == "abc"
+    assert ids(assigned_to="JAGA") == ids(status="assigned", merged=True) == ""
+
+
+def test_canaries_are_shown_to_whoever_asks_for_them_alone(store: Store) -> None:
+    bird = {"kind": CANARY, "camera": SYSTEM_CAMERA}
+    store.record([alert("a"), alert("canary:w", 7, **bird), alert("b"), alert("canary:v", **bird)])
+    assert {a.id for a in store.alerts.find(only=None, limit=9).alerts} == {"a", "b"}
+    found = store.alerts.find(only=None, kind=CANARY, limit=9).alerts
+    assert {a.id for a in found} == {"canary:w", "canary:v"}
+    changes = store.alerts.changes(0, 9, only=None)
+    assert [a.id for a in changes.alerts] == ["a", "b"]
+    assert changes.position == 4, "whoever follows goes past them"
+    assert store.alerts.changes(3, 9, only=None) == ([], 4)
+    assert store.alerts.find(only=frozenset({"plaza"}), kind=CANARY, limit=9).alerts == []
+
+
+def test_what_one_is_a_part_of_is_told_to_whoever_sees_both(store: Store) -> None:
+    store.record([alert("a", camera="plaza"), alert("b", camera="road")])
+    store.cases.merge("a", "b", ANA, edit=0, only=None)
+    for only, told in ((None, "b"), ({"plaza", "road"}, "b"), ({"plaza"}, None)):
+        own = None if only is None else frozenset(only)
+        got = store.alerts.get("a", only=own)
+        (found,) = [a for a in store.alerts.find(only=own, limit=9).alerts if a.id == "a"]
+        (changed,) = [a for a in store.alerts.changes(0, 9, only=own).alerts if a.id == "a"]
+        assert got == found == changed
+        assert got is not None
+        assert (got.status, got.merged_into) == ("resolved", told)
 
 
 @settings(max_examples=30)
@@ -199,29 +256,30 @@ def test_alerts_of_other_cameras_do_not_exist(store: Store) -> None:
     store.record([alert("mine", camera="plaza"), alert("other", camera="road")])
     own = frozenset({"plaza", "gate"})
     assert store.alerts.get("other", only=own) is None
-    assert store.alerts.acknowledge("other", ANA, only=own) is None
+    assert store.cases.acknowledge(["other"], ANA, only=own).unknown == ["other"]
     assert store.alerts.get("mine", only=frozenset()) is None
     other = store.alerts.get("other", only=None)
     assert other is not None
     assert other.acknowledged_at is None
     assert store.alerts.position() == 2
-    found = store.alerts.acknowledge("mine", ANA, only=own)
+    store.cases.acknowledge(["mine"], ANA, only=own)
+    found = store.alerts.get("mine", only=own)
     assert found is not None
-    assert found == store.alerts.get("mine", only=own)
     assert found.acknowledged_by == "ana"
 
 
 def test_who_acknowledged_is_in_the_record_once(store: Store) -> None:
     store.record([alert("a")])
     for by in (ANA, BEN):
-        store.alerts.acknowledge("a", by, only=None)
-    store.alerts.acknowledge("none", ANA, only=None)
+        store.cases.acknowledge(["a"], by, only=None)
+    store.cases.acknowledge(["none"], ANA, only=None)
     (entry,) = store.audit.find(Wanted(action="alert"), limit=10).entries
     assert (entry.action, entry.object_kind, entry.object) == ("alert.acknowledged", "alert", "a")
     assert (entry.actor_kind, entry.actor, entry.actor_id, entry.address) == (
         "user", "ana", "1", "10.0.0.9",
     )  # fmt: skip
-    assert entry.after == {"camera": "plaza", "kind": "intrusion"}
+    assert entry.before == {"status": "new"}
+    assert entry.after == {"status": "acknowledged", "camera": "plaza", "kind": "intrusion"}
 
 
 def test_an_id_of_another_camera_is_neither_changed_nor_read(store: Store) -> None:

@@ -185,7 +185,8 @@ def test_what_no_database_takes(store: Store) -> None:
 def test_rejected_messages_are_kept_once_and_bounded(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.store.store.MAX_REJECTED", 5)
+    monkeypatch.setattr("api.store.rejected.MAX_REJECTED", 5)
+    monkeypatch.setattr("api.store.rejected.MAX_BODY_BYTES", 15_000)
     for number in range(9):
         for _ in range(2):
             store.reject(f"{number}-0", "why\0\ud800", "x" * 20_000)

@@ -1,0 +1,1 @@
+"""From the outbox to the channels: what is sent, how, when again, and what came of it."""
