@@ -207,7 +207,7 @@ def test_the_schema_describes_them() -> None:
     schema: Any = scene_schema()
     for branch in schema["properties"]["rules"]["items"]["oneOf"]:
         fields = branch["properties"]
-        assert fields["severity"]["enum"] == ["low", "medium", "high"]
+        assert fields["severity"]["enum"] == ["low", "medium", "high", "critical"]
         assert fields["severity"]["default"] in fields["severity"]["enum"]
         assert fields["cooldown_s"]["type"] == "number"
         assert fields["schedule"] == {"$ref": "#/$defs/schedule"}
