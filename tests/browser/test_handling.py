@@ -153,7 +153,7 @@ def test_an_incident_is_opened_by_hand_and_handled_by_keys(desk: Desk, site: Sit
     page = desk.open("/room/", user=operator(site, "room1", "road"))
     page.get_by_role("button", name="Report an incident").click()
     form = page.locator('[data-form="open"]')
-    assert form.locator('[name="camera"] option').all_text_contents() == ["Road"]
+    expect(form.locator('[name="camera"] option')).to_have_text(["Road"])
     form.locator('[name="kind"]').select_option("smoke_fire")
     form.locator('[name="severity"]').select_option("critical")
     form.locator("textarea").fill(HOSTILE)

@@ -106,7 +106,8 @@ def chain_of(folder: Path, alerts: int = ALERTS, **more: Path) -> Iterator[Chain
 
 def test_a_network_that_resets_stalls_and_refuses(tmp_path: Path) -> None:
     modes: tuple[Mode, ...] = ("reset", "stall", "refuse", "half-open")
-    with chain_of(tmp_path) as chain:
+    # twice as long as the modes take together
+    with chain_of(tmp_path, 700) as chain:
         for mode in modes:
             before = len(chain.ledger.read())
             chain.redis.mode = mode
