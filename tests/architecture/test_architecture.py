@@ -7,12 +7,13 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.architecture.checks import CHECKS, HOMES, OUTERMOST_LOOPS, Check
-from tests.architecture.source import SHIPPED, functions, imports, sources
+from tests.architecture.source import SHIPPED, Source, functions, imports, sources
 from tests.needs import REPO
 
 # Run in a fresh interpreter: outside packages first, then ours under an audit of what they do.
@@ -39,21 +40,27 @@ print(json.dumps(done))
 """
 
 
+@cache
+def whole_tree() -> tuple[Source, ...]:
+    """Every file, read once for all checks."""
+    return tuple(sources())
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_the_tree_keeps(check: Check) -> None:
-    found = [finding for source in sources() for finding in check(source)]
+    found = [finding for source in whole_tree() for finding in check(source)]
     assert not found, "\n".join(found)
 
 
 def test_the_tree_was_looked_at() -> None:
-    paths = {str(source.path) for source in sources()}
+    paths = {str(source.path) for source in whole_tree()}
     assert {"vision/types.py", "vision/rules/base.py", "tests/conftest.py"} <= paths
 
 
 def test_every_outermost_loop_that_may_catch_everything_exists() -> None:
     known = {
         f"{source.path}::{'.'.join(filter(None, (inside, node.name)))}"
-        for source in sources()
+        for source in whole_tree()
         for inside, node in functions(source.tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
@@ -123,7 +130,7 @@ def audit(root: Path, outside: list[str], ours: list[str]) -> list[str]:
 
 
 def test_nothing_connects_or_loads_at_import() -> None:
-    shipped = [source for source in sources() if source.shipped]
+    shipped = [source for source in whole_tree() if source.shipped]
     ours = [
         ".".join(source.path.with_suffix("").parts).removesuffix(".__init__")
         for source in shipped
