@@ -3,6 +3,8 @@ PYTHON ?= python3
 UV ?= uv
 # one more than the two cores that this is measured on: tests of cameras, servers and pages mostly wait
 WORKERS ?= 3
+# long ones wait even more
+LONG_WORKERS ?= 4
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,13 +47,13 @@ format: $(STAMP) ## rewrite the code as `make check` wants it
 
 # Each file's tests stay on one worker, so that what a module sets up is set up once; in the files'
 # order, since those with few tests are the slow ones, and would leave one worker idle at the end.
-SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+SPREAD := --dist loadfile --no-loadscope-reorder
 
 test: check ## check, then every test but the long ones
-	$(BIN)/python -m pytest $(SPREAD)
+	$(BIN)/python -m pytest -n $(WORKERS) $(SPREAD)
 
 test-long: $(STAMP) ## the tests marked long
-	$(BIN)/python -m pytest $(SPREAD) -m long
+	$(BIN)/python -m pytest -n $(LONG_WORKERS) $(SPREAD) -m long
 
 KILLS ?= 20
 faults: $(STAMP) ## kill -9 of every part, KILLS times each, under 10,000 alerts (SEED=n repeats a plan)

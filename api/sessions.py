@@ -1,24 +1,21 @@
-"""Sessions of people: how one begins, in which browser it is kept, and how a link to it is made."""
+"""Sessions of people: how one begins, and in which browser it is kept."""
 
 from __future__ import annotations
 
 import hmac
 from functools import partial
-from ipaddress import ip_address
 from typing import Final
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.access import Caller, Kind
-from api.auth import ASK, CALLER, ENTER, Ask, Token, new_token, read_token
+from api.access import Caller
+from api.auth import ASK, CALLER, Ask, Token, new_token, read_token
 from api.known import KnownKeys
 from api.services import Services
-from api.store import Actor, ActorKind, Key, NewSession, Store
+from api.store import Actor, ActorKind, Key, NewSession
 
-LINK_S: Final = 3600.0
-PASSWORD_LINK_S: Final = 86_400.0
 SESSION_S: Final = 7 * 86_400.0
 DEVICE_S: Final = 90 * 86_400.0
 DEVICE: Final = "device"
@@ -28,40 +25,6 @@ MAX_DEVICES: Final = 4
 DEVICES_APART: Final = "."
 UNKEPT: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 """An address that holds a secret is neither kept nor told to the next page."""
-
-
-def new_link(
-    store: Store,
-    base: str,
-    user: int | None,
-    *,
-    kind: Kind = "link",
-    by: Actor | None = None,
-    lasts_s: float = LINK_S,
-) -> str:
-    """An address that works once, within ``lasts_s``: what its ``kind`` does, for this user, or
-    nobody for a set-up. ``base`` is where the server is reached. Raises StoreError."""
-    token = new_token(kind)
-    store.keys.add_link(
-        token.id, token.hash, lasts_s=lasts_s, by=by or Actor.command(), kind=kind, user=user
-    )
-    return f"{base}{ENTER}?link={token.reveal()}"
-
-
-def base_address(host: str, port: int, *, tls: bool = False) -> str:
-    """Where a server is reached that listens there; one that listens everywhere is reached on its
-    own machine."""
-    return f"{'https' if tls else 'http'}://{_reached(host)}:{port}"
-
-
-def _reached(host: str) -> str:
-    try:
-        ip = ip_address(host)
-    except ValueError:
-        return host
-    if ip.is_unspecified:
-        return "[::1]" if ip.version == 6 else "127.0.0.1"
-    return f"[{host}]" if ip.version == 6 else host
 
 
 async def sign_in(

@@ -34,6 +34,8 @@ DEFAULT_FPS = 5.0
 MIN_FPS, MAX_FPS = 1.0, 60.0
 """Below 1 a second nobody can be followed from one picture to the next."""
 DEFAULT_MODEL = "nanodet_g"
+MOTION: Final = "motion"
+"""The name that stands where a model's is expected, for what looks for what moves."""
 MODEL_FILE = ".onnx"
 SYNTHETIC: Final = "synthetic"
 

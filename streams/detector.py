@@ -14,6 +14,7 @@ import structlog
 from models.manifest import ModelEntry
 from models.session import load_poses, load_session
 from models.zoo import VerifiedModel
+from streams.config import MOTION
 from vision.detect import Activation, ClassGroup, Detector, DetectorSpec, Finder, fit_input
 from vision.errors import DetectorError
 from vision.foreground import MOVING, MotionDetector, motion_tracker
@@ -27,9 +28,6 @@ from vision.track import TrackerSettings
 
 DEFAULT_CLASSES = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
 """What a scene without ``classes`` looks at, as far as the model knows them."""
-
-MOTION: Final = "motion"
-"""The name that stands where a model's is expected, for ``MotionDetector``."""
 
 POSES: Final = "movenet_multipose"
 """The model that finds how people hold themselves, where a rule needs to know it."""

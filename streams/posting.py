@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import ssl
-import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Final
@@ -47,8 +47,9 @@ class Poster:
             )
         self._key = key
         self._answer_s = answer_s
-        self._timeout = httpx.Timeout(answer_s, connect=connect_s)
-        self._client: httpx.Client | None = None
+        self._timeout = httpx.Timeout(None, connect=connect_s)
+        self._runner: asyncio.Runner | None = None
+        self._client: httpx.AsyncClient | None = None
 
     def __repr__(self) -> str:
         return f"Poster({self.url})"
@@ -58,15 +59,11 @@ class Poster:
         seconds). Raises PostRefusedError where it takes no such alert, and PostingError where it
         takes none at all now, or does not answer in time."""
         body = json.dumps(posted(message, spooled_ts), allow_nan=False).encode()
-        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
-        until_s = time.monotonic() + self._answer_s
+        if self._runner is None:
+            self._runner = asyncio.Runner()
         try:
-            with self._connected().stream(
-                "POST", self.url, content=body, headers=headers
-            ) as response:
-                self._judge(response.status_code)
-                answer = self._read(response, until_s)
-        except httpx.HTTPError as error:
+            answer = self._runner.run(self._answer(body))
+        except (httpx.HTTPError, TimeoutError) as error:
             untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
             raise PostingError(
                 f"the certificate of the API at {self.url} is not trusted: name it as its "
@@ -81,13 +78,26 @@ class Poster:
 
     def close(self) -> None:
         """Let go of the connection; another alert may open one again."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        if self._runner is not None:
+            if self._client is not None:
+                self._runner.run(self._client.aclose())
+                self._client = None
+            self._runner.close()
+            self._runner = None
 
-    def _connected(self) -> httpx.Client:
+    async def _answer(self, body: bytes) -> bytes:
+        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        # the client's own time-outs would begin anew with every byte that comes
+        async with (
+            asyncio.timeout(self._answer_s),
+            self._connected().stream("POST", self.url, content=body, headers=headers) as response,
+        ):
+            self._judge(response.status_code)
+            return await self._read(response)
+
+    def _connected(self) -> httpx.AsyncClient:
         if self._client is None:
-            self._client = httpx.Client(
+            self._client = httpx.AsyncClient(
                 # the system's authorities, so that a city's own can be among them
                 verify=ssl.create_default_context(),
                 timeout=self._timeout,
@@ -112,12 +122,11 @@ class Poster:
             )
         raise PostingError(f"the API at {self.url} takes no alert now (status {status})")
 
-    def _read(self, response: httpx.Response, until_s: float) -> bytes:
+    async def _read(self, response: httpx.Response) -> bytes:
         body = bytearray()
-        for part in response.iter_bytes():
+        async for part in response.aiter_bytes():
             body += part
-            # the client's own time-out begins anew with every part
-            if len(body) > MAX_ANSWER_BYTES or time.monotonic() > until_s:
+            if len(body) > MAX_ANSWER_BYTES:
                 raise PostingError(f"the API at {self.url} answers without end")
         return bytes(body)
 

@@ -8,12 +8,16 @@ from typing import Any
 
 PATIENCE_S = 100.0
 """Ten times the longest time that is promised for anything that a test waits for."""
+SHORTEST_S, LONGEST_S = 0.02, 0.25
+"""Between two looks."""
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> Any:
     """What ``condition`` gives once it is true; a failure says ``what`` did not happen."""
-    end_s = time.monotonic() + seconds
+    end_s, pause_s = time.monotonic() + seconds, SHORTEST_S
     while not (found := condition()):
         assert time.monotonic() < end_s, f"did not happen within {seconds:g} s: {what}"
-        time.sleep(0.02)
+        time.sleep(pause_s)
+        # what is asked here is often asked of a process that is to do the work meanwhile
+        pause_s = min(LONGEST_S, 1.3 * pause_s)
     return found

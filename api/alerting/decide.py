@@ -7,11 +7,12 @@ nor on how they are batched; only when does, and in whose company.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from api.alerting.inhibiting import Inhibitors, inhibiting_kinds
 from api.alerting.matching import concerns, fits
-from api.alerting.pacing import Grouping, Pace
+from api.alerting.pacing import Grouping, Pace, Placed
 from api.alerting.settings import CANARY_CHANNEL, Alerting, Route
 from api.store.alerts import StoredAlert
 from api.store.facts import Change, Facts, NewNotice
@@ -31,6 +32,8 @@ _MINUTE_S: Final = 60.0
 _OPENED: Final = "opened"
 _CLOSED: Final = "closed"
 _ESCALATED: Final = "escalated:"
+_WORST: Final = "severity:critical"
+"""What is told even of an alert that people were done with."""
 
 
 class _Way(NamedTuple):
@@ -77,7 +80,10 @@ class Decider:
             # each version arrives, or the chain would be seen once only
             what = f"{_OPENED}:{alert.version}"
             return [NewNotice(CANARY_CHANNEL, alert.id, what, "waiting", facts.now)]
-        if alert.merged_into is not None or not change.whats:
+        whats = change.whats
+        if alert.merged_into is not None:
+            whats = tuple(what for what in whats if what == _WORST)
+        if not whats:
             return []
         routes = [way.route for way in self._ways if self._leads(way, alert)]
         # its severity may have sunk since, or the settings be others
@@ -87,14 +93,15 @@ class Decider:
         first = {channel: route for route in reversed(routes) for channel in route.channels}
         order = dict.fromkeys(channel for route in routes for channel in route.channels)
         quiet = self._quiet(alert, facts, inhibitors)
-        if quiet is None and alert.status == "resolved" and change.whats != (_CLOSED,):
-            quiet = _resolved(alert)
+        resolved = _resolved(alert) if alert.status == "resolved" else None
         found = []
-        for what in change.whats:
+        for what in whats:
             for channel in dict.fromkeys([*order, *told]) if what == _CLOSED else order:
                 if what == _CLOSED and not self._told_of_ends(channel):
                     continue
                 why = self._unreachable(channel) or quiet
+                if why is None and what != _WORST and whats != (_CLOSED,):
+                    why = resolved
                 if what == _CLOSED and why is None and (channel, alert.id) in facts.untold:
                     why = "the channel was not told of its beginning"
                 urgent = alert.severity == "critical"
@@ -102,14 +109,13 @@ class Decider:
                 if why is not None:
                     notice = _suppressed(notice, why)
                 elif not urgent:
-                    placed = pace.place(channel, self._grouping(alert, first.get(channel)))
-                    notice = NewNotice(
-                        channel, alert.id, what, placed.state, placed.due_at, group=placed.group
-                    )
+                    grouping = self._grouping(alert, first.get(channel))
+                    notice = _placed(notice, pace.place(channel, grouping))
                 found.append(notice)
-        # who was told nothing has nothing to acknowledge
-        if quiet is None and alert.status == "new" and change.whats != (_CLOSED,):
-            found += self._escalations(alert, routes, facts)
+        # who was told nothing has nothing to acknowledge, nor has who sees to another one for it
+        awaited = quiet is None and alert.status == "new" and alert.merged_into is None
+        if awaited and whats != (_CLOSED,):
+            found += self._escalations(alert, routes, facts, pace)
         return found
 
     def _leads(self, way: _Way, alert: StoredAlert) -> bool:
@@ -150,24 +156,33 @@ class Decider:
         return Grouping(name, route.group_s)
 
     def _escalations(
-        self, alert: StoredAlert, routes: Iterable[Route], facts: Facts
+        self, alert: StoredAlert, routes: Iterable[Route], facts: Facts, pace: Pace
     ) -> Iterable[NewNotice]:
         """Of several that are the same step to the same channel, the first one."""
-        due: dict[tuple[str, str], float] = {}
+        minutes: dict[tuple[str, str], float] = {}
         for route in routes:
             for step, escalation in enumerate(route.escalate, start=1):
-                at = facts.now + escalation.after_min * _MINUTE_S
                 for channel in escalation.channels:
                     key = channel, f"{_ESCALATED}{step}"
-                    due[key] = min(at, due.get(key, at))
-        for (channel, what), at in due.items():
-            notice = NewNotice(channel, alert.id, what, "waiting", at, urgent=True)
+                    after = escalation.after_min
+                    minutes[key] = min(after, minutes.get(key, after))
+        urgent = alert.severity == "critical"
+        for (channel, what), after in minutes.items():
+            at = facts.now + after * _MINUTE_S
+            notice = NewNotice(channel, alert.id, what, "waiting", at, urgent)
             why = self._unreachable(channel)
-            yield notice if why is None else _suppressed(notice, why)
+            if why is not None:
+                notice = _suppressed(notice, why)
+            elif not urgent:
+                notice = _placed(notice, pace.place_later(channel, f"{what}:{after:g}", at))
+            yield notice
 
     def _over(
         self, letter: Letter, alert: StoredAlert, facts: Facts, inhibitors: Inhibitors
     ) -> str | None:
+        if letter.what == _WORST and (alert.resolved_at or 0.0) <= letter.created_at:
+            # it became so after people were done with it
+            return self._quiet(alert, facts, inhibitors)
         if alert.merged_into is not None:
             return f"it was merged into {alert.merged_into}"
         if letter.what.startswith(_ESCALATED) and alert.status != "new":
@@ -209,13 +224,9 @@ def _resolved(alert: StoredAlert) -> str:
     return f"{alert.resolved_by or 'somebody'} resolved it before anybody was told"
 
 
+def _placed(notice: NewNotice, placed: Placed) -> NewNotice:
+    return replace(notice, state=placed.state, due_at=placed.due_at, group=placed.group)
+
+
 def _suppressed(notice: NewNotice, why: str) -> NewNotice:
-    return NewNotice(
-        notice.channel,
-        notice.alert,
-        notice.what,
-        "suppressed",
-        notice.due_at,
-        notice.urgent,
-        why=why,
-    )
+    return replace(notice, state="suppressed", why=why)

@@ -34,10 +34,10 @@ class Pace:
     """Places messages that are not urgent, and remembers them.
 
     To each channel, at most ``storm.alone`` messages become due within any minute, digests of
-    groups included, and beside them a digest of the storm every ``storm.digest_s`` seconds. Each
-    message is let in only where no minute that it lies in has had so many, those that are to come
-    included, so that no minute ever has more. What was within the last minute counts for all of
-    it, which is stricter than needed.
+    groups and what is to be sent later included, and beside them a digest of the storm every
+    ``storm.digest_s`` seconds. Each message is let in only where no minute that it lies in has had
+    so many, those that are to come included, so that no minute ever has more. What was within the
+    last minute counts for all of it, which is stricter than needed.
     """
 
     def __init__(self, storm: Storm, facts: Facts) -> None:
@@ -45,11 +45,12 @@ class Pace:
         self._now = facts.now
         self._recent = defaultdict[str, int](int, facts.recent)
         self._last = dict(facts.grouped)
-        self._held = dict(facts.held)
+        self._held = {key: times[-1] for key, times in facts.held.items()}
         self._to_come = defaultdict[str, list[float]](list)
-        for (channel, group), due_at in facts.held.items():
-            if group != STORM and due_at > facts.now:
-                insort(self._to_come[channel], due_at)
+        for (channel, group), times in facts.held.items():
+            for due_at in times:
+                if group != STORM and due_at > facts.now:
+                    insort(self._to_come[channel], due_at)
 
     def place(self, channel: str, grouping: Grouping | None) -> Placed:
         """Where one more message to ``channel`` goes."""
@@ -76,6 +77,20 @@ class Pace:
             return Placed("waiting", now, None)
         self._last[channel, grouping.name] = now
         return Placed("waiting", now, grouping.name)
+
+    def place_later(self, channel: str, group: str, at: float) -> Placed:
+        """Where a message to ``channel`` goes that is to be sent at ``at`` (UTC seconds), later
+        than now: then, or soon after with others of ``group``, all of which have to wait equally
+        long."""
+        key = channel, group
+        last, every_s = self._last.get(key), self._storm.digest_s
+        due_at = at if last is None else last if last >= at else max(at, last + every_s)
+        if due_at != last:
+            while not self._has_room(channel, due_at):
+                due_at += every_s
+            self._last[key] = due_at
+            insort(self._to_come[channel], due_at)
+        return Placed("held", due_at, group)
 
     def _has_room(self, channel: str, at: float) -> bool:
         """Whether a message that is due at ``at``, from now on, leaves every minute small."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -26,12 +26,33 @@ EXIT_TERMINATED = 143
 _USAGE_ERROR: Any = typer.BadParameter.__base__
 """What typer raises for wrong options; it has no public name there."""
 
-_COMMANDS = (
-    "demo", "analyse", "explain", "up", "config", "worker", "serve", "notify", "watch", "rejected",
-    "alerts", "alerting", "rtsp", "cameras", "keys", "users", "groups", "link", "scene", "models",
-    "samples", "evaluate", "bench",
-)  # fmt: skip
-"""Modules beside this one, each with an ``app`` or a function of its own name."""
+_COMMANDS: Final = {
+    "demo": "Show everything at once: three cameras, their counts and alerts.",
+    "analyse": "Analyse a clip faster than real time.",
+    "explain": "Tell which conditions of the rules fail at a moment of a clip.",
+    "up": "Run the whole system for the cameras of a city.",
+    "config": "Store the city's configuration, and show it.",
+    "worker": "Analyse cameras, and send alerts and counts to Redis.",
+    "serve": "Serve the API and the pages, and store what workers send.",
+    "notify": "Decide who is told of alerts, and tell them.",
+    "watch": "See whether what workers state arrives, and alarm if not.",
+    "rejected": "List, store and drop messages that were put aside.",
+    "alerts": "Export alerts in the shapes of other programs.",
+    "alerting": "Say who is told of which alerts, and show it.",
+    "rtsp": "Play clips as RTSP cameras until Ctrl-C.",
+    "cameras": "Look at the city's cameras.",
+    "keys": "Create, list and revoke what opens the API.",
+    "users": "Add people, and let them in or keep them out.",
+    "groups": "Add, list and remove groups of cameras.",
+    "link": "Print a link that works once, within an hour.",
+    "scene": "Check scene files, print their schema, tell how a view looks.",
+    "models": "List, verify, pull and rebuild the models' weights.",
+    "samples": "List and fetch the sample clips.",
+    "evaluate": "Measure tracks, counts and incidents against what is true.",
+    "bench": "Measure CPU time on this machine.",
+}
+"""Modules beside this one, each with an ``app`` or a function of its own name, and what they do,
+so that the list of them loads none."""
 
 
 class _Commands(TyperGroup):
@@ -46,6 +67,10 @@ class _Commands(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
@@ -53,7 +78,7 @@ class _Commands(TyperGroup):
         parent = typer.Typer(rich_markup_mode=None)
         parent.callback()(lambda: None)
         if hasattr(module, "app"):
-            parent.add_typer(module.app, name=cmd_name)
+            parent.add_typer(module.app, name=cmd_name, help=_COMMANDS[cmd_name])
         else:
             parent.command(cmd_name)(getattr(module, cmd_name))
         return typer.main.get_group(parent).commands[cmd_name]

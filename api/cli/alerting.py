@@ -21,7 +21,7 @@ FileArgument: TypeAlias = Annotated[
     Path, typer.Argument(help="Channels, routes and the rest, YAML.", metavar="FILE")
 ]
 
-app = typer.Typer(no_args_is_help=True, help="Say who is told of which alerts, and show it.")
+app = typer.Typer(no_args_is_help=True)
 log = structlog.get_logger()
 
 

@@ -14,10 +14,7 @@ from api.standards.alert_schema import alert_schema
 from api.standards.shapes import PIECE, SHAPES, Format
 from api.times import read_iso
 
-app = typer.Typer(
-    help="Export alerts in the shapes of other programs, print their JSON Schema.",
-    no_args_is_help=True,
-)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()

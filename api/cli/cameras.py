@@ -19,7 +19,7 @@ from vision.errors import SceneError
 
 AT_ONCE = 8
 
-app = typer.Typer(name="cameras", help="Look at the city's cameras.", no_args_is_help=True)
+app = typer.Typer(name="cameras", no_args_is_help=True)
 
 
 @app.callback()

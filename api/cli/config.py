@@ -15,7 +15,6 @@ from models.errors import ModelError
 from models.zoo import cache_folder, resolve
 from streams.citydocument import city_yaml
 from streams.config import City, load_city
-from streams.detector import Detectors
 from streams.scenefile import scene_of
 from streams.settings import Settings
 from streams.yamlfile import listed
@@ -29,7 +28,7 @@ NONE_YET: Final = (
 SHOWN: Final = 12
 """Cameras whose new revision is shown."""
 
-app = typer.Typer(no_args_is_help=True, help="Store the city's configuration, and show it.")
+app = typer.Typer(no_args_is_help=True)
 log = structlog.get_logger()
 
 
@@ -76,6 +75,9 @@ def checked_city(path: Path) -> City:
 
 def check_city(city: City) -> None:
     """As ``checked_city``, for one that is read already."""
+    # what finds objects takes longer to load than all else of a system that starts
+    from streams.detector import Detectors
+
     detectors = Detectors(lambda model: resolve(model, cache=cache_folder(os.environ)))
     scenes: list[tuple[str, str, Scene]] = []
     for camera in city.cameras:

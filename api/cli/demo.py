@@ -24,13 +24,12 @@ from api.access import Role
 from api.cli import logs
 from api.cli.listening import Way, listen
 from api.cli.up import System, running
-from api.sessions import new_link
+from api.links import new_link
 from api.store import Actor, Rights, Store
 from models.zoo import user_cache
 from streams import samples
 from streams.address import parse_address
-from streams.config import DEFAULT_MODEL, SYNTHETIC, CameraConfig, City
-from streams.detector import MOTION
+from streams.config import DEFAULT_MODEL, MOTION, SYNTHETIC, CameraConfig, City
 from streams.health import State
 from streams.settings import DATABASE_FILE, SQLITE, Settings
 from streams.simulator import Simulator, load_recording

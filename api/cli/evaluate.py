@@ -20,9 +20,7 @@ from streams.evaluation import mot, peers, scores
 from streams.output import AtomicText
 from vision.errors import MatakotaError, OutputError
 
-app = typer.Typer(
-    no_args_is_help=True, help="Measure tracks, counts and incidents against what is true."
-)
+app = typer.Typer(no_args_is_help=True)
 
 OURS = "matakota"
 LIVE = "matakota, live"

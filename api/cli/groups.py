@@ -13,7 +13,7 @@ from api.store import Actor
 
 HEAD: Final = ("name", "cameras")
 
-app = typer.Typer(no_args_is_help=True, help="Add, list and remove groups of cameras.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()

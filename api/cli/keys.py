@@ -21,7 +21,7 @@ from api.cli.tables import print_rows, shown
 from api.store import Actor, Grant, Key, Store
 from vision.errors import ConfigError
 
-app = typer.Typer(no_args_is_help=True, help="Create, list and revoke what opens the API.")
+app = typer.Typer(no_args_is_help=True)
 
 HEAD: Final = (
     "id", "kind", "name", "scopes", "cameras", "created", "last used", "expires", "revoked",

@@ -9,7 +9,7 @@ import typer
 from api.cli.options import DataOption
 from api.cli.reach import HOST, PORT, BaseOption, HostOption, PortOption, base_of
 from api.cli.stored import opened, user_of
-from api.sessions import new_link
+from api.links import new_link
 from vision.errors import ConfigError
 
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 
+from api.links import base_address, new_link
 from api.proxies import Proxies
-from api.sessions import base_address, new_link
 from api.store import Store
 from vision.errors import ConfigError, ServiceError
 

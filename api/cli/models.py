@@ -17,7 +17,7 @@ from models.errors import BuildError, WrongHash
 from models.pull import pull as pull_weights
 from models.zoo import cache_folder, is_present, known, load_manifest, resolve
 
-app = typer.Typer(no_args_is_help=True, help="List, verify, pull and rebuild the models' weights.")
+app = typer.Typer(no_args_is_help=True)
 
 MEGABYTE = 1e6
 FINDS = {"detect": "objects", "pose": "poses", "classify": "what is shown"}

@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeAlias
 
 import typer
 
-from api.sessions import base_address
+from api.links import base_address
 from vision.errors import ConfigError
 
 HostOption: TypeAlias = Annotated[str, typer.Option(help="Where the browser reaches the server.")]

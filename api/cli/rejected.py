@@ -15,7 +15,7 @@ from api.store.rejected import DeadLetter
 from streams.messages import AlertMessage, CountsMessage, MessageError, decode
 from vision.errors import ConfigError
 
-app = typer.Typer(no_args_is_help=True, help="List, store and drop messages that were put aside.")
+app = typer.Typer(no_args_is_help=True)
 
 HEAD: Final = ("id", "put aside", "why", "message")
 SHOWN_CHARS: Final = 80

@@ -13,7 +13,7 @@ from rich.table import Table
 from streams import samples
 from vision.errors import SampleError
 
-app = typer.Typer(no_args_is_help=True, help="List and fetch the sample clips.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list")

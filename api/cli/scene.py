@@ -24,9 +24,7 @@ LOOKS_A_SECOND: Final = 4
 LOOKED_S: Final = 2.0
 """People who pass in this time do not stay in the view: it is the median of its pictures."""
 
-app = typer.Typer(
-    help="Check scene files, print their JSON Schema, tell how a view looks.", no_args_is_help=True
-)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()

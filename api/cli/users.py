@@ -12,13 +12,13 @@ from api.cli.options import DataOption
 from api.cli.reach import HOST, PORT, BaseOption, HostOption, PortOption, base_of
 from api.cli.stored import EveryCameraOption, GroupOption, group_of, opened, user_of
 from api.cli.tables import print_rows, shown
-from api.sessions import PASSWORD_LINK_S, new_link
+from api.links import PASSWORD_LINK_S, new_link
 from api.store import Actor, Rights, Store, User
 
 HEAD: Final = ("name", "role", "cameras", "signs in by", "code", "created", "disabled")
 NameArgument: TypeAlias = Annotated[str, typer.Argument(help="Name of the user.")]
 
-app = typer.Typer(no_args_is_help=True, help="Add people, and let them in or keep them out.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()

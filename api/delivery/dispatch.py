@@ -25,6 +25,8 @@ SHORT_S: Final = 0.05
 """The same where what was due need not be sent any more."""
 LEASE_S: Final = 120.0
 """Longer than any try takes; only a process that died leaves one to its end."""
+DROP_EVERY: Final = 50
+"""After so many tries what is too old is removed, which takes longer than to keep one."""
 MINUTE_S: Final = 60.0
 JOIN_S: Final = 2.0
 _FAULTS: Final = (
@@ -47,7 +49,8 @@ class Outbox(Protocol):
         took_s: float,
         again_at: float | None,
         paused_until: float,
-    ) -> None: ...
+        drop: bool,
+    ) -> bool: ...
 
     def next_due(self, channel: str) -> float | None: ...
 
@@ -91,6 +94,8 @@ class ChannelRunner:
         self._sent: deque[float] = deque(maxlen=per_minute)
         self._failures: int | None = None
         self._unsettled: _Tried | None = None
+        # a process that never lives long removes too
+        self._since_drop = DROP_EVERY
 
     def step(self) -> float:
         """Send at most one letter; after so many seconds there may be more to do. Raises
@@ -99,13 +104,12 @@ class ChannelRunner:
             self._settle(self._unsettled)
         if self._failures is None:
             self._failures = self._outbox.channels([self.channel])[0].failures
-        due = self._outbox.next_due(self.channel)
-        wait_s = IDLE_S if due is None else max(due - self._clock(), self._full_s())
-        if wait_s > 0:
-            return min(wait_s, IDLE_S)
+        full_s = self._full_s()
+        if full_s > 0:
+            return min(full_s, IDLE_S)
         letter = self._outbox.claim(self.channel, self._needed(), by=self._by, lease_s=LEASE_S)
         if letter is None:
-            return SHORT_S
+            return self._idle_s()
         began_s = self._monotonic()
         self._sent.append(began_s)
         answer = self._send(letter)
@@ -123,6 +127,12 @@ class ChannelRunner:
         self._settle(tried)
         self._say(tried)
         return 0.0
+
+    def _idle_s(self) -> float:
+        """How long it is until there may be something to send, where nothing was."""
+        due = self._outbox.next_due(self.channel)
+        wait_s = IDLE_S if due is None else due - self._clock()
+        return min(wait_s, IDLE_S) if wait_s > 0 else SHORT_S
 
     def _full_s(self) -> float:
         """How long it is until one more letter is within what the channel takes."""
@@ -145,14 +155,18 @@ class ChannelRunner:
 
     def _settle(self, tried: _Tried) -> None:
         self._unsettled = tried
-        self._outbox.settle(
+        drop = self._since_drop >= DROP_EVERY
+        more = self._outbox.settle(
             tried.letter,
             tried.answer,
             took_s=tried.took_s,
             again_at=tried.again_at,
             paused_until=tried.paused_until,
+            drop=drop,
         )
         self._unsettled = None
+        if not more:
+            self._since_drop = 1 if drop else self._since_drop + 1
 
     def _say(self, tried: _Tried) -> None:
         letter, answer = tried.letter, tried.answer

@@ -4,25 +4,22 @@ says (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/stan
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
 import ssl
-import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import httpx
 
 from api.alerting.secrets import signing_key
 from api.delivery.addresses import (
-    Ip,
     Network,
     RefusedAddressError,
     Resolve,
-    Target,
     look_up,
     parse_url,
     target_of,
@@ -30,6 +27,7 @@ from api.delivery.addresses import (
 from api.delivery.payload import CONTENT_TYPE
 from api.delivery.schedule import retry_after
 from api.delivery.sender import STOPPED
+from api.delivery.wire import Wire
 from api.store.letters import Answer, Letter
 
 TIMEOUT_S: Final = 15.0
@@ -43,6 +41,13 @@ def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
     try (UTC seconds) and its body."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+
+
+def _believed(scheme: str, trusted: ssl.SSLContext | None) -> ssl.SSLContext | bool:
+    """Whose certificates are believed; to read those that Python knows takes long."""
+    if scheme != "https":
+        return False
+    return httpx.create_ssl_context() if trusted is None else trusted
 
 
 class WebhookSender:
@@ -69,10 +74,7 @@ class WebhookSender:
         self._clock = clock
         self._resolve = resolve
         self._timeout_s = timeout_s
-        self._ssl = trusted
-        self._lock = threading.Lock()
-        self._closed = False
-        self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Answer]] | None = None
+        self._wire = Wire(partial(_believed, self._url.scheme, trusted))
 
     def __repr__(self) -> str:
         return f"WebhookSender({self._url.host})"
@@ -85,85 +87,35 @@ class WebhookSender:
             return Answer(False, str(error))
         except OSError:
             return Answer(False, f"the name {host} is not known: check it, and the DNS")
+        # connected to is what was looked at; the certificate is still that of the name
+        pinned = [target.url.copy_with(host=str(ip)) for ip in target.ips[:MAX_IPS]]
         body = self._body(letter)
         try:
-            # all of it has one end: a client's own time-outs begin anew with every byte
-            return asyncio.run(self._bounded(target, letter, body))
-        except asyncio.CancelledError:
-            return STOPPED
+            answer = self._wire.post(
+                pinned, self._headers(letter, body), body, name=host, timeout_s=self._timeout_s
+            )
         except TimeoutError:
             return Answer(False, f"{host} does not answer within {self._timeout_s:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return Answer(False, f"{host} cannot be reached ({type(error).__name__})")
+        return STOPPED if answer is None else self._read(answer)
 
     def close(self) -> None:
         """End a try that runs."""
-        with self._lock:
-            self._closed = True
-            if self._running is not None:
-                loop, task = self._running
-                loop.call_soon_threadsafe(task.cancel)
+        self._wire.close()
 
-    async def _bounded(self, target: Target, letter: Letter, body: bytes) -> Answer:
-        task = asyncio.create_task(self._post(target, letter, body))
-        with self._lock:
-            if self._closed:
-                task.cancel()
-            self._running = asyncio.get_running_loop(), task
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await task
-        finally:
-            with self._lock:
-                self._running = None
-
-    async def _post(self, target: Target, letter: Letter, body: bytes) -> Answer:
+    def _headers(self, letter: Letter, body: bytes) -> dict[str, str]:
         timestamp = int(self._clock())
-        headers = {
-            "Host": target.url.netloc.decode("ascii"),
+        return {
+            "Host": self._url.netloc.decode("ascii"),
+            "Accept": "*/*",
             "Content-Type": CONTENT_TYPE,
             "User-Agent": "matakota",
-            # the specification's names; nothing of the answer's body is read
+            # the specification's names; what the answer's body says is never looked at
             "webhook-id": letter.id,
             "webhook-timestamp": str(timestamp),
             "webhook-signature": signature(self._key, letter.id, timestamp, body),
         }
-        # proxies of the environment would take the messages elsewhere
-        async with httpx.AsyncClient(
-            timeout=self._timeout_s, trust_env=False, follow_redirects=False, verify=self._trusted()
-        ) as client:
-            ips = target.ips[:MAX_IPS]
-            for ip in ips:
-                try:
-                    return await self._post_to(client, target.url, ip, headers, body)
-                except (httpx.ConnectError, httpx.ConnectTimeout):
-                    if ip == ips[-1]:
-                        raise
-        raise httpx.ConnectError("no address")
-
-    async def _post_to(
-        self,
-        client: httpx.AsyncClient,
-        url: httpx.URL,
-        ip: Ip,
-        headers: dict[str, str],
-        body: bytes,
-    ) -> Answer:
-        # connected to is what was looked at; the certificate is still that of the name
-        name = {"sni_hostname": url.host}
-        pinned = url.copy_with(host=str(ip))
-        async with client.stream(
-            "POST", pinned, content=body, headers=headers, extensions=name
-        ) as answer:
-            return self._read(answer)
-
-    def _trusted(self) -> ssl.SSLContext | bool:
-        """Whose certificates are believed; read once, which takes long, where it is needed."""
-        if self._url.scheme != "https":
-            return False
-        if self._ssl is None:
-            self._ssl = httpx.create_ssl_context()
-        return self._ssl
 
     def _read(self, answer: httpx.Response) -> Answer:
         status, host = answer.status_code, self._url.host

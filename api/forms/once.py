@@ -10,8 +10,9 @@ from fastapi.responses import HTMLResponse
 
 from api.auth import ASK, Ask
 from api.forms.page import show, texts_of
+from api.links import PASSWORD_LINK_S, base_address, new_link
 from api.services import Services
-from api.sessions import PASSWORD_LINK_S, actor_of, base_address, new_link
+from api.sessions import actor_of
 from api.store import User
 
 _HOST: Final = re.compile(

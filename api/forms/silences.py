@@ -20,7 +20,7 @@ from api.i18n import N_, Texts
 from api.kinds import KINDS, SEVERITIES, kind_name
 from api.services import Asking, Served, Services
 from api.sessions import actor_of
-from api.store.alerting import MAX_REASON_CHARS, MAX_SILENCE_S, MAX_SILENCES, BadSilenceError
+from api.store.alerting import MAX_REASON_CHARS, MAX_SILENCE_S, TooManySilencesError
 from api.store.facts import Silence
 from streams.messages import MAX_NAME_CHARS
 from vision.types import Severity
@@ -46,6 +46,7 @@ TWO_ENDS: Final = N_(
 )
 LATE_END: Final = N_("A silence lasts %(days)d days at most: choose an earlier end.")
 CROWDED: Final = N_("%(most)d silences hold already: end those that are needed no more.")
+YOURS: Final = N_("%(most)d silences of yours hold already: end those that are needed no more.")
 NO_FUTURE: Final = N_("The end is over already: choose a time that is still to come.")
 NOTHING_LEFT: Final = N_(
     "This would silence everything: choose cameras, incidents, severities or rules."
@@ -160,9 +161,8 @@ def add(request: Request, served: Served, asking: Asking, sent: Sent) -> Respons
         served.store.alerting.silence(
             match, reason, starts_at=now, ends_at=ends_at, by=actor_of(request)
         )
-    except BadSilenceError:
-        # all else is seen to above
-        problem = texts_of(request)(CROWDED) % {"most": MAX_SILENCES}
+    except TooManySilencesError as error:
+        problem = texts_of(request)(YOURS if error.own else CROWDED) % {"most": error.most}
         return _list(request, served, asking, wish, problem)
     except REFUSALS as error:
         return _list(request, served, asking, wish, said(texts_of(request), error))

@@ -26,11 +26,23 @@ MAX_SILENCE_S: Final = 30 * 86_400.0
 MAX_REASON_CHARS: Final = 500
 MAX_SILENCES: Final = 1000
 """So many hold or will; each is looked at for every alert."""
+MAX_OF_ONE: Final = 200
+"""So many of them one person or key may have made, so that nobody takes them from the others."""
 SHOWN_ENDED: Final = 100
 
 
 class BadSilenceError(RefusedError):
     """A silence that is not taken; it says why."""
+
+
+class TooManySilencesError(BadSilenceError):
+    """There are ``most`` already; with ``own`` of those that the same one made."""
+
+    def __init__(self, most: int, *, own: bool) -> None:
+        whose = "silences of yours" if own else "silences"
+        super().__init__(f"{most} {whose} hold already: end those that are needed no more")
+        self.most = most
+        self.own = own
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +98,18 @@ class AlertingSettings:
             now = self._clock()
             starts_at = max(starts_at, now)
             _check(match, reason, starts_at, ends_at)
+            creator = by.name[:MAX_NAME_CHARS]
             holding = select(func.count()).select_from(silences).where(silences.c.ends_at > now)
+            own = holding.where(silences.c.created_by == creator)
+            if (connection.scalar(own) or 0) >= MAX_OF_ONE:
+                raise TooManySilencesError(MAX_OF_ONE, own=True)
             if (connection.scalar(holding) or 0) >= MAX_SILENCES:
-                raise BadSilenceError(
-                    f"{MAX_SILENCES} silences hold already: end those that are needed no more"
-                )
+                raise TooManySilencesError(MAX_SILENCES, own=False)
             row = connection.execute(
                 insert(silences)
                 .values(
                     match=_plain(match), reason=reason, starts_at=starts_at, ends_at=ends_at,
-                    created_at=now, created_by=by.name[:MAX_NAME_CHARS],
+                    created_at=now, created_by=creator,
                 )
                 .returning(silences)
             ).one()  # fmt: skip

@@ -30,6 +30,7 @@ from vision.types import JsonValue, Severity
 
 MAX_PAGE_BYTES = 8 << 20
 """Of details and numbers of tracks, which alone have no small bound."""
+_LOCK_FEED: Final = select(feed.c.position).with_for_update()
 _NOT_KEPT = {"schema_version", "type", "detected_ts"}
 NO_HOPS: Final[Mapping[str, Hops]] = MappingProxyType({})
 Only: TypeAlias = frozenset[str] | None
@@ -126,7 +127,7 @@ class Stated(NamedTuple):
 def lock_feed(connection: Connection) -> int:
     """The last position; until the transaction ends nobody else gets a new one, so that positions
     appear in their order and a reader misses none."""
-    return int(connection.execute(select(feed.c.position).with_for_update()).scalar_one())
+    return int(connection.execute(_LOCK_FEED).scalar_one())
 
 
 def set_feed(connection: Connection, position: int) -> None:

@@ -11,10 +11,7 @@ from sqlite3 import Connection as SqliteConnection
 from threading import Lock
 from typing import Any
 
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -35,6 +32,8 @@ POOL_SIZE = 8
 MAX_EXTRA_CONNECTIONS = 32
 PRIVATE = 0o600
 MIGRATIONS = Path(__file__).with_name("migrations")
+VERSIONS = "alembic_version"
+"""The table that says which tables there are."""
 MIGRATION_LOCK = 0x6D6B
 """Any number that no other program on the same PostgreSQL takes."""
 RIGHTS_LOCK = 0x6D6C
@@ -184,21 +183,17 @@ class Database:
                 yield connection
 
     def _migrate(self) -> None:
-        script = ScriptDirectory(str(MIGRATIONS))
-        known = {change.revision for change in script.walk_revisions()}
+        with self.read() as connection:
+            if inspect(connection).has_table(VERSIONS):
+                found = connection.execute(text(f"SELECT version_num FROM {VERSIONS}"))  # noqa: S608
+                if found.scalar() == _newest():
+                    return
+        # what changes tables takes long to load, and is hardly ever needed
+        from api.store.migrating import migrate
+
         with self.write() as connection:
             take_turn(connection, MIGRATION_LOCK)
-            context = MigrationContext.configure(connection)
-            now = context.get_current_revision()
-            if now is not None and now not in known:
-                raise StoreError(
-                    f"the database {self.label} was written by a newer version (its tables are "
-                    f"{now}): install that version, or name another with {DATABASE_VARIABLE}"
-                )
-            for change in reversed(list(script.iterate_revisions("head", now or "base"))):
-                with Operations.context(context):
-                    change.module.upgrade()
-                context.stamp(script, change.revision)
+            migrate(connection, MIGRATIONS, self.label)
 
 
 def take_turn(connection: Connection, lock: int) -> None:
@@ -206,6 +201,11 @@ def take_turn(connection: Connection, lock: int) -> None:
     writer at a time anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": lock})
+
+
+def _newest() -> str:
+    """The number of the tables of this version."""
+    return max(path.stem for path in (MIGRATIONS / "versions").glob("v*_*.py"))[1:5]
 
 
 def _parse(url: str) -> tuple[URL, str, Path | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -47,8 +47,8 @@ class Facts:
     is about notices that are not suppressed: ``recent`` how many messages that are not urgent
     became due to each channel within the last minute, a digest being one and those of the group
     ``STORM`` left out; ``grouped`` when a notice of (channel, group) was last due, held ones
-    included, and ``held`` when the held ones of (channel, group) are due, the last ones where
-    they are not all due at once. Of the alerts that closed, ``told`` are the (channel, alert)
+    included, and ``held`` when the held ones of (channel, group) are due, each time once and in
+    their order. Of the alerts that closed, ``told`` are the (channel, alert)
     of which something was or will be told, and ``untold`` the others whose opening was
     suppressed."""
 
@@ -57,7 +57,7 @@ class Facts:
     open: tuple[StoredAlert, ...] = ()
     recent: Mapping[str, int] = field(default_factory=dict)
     grouped: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    held: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    held: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
     told: frozenset[tuple[str, str]] = frozenset()
     untold: frozenset[tuple[str, str]] = frozenset()
 

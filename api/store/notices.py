@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ScalarSelect, case, func, insert, or_, select, update
+from sqlalchemy import ScalarSelect, and_, case, func, insert, or_, select, update
 
 from api.store import outbox, routing
 from api.store.alerting_tables import channel_states, deliveries, notices
@@ -20,6 +20,7 @@ from api.store.database import Database
 from api.store.facts import Facts, NoticeState
 from api.store.letters import Answer, Letter
 from api.store.outbox import Needed
+from api.store.outbox_statements import ESCALATED
 from api.store.routing import Decide, Routed
 
 __all__ = ["ChannelState", "Decide", "Delivery", "Needed", "Notices", "Routed"]
@@ -111,16 +112,18 @@ class Notices:
         took_s: float,
         again_at: float | None,
         paused_until: float,
-    ) -> None:
+        drop: bool = True,
+    ) -> bool:
         """Keep what came of a try: delivered, to be tried again at ``again_at``, or given up where
-        that is None. Nothing is tried on the channel before ``paused_until``."""
+        that is None. Nothing is tried on the channel before ``paused_until``. Where it is to
+        ``drop`` what is too old, the answer is whether there may be more of that."""
         now = self._clock()
         with self._database.write() as connection:
-            outbox.take_channel(connection, letter.channel)
-            outbox.settle(connection, letter, answer, took_s=took_s, again_at=again_at, now=now)
             outbox.keep_channel(
                 connection, letter.channel, answer, paused_until=paused_until, now=now
             )
+            outbox.settle(connection, letter, answer, took_s=took_s, again_at=again_at, now=now)
+            return drop and outbox.drop(connection, letter.channel, now)
 
     def release(self, by: str) -> None:
         """What ``by`` claimed before it was ended may be claimed at once."""
@@ -195,14 +198,15 @@ class Notices:
             return [Delivery(**row) for row in rows]
 
     def channels(self, names: Sequence[str]) -> list[ChannelState]:
-        """How channels are. What is to be sent later, if still nobody acknowledged, waits for
-        nothing yet."""
+        """How channels are. What is to be sent later, if still nobody acknowledged, is no message
+        yet."""
         due = or_(notices.c.due_at <= self._clock(), notices.c.attempts > 0)
+        held = and_(notices.c.state == "held", or_(due, notices.c.what.not_like(ESCALATED)))
         counted = (
             select(
                 notices.c.channel,
                 func.sum(case((notices.c.state == "held", 0), (due, 1), else_=0)),
-                func.sum(case((notices.c.state == "held", 1), else_=0)),
+                func.sum(case((held, 1), else_=0)),
             )
             .where(notices.c.channel.in_(names), notices.c.state.in_(("waiting", "held")))
             .group_by(notices.c.channel)

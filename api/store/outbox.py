@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.alerting.settings import CANARY_CHANNEL
+from api.store import outbox_statements as statements
 from api.store.alerting_tables import channel_states, deliveries, notices
 from api.store.alerts import StoredAlert, lock_feed
 from api.store.facts import Facts
 from api.store.letters import Answer, Letter
-from api.store.tables import alerts
 
 MAX_FOLDED: Final = 10_000
 """So many held notices become one letter at most: what a storm brings within a minute."""
@@ -24,12 +24,8 @@ SETTLED_S: Final = 90 * 86_400.0
 """So long what is settled is kept."""
 CANARIES_S: Final = 86_400.0
 """The same for canaries, of which there is one a minute from each worker."""
-SET_BACK_S: Final = 5.0
-"""What is from so much later than now was kept before the clock was set back."""
 DROPPED_AT_ONCE: Final = 200
 PIECE: Final = 500
-LOOKED_AT: Final = 50
-ESCALATED: Final = "escalated:%"
 GONE: Final = "the alert is no longer stored"
 _OPEN: Final = ("waiting", "held")
 _SETTLED: Final = ("folded", "delivered", "given_up", "suppressed")
@@ -64,32 +60,10 @@ def letter_id(notice: int, created_at: float) -> str:
 
 
 def next_notice(connection: Connection, channel: str, now: float) -> int | None:
-    """What is to be claimed next on a channel, the urgent first."""
-    if paused_until(connection, channel, now) > now:
-        return None
-    query = (
-        select(notices.c.id)
-        .where(notices.c.channel == channel, _free(now))
-        .order_by(
-            notices.c.urgent.desc(),
-            # after a storm there may be one for each alert; what is new and critical goes before
-            notices.c.what.like(ESCALATED),
-            notices.c.due_at,
-            notices.c.id,
-        )
-        .limit(1)
-    )
-    found = connection.scalar(query)
+    """What is to be claimed next on a channel, the urgent first; None while it is paused."""
+    asked = statements.times(now) | {"this_channel": channel}
+    found = connection.scalar(statements.NEXT, asked)
     return None if found is None else int(found)
-
-
-def paused_until(connection: Connection, channel: str, now: float) -> float:
-    """Until when nothing is tried; of a pause that began later than now nothing is known."""
-    failed_at = func.coalesce(channel_states.c.failed_at, 0.0)
-    query = select(channel_states.c.paused_until).where(
-        channel_states.c.channel == channel, failed_at <= now + SET_BACK_S
-    )
-    return float(connection.scalar(query) or 0.0)
 
 
 def take(
@@ -99,11 +73,11 @@ def take(
     faster, or nothing of it need be sent any more."""
     now = facts.now
     # of two that found the same one, one changes it
-    mine = {"claimed_by": by, "claimed_until": now + lease_s}
-    won = update(notices).where(notices.c.id == notice, _free(now)).values(mine)
-    if connection.execute(won).rowcount != 1:
+    mine = {"this_notice": notice, "by": by, "until": now + lease_s}
+    won = connection.execute(statements.CLAIM, statements.times(now) | mine)
+    row: Any = won.mappings().first()
+    if row is None:
         return None
-    row: Any = connection.execute(select(notices).where(notices.c.id == notice)).mappings().one()
     parts = _parts(connection, row, now)
     stored = _alerts(connection, [part.alert for part in parts if part.alert is not None])
     whys = {part: _why(row, part, stored, needed, facts) for part in parts}
@@ -124,7 +98,7 @@ def take(
     if not keep:
         return None
     if row["state"] == "held":
-        _fold(connection, keep, mine)
+        _fold(connection, keep, {"claimed_by": by, "claimed_until": now + lease_s})
         row = connection.execute(select(notices).where(notices.c.id == keep[0].id)).mappings().one()
     shown = dict.fromkeys(part.alert for part in keep)
     return _letter(row, tuple(stored[name] for name in shown if name in stored))
@@ -140,41 +114,38 @@ def settle(
     now: float,
 ) -> None:
     """Keep what came of a try in the log, and in the notice unless that is settled already."""
-    connection.execute(
-        insert(deliveries).values(
-            notice=letter.notice,
-            channel=letter.channel,
-            at=now,
-            took_s=took_s,
-            ok=answer.ok,
-            status=answer.status,
-            why=answer.why,
-        )
-    )
+    tried = {
+        "notice": letter.notice,
+        "channel": letter.channel,
+        "at": now,
+        "took_s": took_s,
+        "ok": answer.ok,
+        "status": answer.status,
+        "why": answer.why,
+    }
+    connection.execute(statements.LOG, tried)
     if answer.ok:
         became: dict[str, Any] = {"state": "delivered", "why": None, "settled_at": now}
     elif again_at is not None:
         became = {"due_at": again_at}
     else:
         became = {"state": "given_up", "why": answer.why, "settled_at": now}
-    # where it took longer than the lease, somebody else may have delivered it meanwhile
-    takes = ("waiting", "given_up") if answer.ok else ("waiting",)
-    free = {"attempts": letter.attempt + 1, "claimed_by": None, "claimed_until": None}
-    this = notices.c.id == letter.notice, notices.c.state.in_(takes)
-    connection.execute(update(notices).where(*this).values(free | became))
-    if answer.ok and letter.alerts:
+    this = {"this_notice": letter.notice, "attempts": letter.attempt + 1}
+    free = {"claimed_by": None, "claimed_until": None}
+    settled = statements.SETTLE_DELIVERED if answer.ok else statements.SETTLE
+    connection.execute(settled, this | free | became)
+    fresh = [alert.id for alert in letter.alerts if alert.delivered_at is None]
+    if answer.ok and fresh:
         # as whoever changes alerts does, so that no two wait for each other
         lock_feed(connection)
-        for some in _pieces([alert.id for alert in letter.alerts]):
-            first = alerts.c.id.in_(some), alerts.c.delivered_at.is_(None)
-            connection.execute(update(alerts).where(*first).values(delivered_at=now))
-    _drop(connection, letter.channel, now)
+        for some in _pieces(fresh):
+            connection.execute(statements.DELIVERED, {"these": some, "delivered_at": now})
 
 
 def keep_channel(
     connection: Connection, channel: str, answer: Answer, *, paused_until: float, now: float
 ) -> None:
-    """How the channel is after a try."""
+    """How the channel is after a try. As ``take_channel`` it keeps others waiting."""
     values: dict[str, Any] = {"paused_until": paused_until}
     if answer.ok:
         values |= {"failures": 0, "ok_at": now}
@@ -184,36 +155,39 @@ def keep_channel(
             "failed_at": now,
             "why": answer.why,
         }
-    this = channel_states.c.channel == channel
-    connection.execute(update(channel_states).where(this).values(values))
+    kept = statements.WORKS if answer.ok else statements.FAILS
+    values["this_channel"] = channel
+    if connection.execute(kept, values).rowcount != 1:
+        _make_channel(connection, channel)
+        connection.execute(kept, values)
 
 
 def take_channel(connection: Connection, channel: str) -> None:
     """One at a time for each channel, until the transaction ends: what is folded is so once."""
+    this = {"this_channel": channel}
+    if connection.execute(statements.TAKE_CHANNEL, this).first() is None:
+        _make_channel(connection, channel)
+        connection.execute(statements.TAKE_CHANNEL, this)
+
+
+def _make_channel(connection: Connection, channel: str) -> None:
     write = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     fresh = {"channel": channel, "paused_until": 0.0, "failures": 0}
     connection.execute(write(channel_states).values(fresh).on_conflict_do_nothing())
-    this = channel_states.c.channel == channel
-    connection.execute(select(channel_states.c.channel).where(this).with_for_update())
 
 
 def next_due(connection: Connection, channel: str, now: float) -> float | None:
     """When something is due at the earliest, or its claim is over."""
+    asked = statements.times(now) | {"this_channel": channel}
     times: list[float] = []
-    early = select(notices.c.id).where(
-        notices.c.channel == channel, notices.c.state.in_(_OPEN), _set_back(now), _unclaimed(now)
-    )
-    if connection.execute(early.limit(1)).first() is not None:
+    if connection.execute(statements.EARLY, asked).first() is not None:
         times.append(now)
     for state in _OPEN:
-        columns = notices.c.due_at, notices.c.claimed_until
-        mine = notices.c.channel == channel, notices.c.state == state
-        # of the first ones hardly any is claimed: one thread works on a channel
-        query = select(*columns).where(*mine).order_by(notices.c.due_at).limit(LOOKED_AT)
-        times += [max(due, until or due) for due, until in connection.execute(query)]
+        found = connection.execute(statements.SOON, {"this_channel": channel, "this_state": state})
+        times += [max(due, until or due) for due, until in found]
     if not times:
         return None
-    return max(min(times), paused_until(connection, channel, now))
+    return max(min(times), float(connection.scalar(statements.PAUSED, asked) or 0.0))
 
 
 def late_since(connection: Connection, channel: str, now: float) -> float | None:
@@ -242,48 +216,28 @@ def arrived_after(connection: Connection, channel: str, ts: float) -> bool:
     return connection.execute(select(channel_states.c.channel).where(*this)).first() is not None
 
 
-def _free(now: float) -> ColumnElement[bool]:
-    """What may be claimed now."""
-    due = or_(notices.c.due_at <= now, _set_back(now))
-    return and_(notices.c.state.in_(_OPEN), due, _unclaimed(now))
-
-
-def _unclaimed(now: float) -> ColumnElement[bool]:
-    return or_(notices.c.claimed_until.is_(None), notices.c.claimed_until <= now)
-
-
-def _set_back(now: float) -> ColumnElement[bool]:
-    """What was decided on before the clock was set back, and not tried yet, is due: it would wait
-    for as long as that was. Nobody is told too early that nobody acknowledged."""
-    return and_(
-        notices.c.created_at > now + SET_BACK_S,
-        notices.c.attempts == 0,
-        notices.c.what.not_like(ESCALATED),
-    )
-
-
 def _parts(connection: Connection, row: Any, now: float) -> list[Part]:
     """What becomes one letter with the notice of ``row``, the first first."""
+    if row["carrier"] is None and row["state"] != "held":
+        return [Part(row["id"], row["alert"], row["what"])]
     columns = notices.c.id, notices.c.alert, notices.c.what
     query = select(*columns).order_by(notices.c.id).limit(MAX_FOLDED)
     if row["carrier"] is not None:
         query = query.where(notices.c.carrier == row["carrier"])
-    elif row["state"] == "held":
+    else:
         query = query.where(
             notices.c.channel == row["channel"],
             notices.c.group == row["group"],
             notices.c.state == "held",
-            or_(notices.c.due_at <= now, _set_back(now)),
+            statements.DUE,
         )
-    else:
-        query = query.where(notices.c.id == row["id"])
-    return [Part(*found) for found in connection.execute(query)]
+    return [Part(*found) for found in connection.execute(query, statements.times(now))]
 
 
 def _alerts(connection: Connection, ids: Sequence[str]) -> dict[str, StoredAlert]:
     found: dict[str, StoredAlert] = {}
     for some in _pieces(sorted(set(ids))):
-        rows: Any = connection.execute(select(alerts).where(alerts.c.id.in_(some))).mappings()
+        rows: Any = connection.execute(statements.ALERTS, {"these": some}).mappings()
         found |= {row["id"]: StoredAlert(**row) for row in rows}
     return found
 
@@ -331,8 +285,8 @@ def _suppress(connection: Connection, notice: int, why: str, now: float) -> None
     )
 
 
-def _drop(connection: Connection, channel: str, now: float) -> None:
-    """What is too old to be kept goes, a little with each try."""
+def drop(connection: Connection, channel: str, now: float) -> bool:
+    """Remove a little of what is too old to be kept; whether there may be more of it."""
     log = select(deliveries.c.id).where(deliveries.c.channel == channel)
     last = connection.scalar(log.order_by(deliveries.c.id.desc()).offset(MAX_LOGGED).limit(1))
     if last is not None:
@@ -343,16 +297,18 @@ def _drop(connection: Connection, channel: str, now: float) -> None:
         carrier.c.id == notices.c.carrier, carrier.c.state.in_(_OPEN)
     )
     old = notices.c.due_at < now - SETTLED_S, notices.c.state.in_(_SETTLED)
-    _delete(connection, *old, ~carried.exists())
+    more = _delete(connection, *old, ~carried.exists())
     if channel == CANARY_CHANNEL:
         mine = notices.c.channel == channel, notices.c.state.in_(_SETTLED)
-        _delete(connection, *mine, notices.c.due_at < now - CANARIES_S)
+        more |= _delete(connection, *mine, notices.c.due_at < now - CANARIES_S)
+    return more
 
 
-def _delete(connection: Connection, *which: ColumnElement[bool]) -> None:
-    """Delete some notices, those that were due first."""
+def _delete(connection: Connection, *which: ColumnElement[bool]) -> bool:
+    """Delete some notices, those that were due first; whether there may be more."""
     some = select(notices.c.id).where(*which).order_by(notices.c.due_at).limit(DROPPED_AT_ONCE)
-    connection.execute(delete(notices).where(notices.c.id.in_(some)))
+    deleted = connection.execute(delete(notices).where(notices.c.id.in_(some))).rowcount
+    return deleted >= DROPPED_AT_ONCE
 
 
 def _pieces(ids: Sequence[_Id]) -> Iterator[Sequence[_Id]]:

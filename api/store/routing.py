@@ -6,20 +6,31 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, String, and_, case, cast, func, or_, select, update
+from sqlalchemy import Connection, String, and_, bindparam, case, cast, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.alerting.settings import Matcher
 from api.store.alerting_tables import notices, routing, silences
 from api.store.alerts import StoredAlert, lock_feed
 from api.store.facts import RECENT_S, STORM, Change, Facts, NewNotice, Silence
-from api.store.outbox import SET_BACK_S
+from api.store.outbox_statements import SET_BACK_S
 from api.store.tables import alerts, feed
 from vision.types import SEVERITY_RANK, Severity
 
 GROUPED_S: Final = 2 * 86_400.0
 """Twice as long as a group may be: so far back it is looked for what a group was told."""
 _TOLD: Final = ("waiting", "held", "delivered", "given_up")
+# asked with each message, and built once
+_SILENCES: Final = (
+    select(silences)
+    .where(silences.c.starts_at <= bindparam("now"), silences.c.ends_at > bindparam("now"))
+    .order_by(silences.c.id)
+)
+_INHIBITING: Final = (
+    select(alerts)
+    .where(alerts.c.state == "open", alerts.c.kind.in_(bindparam("kinds", expanding=True)))
+    .order_by(alerts.c.start_ts, alerts.c.id)
+)
 
 Decide: TypeAlias = Callable[[Sequence[Change], Facts], Iterable[NewNotice]]
 
@@ -83,15 +94,14 @@ def read_facts(
 ) -> Facts:
     """Everything that the decision depends on, as this transaction sees it; ``closed`` are the ids
     of the alerts that closed."""
-    grouped: dict[tuple[str, str], float] = {}
-    held: dict[tuple[str, str], float] = {}
-    for channel, group, state, last in connection.execute(_groups(now)):
+    held: dict[tuple[str, str], list[float]] = {}
+    for channel, group, due_at in connection.execute(_held(now)):
+        held.setdefault((channel, group), []).append(due_at)
+    grouped = {key: times[-1] for key, times in held.items()}
+    for channel, group, last in connection.execute(_groups(now)):
         key = channel, group
-        if state == "held":
-            held[key] = last
         # what is tried again is due later than it was at first, which is not kept
-        told = last if state == "held" else min(last, now)
-        grouped[key] = max(grouped.get(key, told), told)
+        grouped[key] = max(grouped.get(key, 0.0), min(last, now))
     told, untold = _told_of(connection, closed)
     return Facts(
         now=now,
@@ -123,8 +133,7 @@ def _told_of(
 
 def read_silences(connection: Connection, now: float) -> tuple[Silence, ...]:
     """Those that hold now."""
-    query = select(silences).where(silences.c.starts_at <= now, silences.c.ends_at > now)
-    rows: Any = connection.execute(query.order_by(silences.c.id)).mappings()
+    rows: Any = connection.execute(_SILENCES, {"now": now}).mappings()
     return tuple(Silence(**{**row, "match": Matcher.model_validate(row["match"])}) for row in rows)
 
 
@@ -145,17 +154,31 @@ def _recent(now: float) -> Any:
     )
 
 
+def _held(now: float) -> Any:
+    """Of each channel and group: when held messages are due, each time once."""
+    columns = notices.c.channel, notices.c.group, notices.c.due_at
+    return (
+        select(*columns)
+        .where(
+            notices.c.due_at > now - GROUPED_S,
+            notices.c.state == "held",
+            # what is held from before the clock was set back is sent now
+            notices.c.created_at <= now + SET_BACK_S,
+        )
+        .distinct()
+        .order_by(*columns)
+    )
+
+
 def _groups(now: float) -> Any:
-    """Of each channel, group and state: when the last message was due."""
-    key = notices.c.channel, notices.c.group, notices.c.state
+    """Of each channel and group: when the last message was due that is not held."""
+    key = notices.c.channel, notices.c.group
     return (
         select(*key, func.max(notices.c.due_at))
         .where(
             notices.c.due_at > now - GROUPED_S,
             notices.c.group.is_not(None),
-            notices.c.state.in_(_TOLD),
-            # what is held from before the clock was set back is sent now
-            or_(notices.c.state != "held", notices.c.created_at <= now + SET_BACK_S),
+            notices.c.state.in_([state for state in _TOLD if state != "held"]),
         )
         .group_by(*key)
     )
@@ -165,8 +188,7 @@ def read_open(connection: Connection, inhibiting: Collection[str]) -> Iterator[S
     """The open alerts that may inhibit others."""
     if not inhibiting:
         return
-    query = select(alerts).where(alerts.c.state == "open", alerts.c.kind.in_(sorted(inhibiting)))
-    rows: Any = connection.execute(query.order_by(alerts.c.start_ts, alerts.c.id)).mappings()
+    rows: Any = connection.execute(_INHIBITING, {"kinds": sorted(inhibiting)}).mappings()
     for row in rows:
         yield StoredAlert(**row)
 

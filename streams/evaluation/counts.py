@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from streams.analysis import Record, Summary, analyse
-from streams.detector import MOTION, Detectors
+from streams.config import MOTION
+from streams.detector import Detectors
 from streams.evaluation.clips import ONNX, Rate, rate_name
 from streams.evaluation.manifest import ListedClip
 from streams.expectations import CountExpectation

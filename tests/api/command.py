@@ -7,12 +7,17 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
 
+from api import cli
 from tests.needs import REPO
+from tests.nursery import nursery
 
 CALL = "from api.cli import main; main()"
 GUARD_S = 600
@@ -61,21 +66,86 @@ def matakota(
     folder: Path,
     variables: Mapping[str, str] | None = None,
     first: str = "",
-    stdout: int = subprocess.PIPE,
+    stdout: int | None = None,
+    fresh: bool = False,
 ) -> Ran:
     """Run the command in ``folder``, its warnings being errors. ``first`` is Python code that runs
-    in its process before it."""
-    done = subprocess.run(
-        [*python(first), *map(str, arguments)],
-        cwd=folder,
-        env=environment(folder, **(variables or {})),
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        check=False,
-        timeout=GUARD_S,
-    )
-    return Ran(done.returncode, done.stdout or b"", done.stderr.decode("utf-8"))
+    in its process before it. ``fresh``: for what loading its modules does or shows."""
+    words, own = [*map(str, arguments)], environment(folder, **(variables or {}))
+    run = _afresh if fresh else _forked
+    with _Read() as out, _Read() as err:
+        code = run(words, folder, own, first, (out.end if stdout is None else stdout, err.end))
+    return Ran(code, out.found, err.found.decode("utf-8"))
+
+
+class _Read:
+    """Reads what is written to the ``end`` of a pipe, to which no limit of a file applies."""
+
+    def __init__(self) -> None:
+        self._source, self.end = os.pipe()
+        self.found = b""
+        self._thread = Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self.end)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with open(self._source, "rb") as file:
+            self.found = file.read()
+
+
+def _forked(
+    arguments: Sequence[str],
+    folder: Path,
+    variables: Mapping[str, str],
+    first: str,
+    files: tuple[int, int],
+) -> int:
+    """The exit code of a process that has the modules of its command already."""
+    name = next((word for word in arguments if word in cli._COMMANDS), "")
+    with Path(os.devnull).open() as nothing:
+        process = nursery("api.cli", __name__).start(
+            f"{__name__}:begin", [first, *arguments],
+            folder=folder, variables=variables, files=(nothing, *files),
+            needs=f"api.cli.{name}" if name else "",
+        )  # fmt: skip
+    try:
+        return process.wait(GUARD_S)
+    finally:
+        process.kill()
+
+
+def begin() -> None:
+    """The command in such a process, after the code that is to run before it."""
+    first = sys.argv.pop(1)
+    warnings.simplefilter("error")
+    exec(first, {})  # noqa: S102 - the test's own words
+    cli.main()
+
+
+def _afresh(
+    arguments: Sequence[str],
+    folder: Path,
+    variables: Mapping[str, str],
+    first: str,
+    files: tuple[int, int],
+) -> int:
+    """The exit code of one that has loaded nothing."""
+    out, err = files
+    return subprocess.run(
+        [*python(first), *arguments], cwd=folder, env=variables, stdin=subprocess.DEVNULL,
+        stdout=out, stderr=err, check=False, timeout=GUARD_S,
+    ).returncode  # fmt: skip
 
 
 def python(first: str = "") -> Sequence[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -47,9 +48,20 @@ class Mutant:
     name: str
 
 
+def _parsed(path: Path) -> ast.Module:
+    """A file's tree. Python 3.11 miscounts its depth now and then where garbage is collected
+    meanwhile (SystemError: AST constructor recursion depth mismatch)."""
+    text = path.read_text(encoding="utf-8")
+    gc.disable()
+    try:
+        return ast.parse(text)
+    finally:
+        gc.enable()
+
+
 def _text(path: str, numbers: Sequence[int]) -> str:
     """A file without these of its guards."""
-    whole = ast.parse((REPO / path).read_text(encoding="utf-8"))
+    whole = _parsed(REPO / path)
     sites, tree = list(_sites(path, whole)), cast("ast.AST", whole)
     for number in numbers:
         _inside, old, _what, new = sites[number]
@@ -118,7 +130,7 @@ def mutants() -> Iterator[Mutant]:
         if path.startswith(LEFT_OUT):
             continue
         seen: Counter[str] = Counter()
-        sites = _sites(path, ast.parse(file.read_text(encoding="utf-8")))
+        sites = _sites(path, _parsed(file))
         for number, (inside, _old, what, _new) in enumerate(sites):
             name = f"{path}: {inside}: {what}"
             seen[name] += 1

@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -78,7 +80,21 @@ def report(ts: float = DAY, *cameras: str, worker: str = "w", **more: Any) -> He
 
 
 def sqlite_url(folder: Path) -> str:
-    return f"sqlite:///{folder / 'matakota.db'}"
+    """The address of a database in ``folder``, which has its tables and holds nothing if it is
+    new: to make them takes longer than most of what is tried on them."""
+    file = folder / "matakota.db"
+    if folder.is_dir() and not file.exists():
+        file.touch(0o600)
+        file.write_bytes(_new_database())
+    return f"sqlite:///{file}"
+
+
+@cache
+def _new_database() -> bytes:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "matakota.db"
+        Store.open(f"sqlite:///{file}").close()
+        return file.read_bytes()
 
 
 TESTER = Actor("command", "tests")

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 import yaml
 
+from api import cli
 from streams.samples import folder
 from streams.synthetic import Scene as Road
 from streams.video import VideoWriter
 from tests.api.bad_inputs import EXPECT, FRAMES, SCENE
 from tests.api.command import Ran, matakota
+from tests.needs import REPO
 
 GOOD = ("analyse", "clip.mp4", "--scene", "scene.yaml")
 RATE = 7
@@ -28,7 +30,7 @@ RATE = 7
 def plain(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """The clip with no option but the scene, from a home that was empty."""
     home = tmp_path_factory.mktemp("home")
-    ran = matakota(*GOOD, folder=inputs, variables={"XDG_CACHE_HOME": str(home)})
+    ran = matakota(*GOOD, folder=inputs, variables={"XDG_CACHE_HOME": str(home)}, fresh=True)
     assert ran.code == 0, ran.err
     assert os.listdir(home) == [], "a run leaves nothing behind in the user's folders"
     return ran
@@ -240,12 +242,24 @@ def test_help_says_what_there_is(
     assert [word for word in words if word not in text] == []
 
 
+def test_the_list_of_commands_loads_none_and_says_what_each_module_is(tmp_path: Path) -> None:
+    seen = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
+    ran = matakota("--help", folder=tmp_path, first=seen, fresh=True)
+    loaded = {name.removeprefix("api.cli.") for name in ran.err.split() if "api.cli." in name}
+    known = {path.stem for path in (REPO / "api" / "cli").glob("*.py")}
+    listed = set(cli._COMMANDS)
+    assert loaded.isdisjoint(listed), "they take seconds"
+    assert listed <= known
+    text = " ".join(ran.out.decode().split())
+    assert [said for name, said in cli._COMMANDS.items() if f"{name} {said}" not in text] == []
+
+
 def test_version_is_that_of_the_installed_package(tmp_path: Path) -> None:
     info = tmp_path / "matakota-9.8.7.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: matakota\nVersion: 9.8.7\n")
     first = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
-    ran = matakota("--version", folder=tmp_path, first=first)
+    ran = matakota("--version", folder=tmp_path, first=first, fresh=True)
     assert (ran.code, ran.out, ran.err) == (0, b"matakota 9.8.7\n", "")
 
 

@@ -96,6 +96,7 @@ def test_an_unknown_provider_and_class_are_named_with_the_next_step(tmp_path: Pa
 
 
 def test_nobody_at_home_still_has_models(tmp_path: Path) -> None:
-    ran = matakota("models", "list", folder=tmp_path, first="import os; del os.environ['HOME']")
+    first = "import os; del os.environ['HOME']"
+    ran = matakota("models", "list", folder=tmp_path, first=first, fresh=True)
     assert ran.code == 0
     assert b"nanodet_g" in ran.out

@@ -13,7 +13,7 @@ import pytest
 
 from api.access import RULES, SCOPES, Permission, find_rule
 from api.auth import NO_KEY, UNNAMED_PROXY, WRONG_KEY, WRONG_LINK, WRONG_SESSION
-from api.sessions import new_link
+from api.links import new_link
 from tests.api.whole import GUARD_S, POLLING, SOCKET, Whole, read, serving_whole
 
 OPEN = {(rule.method, rule.path.replace("{file}", "x")) for rule in RULES if rule.needs is None}

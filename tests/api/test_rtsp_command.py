@@ -50,9 +50,9 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, err
 
 
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    return small_clip(tmp_path / "Jalan Ahmad_1.mp4")
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_clip(tmp_path_factory.mktemp("clips") / "Jalan Ahmad_1.mp4")
 
 
 def test_once_plays_one_pass_and_ends_with_success(tmp_path: Path, clip: Path) -> None:

@@ -17,7 +17,7 @@ from websockets.sync.client import connect
 
 from api.auth import form_token
 from api.cli import run
-from api.sessions import new_link
+from api.links import new_link
 from api.store import Store
 from tests.api.certificates import make, trusting
 from tests.api.relay import relaying

@@ -16,7 +16,8 @@ from structlog.testing import capture_logs
 
 from api.access import Role
 from api.auth import form_token
-from api.sessions import DEVICE_S, LINK_S, SESSION_S, base_address, new_link
+from api.links import LINK_S, base_address, new_link
+from api.sessions import DEVICE_S, SESSION_S
 from api.store import Rights, Store
 from api.store.audit import Wanted
 from tests.api.logins import Clock

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
 
-from streams.simulator import Simulator, load_recording
-from tests.faults.cities import PLAZA, PLAZA_SCENE
+from streams.simulator import Simulator
+from tests.faults.cities import many_lines, plaza
 from tests.faults.living import Living
 from tests.needs import REPO, need
 
@@ -25,8 +25,8 @@ ENGLISH = "en-GB"
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """A system that runs, and the simulator that plays its cameras ``square`` and ``lane``; its
-    third camera, ``road``, is synthetic."""
+    """A system that runs, and the simulator that plays its camera ``square``; the others, ``lane``
+    and ``road``, are synthetic: who looks at pages need not wait for a model."""
 
     living: Living
     simulator: Simulator
@@ -46,11 +46,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+def city(tmp_path_factory: pytest.TempPathFactory, clip_cache: Path) -> Iterator[City]:
     folder = tmp_path_factory.mktemp("room")
-    recording = load_recording(PLAZA, folder / "clips")
-    cameras = {"square": recording, "lane": recording}
-    with Simulator(cameras, offsets_s={"lane": 40.0}) as simulator:
+    with Simulator({"square": plaza(clip_cache)}) as simulator:
         write(folder, simulator)
         with Living(folder) as living:
             yield City(living, simulator)
@@ -60,15 +58,15 @@ def write(folder: Path, simulator: Simulator) -> None:
     """``folder/city.yaml``."""
     road = REPO / "samples" / "scenes" / "synthetic.yaml"
     hostile = HOSTILE.replace("'", "''")
-    square, lane = simulator.url("square"), simulator.url("lane")
+    busy = many_lines(folder, 3)
     (folder / "city.yaml").write_text(
         f"""\
 name: Room
 networks: [127.0.0.0/8]
 fps: 5
 cameras:
-  - {{id: square, name: Campus square, source: '{square}', scene: {PLAZA_SCENE}}}
-  - {{id: lane, name: '{hostile}', source: '{lane}', scene: {PLAZA_SCENE}}}
+  - {{id: square, name: Campus square, source: '{simulator.url("square")}', scene: {busy}}}
+  - {{id: lane, name: '{hostile}', source: synthetic, model: motion, scene: {road}}}
   - {{id: road, source: synthetic, model: motion, scene: {road}}}
 """,
         encoding="utf-8",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,12 +12,13 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, Page
 
 from api.access import Kind
-from api.sessions import new_link
+from api.links import new_link
 from api.store import Store
 from tests.api.command import environment
 from tests.api.served import add_session, add_user, sqlite_url
+from tests.nursery import nursery
 
-SERVER = "from tests.api.every_route import main; main()"
+MODULE = "tests.api.every_route"
 
 
 @dataclass
@@ -55,13 +55,19 @@ class Site:
 @contextmanager
 def serving(folder: Path, *arguments: str) -> Iterator[Site]:
     """A site in a folder, whose store answers late where ``arguments`` say so in seconds."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(folder), *arguments],
-        cwd=folder, env=environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
+    said, says = os.pipe()
+    ends, waits = os.pipe()
     with ExitStack() as stack:
-        stack.callback(process.communicate)
+        out = stack.enter_context(os.fdopen(said, encoding="ascii"))
+        stack.callback(os.close, waits)
+        try:
+            process = nursery(MODULE).start(
+                f"{MODULE}:main", [str(folder), *arguments],
+                folder=folder, variables=environment(folder), files=(ends, says, 2),
+            )  # fmt: skip
+        finally:
+            os.close(ends)
+            os.close(says)
         stack.callback(process.kill)
-        assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
-        yield Site(said["port"], stack.enter_context(Store.open(sqlite_url(folder))))
+        port = json.loads(out.readline())["port"]
+        yield Site(port, stack.enter_context(Store.open(sqlite_url(folder))))

@@ -34,6 +34,7 @@ class Rooms(Site):
 
     browser: Browser
     contexts: list[BrowserContext] = field(default_factory=list)
+    counted_ts: float = 0.0
 
     def tab(self, user: int, *, locale: str = ENGLISH) -> Page:
         """An empty tab in a browser of a user's own, who came in."""
@@ -65,13 +66,12 @@ def site(tmp_path: Path, browser: Browser) -> Iterator[Rooms]:
     with serving(tmp_path) as served:
         made = Rooms(served.port, served.store, browser)
         made.hear()
-        now = time.time()
+        made.counted_ts = float(int(time.time()) // 60 * 60)
         for camera in ("plaza", "road", "gate"):
             state(made, f"at-{camera}", camera)
             counts = {("gate", "in", "car"): 7}
-            at = float(int(now) // 60 * 60)
             more = counted(0, counts, camera=camera)
-            made.store.record([more.model_copy(update={"start_ts": at})])
+            made.store.record([more.model_copy(update={"start_ts": made.counted_ts})])
         yield made
         for context in made.contexts:
             context.close()
@@ -138,7 +138,7 @@ def test_an_analyst_sees_counts_alone(site: Rooms) -> None:
     for nothing in (".mk-alerts", ".mk-picture", "img", ".mk-cut"):
         assert page.locator(nothing).count() == 0, nothing
     # they go on by themselves
-    at = float(int(time.time()) // 60 * 60 - 60)
+    at = site.counted_ts - 60
     more = counted(0, {("gate", "in", "car"): 5}, camera="plaza")
     site.store.record([more.model_copy(update={"start_ts": at})])
     expect(number).to_have_text("12", timeout=PATIENCE_MS)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Mapping
 from pathlib import Path
 
+from streams.simulator import Recording, load_recording
 from tests.needs import REPO
 
 PLAZA = REPO / "samples" / "clips" / "plaza.mp4"
 PLAZA_SCENE = REPO / "samples" / "scenes" / "plaza.yaml"
+
+
+def plaza(cache: Path) -> Recording:
+    """The plaza as its cameras send it, encoded once for all processes that share ``cache``."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return load_recording(PLAZA, cache)
 
 
 def many_lines(folder: Path, number: int = 80) -> Path:
@@ -36,10 +46,12 @@ def write_city(
     *,
     scene: Path | None = PLAZA_SCENE,
     fps: str = "all",
+    model: str | None = None,
     login: tuple[str, str] | None = None,
 ) -> Path:
     """``folder/city.yaml`` with each camera's id and address on this machine's loopback."""
     text = f"name: test\nnetworks: [127.0.0.0/8]\nfps: {fps}\n"
+    text += "" if model is None else f"model: {model}\n"
     if login is not None:
         path = folder / "logins.yaml"
         path.touch(mode=0o600)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,6 +25,7 @@ import httpx
 from api.access import SCOPES
 from tests.api.command import environment
 from tests.needs import REPO
+from tests.nursery import nursery
 from tests.waiting import wait_for
 
 START_S = 100
@@ -32,6 +34,8 @@ MARK = "MATAKOTA_TEST_MARK"
 ADMINISTRATOR = "administrator"
 LINK = re.compile(r"http://\S+/enter\?link=\S+")
 SPOOLED = re.compile(r"alert spooled\b.*?\bid=(\S+).*?\bversion=(\d+)")
+COMMANDS = tuple(f"api.cli.{name}" for name in ("cameras", "config", "keys", "link", "up", "users"))
+"""What is called again and again."""
 ROLES = {
     "API": (" serve ",),
     "worker": (" worker ",),
@@ -101,16 +105,22 @@ class Living:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another of our commands, in the same folder with the same data."""
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env={**self._variables, "MATAKOTA_DATA": str(self.folder / "data")},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=100,
-        )
+        with TemporaryFile() as out, TemporaryFile() as err, Path(os.devnull).open() as nothing:
+            forked = nursery(*COMMANDS).start(
+                "api.cli:main", arguments,
+                folder=self.folder,
+                variables={**self._variables, "MATAKOTA_DATA": str(self.folder / "data")},
+                files=(nothing, out, err),
+            )  # fmt: skip
+            try:
+                code = forked.wait(100)
+            finally:
+                forked.kill()
+            said = []
+            for file in (out, err):
+                file.seek(0)
+                said.append(file.read().decode("utf-8"))
+        return subprocess.CompletedProcess(arguments, code, *said)
 
     def ready(self) -> bool:
         """Whether ``/readyz`` says so. Raises where the system ended instead."""

@@ -104,6 +104,10 @@ class Proxy:
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
         dead = False
         client.settimeout(ANSWER_S)
+        for link in (client, server):
+            if link.family == socket.AF_INET:
+                # a message in two pieces would wait 40 ms for the answer to the first one
+                link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         other = {client: server, server: client}
         while not self._over.is_set():
             mode = self.mode

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import httpx
 
-from streams.simulator import Simulator, load_recording
+from streams.simulator import Simulator
 from streams.valkey import EmbeddedValkey
 from tests.api.command import read_records
-from tests.faults.cities import PLAZA, PLAZA_SCENE, many_lines, write_city
+from tests.faults.cities import PLAZA, PLAZA_SCENE, many_lines, plaza, write_city
 from tests.faults.living import Living, lines_of_events
 from tests.waiting import wait_for
 
@@ -53,7 +53,7 @@ def killing(folder: Path, cache: Path, *, kills: int, alerts: int) -> Kills:
     plan = [role for role in ROLES for _ in range(kills)]
     chance.shuffle(plan)
     flush_at = chance.randrange(1, len(plan))
-    with Simulator({"plaza": load_recording(PLAZA, cache)}) as simulator:
+    with Simulator({"plaza": plaza(cache)}) as simulator:
         write_city(folder, {"plaza": simulator.url("plaza")}, scene=many_lines(folder))
         with Living(folder) as living:
             wait_for(living.spooled, "the first alert")
@@ -114,12 +114,19 @@ class Restarts:
     restarts: int
 
 
-def restarting(folder: Path, cache: Path, *, rounds: int) -> Restarts:
+def restarting(
+    folder: Path,
+    cache: Path,
+    *,
+    rounds: int,
+    scene: Path | None = PLAZA_SCENE,
+    model: str | None = None,
+) -> Restarts:
     """A camera goes and comes ``rounds`` times, another one stays."""
-    recording = load_recording(PLAZA, cache)
+    recording = plaza(cache)
     with Simulator({"gone": recording}) as one, Simulator({"steady": recording}) as other:
         cameras = {"gone": one.url("gone"), "steady": other.url("steady")}
-        write_city(folder, cameras, fps="5")
+        write_city(folder, cameras, scene=scene, fps="5", model=model)
         with Living(folder) as living:
             wait_for(
                 lambda: all(c["state"] == "live" for c in living.cameras().values()), "both live"
@@ -173,7 +180,7 @@ def one_pass(folder: Path, cache: Path) -> OnePass:
         check=True,
     )
     summary = read_records(file.stdout)[-1]
-    with Simulator({"plaza": load_recording(PLAZA, cache)}, once=True) as simulator:
+    with Simulator({"plaza": plaza(cache)}, once=True) as simulator:
         write_city(folder, {"plaza": simulator.url("plaza")})
         with Living(folder) as living:
             assert simulator.wait(300), "the pass is over"
@@ -206,14 +213,15 @@ class Outage:
     lost: int
 
 
-def outage_of_redis(folder: Path, cache: Path, *, seconds: float) -> Outage:
+def outage_of_redis(folder: Path, cache: Path, *, seconds: float, fps: str = "all") -> Outage:
     """Redis goes for a while, under a camera that makes alerts."""
     with ExitStack() as stack:
         valkey = EmbeddedValkey(folder / "other")
         valkey.start()
         stack.callback(valkey.stop)
-        simulator = stack.enter_context(Simulator({"plaza": load_recording(PLAZA, cache)}))
-        write_city(folder, {"plaza": simulator.url("plaza")}, scene=many_lines(folder))
+        simulator = stack.enter_context(Simulator({"plaza": plaza(cache)}))
+        camera = {"plaza": simulator.url("plaza")}
+        write_city(folder, camera, scene=many_lines(folder), fps=fps)
         living = stack.enter_context(Living(folder, MATAKOTA_REDIS_URL=valkey.url))
         wait_for(living.spooled, "the first alert")
         valkey.stop()
@@ -254,7 +262,7 @@ class Changes:
 def changing(folder: Path, cache: Path, *, rounds: int) -> Changes:
     """Another scene ``rounds`` times; in between Redis is emptied, and killed."""
     command, taken, reported = [], [], []
-    with Simulator({"plaza": load_recording(PLAZA, cache)}) as simulator:
+    with Simulator({"plaza": plaza(cache)}) as simulator:
         write_city(folder, {"plaza": simulator.url("plaza")}, scene=many_lines(folder, 60))
         with Living(folder) as living:
             wait_for(living.spooled, "the first alert")
@@ -324,7 +332,7 @@ class Delays:
 def delays(folder: Path, cache: Path, *, cameras: int, fps: str, seconds: float) -> Delays:
     """Follow the event stream for a while as a plain client."""
     found: list[float] = []
-    recording = load_recording(PLAZA, cache)
+    recording = plaza(cache)
     names = [f"c{number}" for number in range(cameras)]
     offsets = {name: 11.0 * number for number, name in enumerate(names)}
     with Simulator(dict.fromkeys(names, recording), offsets_s=offsets) as simulator:

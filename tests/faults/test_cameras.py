@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.simulator import Simulator, load_recording
-from tests.faults.cities import PLAZA, write_city
+from streams.simulator import Simulator
+from tests.faults.cities import plaza, write_city
 from tests.faults.living import Living
 from tests.faults.scenarios import Restarts, restarting
 from tests.waiting import wait_for
@@ -50,7 +50,7 @@ def check(done: Restarts) -> None:
 
 
 def test_a_camera_that_is_restarted_comes_back_alone(tmp_path: Path, clip_cache: Path) -> None:
-    check(restarting(tmp_path, clip_cache, rounds=2))
+    check(restarting(tmp_path, clip_cache, rounds=2, scene=None, model="motion"))
 
 
 @pytest.mark.long
@@ -77,13 +77,13 @@ EXPECTED = {
 def test_each_fault_is_a_code_and_a_sentence(tmp_path: Path, clip_cache: Path) -> None:
     listener = Listener()
     try:
-        with Simulator({"plaza": load_recording(PLAZA, clip_cache)}) as simulator:
+        with Simulator({"plaza": plaza(clip_cache)}) as simulator:
             cameras = {}
             for fault in EXPECTED:
                 to = f"&to=rtsp://127.0.0.1:{listener.port}/x" if fault == "redirect" else ""
                 after = "&after=2" if fault in {"stall", "close", "resolution"} else ""
                 cameras[f"c-{fault}"] = simulator.url("plaza", f"fault={fault}{after}{to}")
-            write_city(tmp_path, cameras, scene=None, fps="2")
+            write_city(tmp_path, cameras, scene=None, fps="2", model="motion")
             with Living(tmp_path) as living:
                 seen: dict[str, set[str]] = {fault: set() for fault in EXPECTED}
 

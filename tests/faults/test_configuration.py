@@ -17,8 +17,10 @@ from streams.bus import RedisBus, RedisControl
 from streams.messages import CameraReport, HealthReport, decode_report
 from streams.valkey import EmbeddedValkey
 from tests.api.command import environment
+from tests.faults.living import COMMANDS
 from tests.faults.scenarios import Changes, changing
 from tests.needs import REPO
+from tests.nursery import nursery
 from tests.waiting import wait_for
 
 NAME = "north"
@@ -85,7 +87,12 @@ class Parts:
 
     def apply(self, text: str) -> None:
         (self.folder / "city.yaml").write_text(text, encoding="utf-8")
-        assert self.start("config", "apply", "city.yaml").wait(100) == 0, self.log
+        with (self.folder / "parts.log").open("ab") as log, Path(os.devnull).open() as nothing:
+            command = nursery(*COMMANDS).start(
+                "api.cli:main", ["config", "apply", "city.yaml"],
+                folder=self.folder, variables=self._variables, files=(nothing, log, log),
+            )  # fmt: skip
+        assert command.wait(100) == 0, self.log
 
     def report(self) -> HealthReport | None:
         for body in self._bus.reports():

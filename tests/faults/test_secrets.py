@@ -8,9 +8,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from streams.simulator import Simulator, load_recording
+from streams.simulator import Simulator
 from streams.simulator.wire import Login
-from tests.faults.cities import PLAZA, write_city
+from tests.faults.cities import plaza, write_city
 from tests.faults.living import Living
 from tests.waiting import wait_for
 
@@ -31,11 +31,12 @@ def shapes(secret: str) -> set[bytes]:
 
 
 def test_a_canary_is_nowhere(tmp_path: Path, clip_cache: Path) -> None:
-    recording = load_recording(PLAZA, clip_cache)
+    recording = plaza(clip_cache)
     with Simulator({"right": recording}, login=Login(USER, CANARY)) as simulator:
         write_city(
             tmp_path,
             {"right": simulator.url("right")},
+            fps="2",
             login=(USER, CANARY),
         )
         logins = tmp_path / "logins.yaml"

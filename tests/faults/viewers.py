@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 
 from streams.commands import LEASE_S
-from streams.simulator import Simulator, load_recording
-from tests.faults.cities import PLAZA, write_city
+from streams.simulator import Simulator
+from tests.faults.cities import plaza, write_city
 from tests.faults.living import Living
 from tests.waiting import wait_for
 
@@ -76,7 +76,7 @@ def never_reads(living: Living, camera: str) -> Iterator[None]:
 
 def viewing(folder: Path, cache: Path, *, viewers: int, seconds: float, fps: str) -> Viewing:
     """Two cameras, first alone, then with ``viewers`` and one that never reads."""
-    recording = load_recording(PLAZA, cache)
+    recording = plaza(cache)
     with Simulator({"a": recording, "b": recording}, offsets_s={"b": 40.0}) as simulator:
         write_city(folder, {name: simulator.url(name) for name in ("a", "b")}, fps=fps)
         with Living(folder) as living:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,5 +86,31 @@ def stub_api() -> Iterator[StubApi]:
             yield api
         finally:
             api.released.set()
+            listening.shutdown()
+            thread.join()
+
+
+@contextmanager
+def dripping(head: bytes) -> Iterator[str]:
+    """The address of a server that answers ``head``, and then a letter every 20 ms without end."""
+    ended = threading.Event()
+
+    class Dripping(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):
+                self.request.sendall(head)
+                while not ended.wait(0.02):
+                    self.request.sendall(b"x")
+
+    class Listening(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Listening(("127.0.0.1", 0), Dripping) as listening:
+        thread = threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.server_address[1]}"
+        finally:
+            ended.set()
             listening.shutdown()
             thread.join()

@@ -15,7 +15,8 @@ from models.errors import MissingWeights
 from models.manifest import PoseEntry
 from models.zoo import VerifiedModel, known, resolve
 from streams import detector as module
-from streams.detector import MOTION, POSES, Detectors, build_detector, tracker_settings
+from streams.config import MOTION
+from streams.detector import POSES, Detectors, build_detector, tracker_settings
 from tests.streams.madeup import entry, made_up_input, note_loads
 from vision.detect import Detector, Finder
 from vision.errors import DetectorError

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from streams.posting import MAX_ANSWER_BYTES, Poster
-from tests.streams.apis import KEY, StubApi, stub_api
+from tests.streams.apis import KEY, StubApi, dripping, stub_api
 from tests.streams.servers import free_port
 from tests.streams.statements import alert
 from vision.errors import ConfigError, PostingError, PostRefusedError
@@ -126,7 +126,7 @@ def test_an_answer_without_end(api: StubApi) -> None:
 
 def test_no_answer(api: StubApi) -> None:
     api.hangs.set()
-    with pytest.raises(PostingError, match=r"does not answer \(ReadTimeout\)"):
+    with pytest.raises(PostingError, match=r"does not answer \(TimeoutError\)"):
         post(api, answer_s=0.2)
     gone = f"http://127.0.0.1:{free_port()}"
     with (
@@ -134,6 +134,17 @@ def test_no_answer(api: StubApi) -> None:
         pytest.raises(PostingError, match=r"does not answer \(ConnectError\)"),
     ):
         poster.post(alert(1), None)
+
+
+def test_an_answer_that_comes_in_drops() -> None:
+    """Each byte in time, and never the end, of the headers or of the body."""
+    for head in (b"HTTP/1.1 201 ", b"HTTP/1.1 201 Created\r\nContent-Length: 99999\r\n\r\n"):
+        with (
+            dripping(head) as url,
+            closing(Poster(url, KEY, answer_s=0.3)) as poster,
+            pytest.raises(PostingError, match=r"does not answer \(TimeoutError\)"),
+        ):
+            poster.post(alert(1), None)
 
 
 def test_no_proxy_of_the_environment_is_used(api: StubApi, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,8 @@ from streams.bus.memory import MemoryBus
 from streams.bus.memory_control import MemoryControl
 from streams.canary import PERIOD_S
 from streams.citydocument import CityDocument, encode_city
-from streams.config import SYNTHETIC, CameraConfig, City
-from streams.detector import MOTION, Detectors
+from streams.config import MOTION, SYNTHETIC, CameraConfig, City
+from streams.detector import Detectors
 from streams.messages import (
     CANARY,
     AlertMessage,

@@ -81,13 +81,13 @@ class Outbox:
     def facts(self, now: float, **more: Any) -> Facts:
         sent = [each for each in self.notices if each.state != "suppressed"]
         last: dict[tuple[str, str], float] = {}
-        held: dict[tuple[str, str], float] = {}
+        held: dict[tuple[str, str], list[float]] = {}
         for each in sent:
             if each.group is not None:
                 key = each.channel, each.group
                 last[key] = max(each.due_at, last.get(key, 0.0))
                 if each.state == "held" and each.due_at > now:
-                    held[key] = max(each.due_at, held.get(key, 0.0))
+                    held[key] = sorted({*held.get(key, ()), each.due_at})
         recent = Counter(
             name
             for name, due_at, group, urgent in letters(sent)

@@ -172,6 +172,31 @@ def test_what_was_resolved_before_is_not_told() -> None:
     assert told(decided(using, end)) == [("room2", "closed", "waiting")]
 
 
+@pytest.mark.parametrize(
+    "done", [{"status": "resolved", "resolved_at": SOON}, {"merged_into": "b"}]
+)
+def test_what_becomes_critical_is_told_even_of_what_people_were_done_with(
+    done: dict[str, Any],
+) -> None:
+    using = settings(route(escalate=(Escalation(after_min=1, channels=("room1",)),)))
+    alert = stored(severity="critical", **done)
+    (found,) = decided(using, Change(alert, ("severity:critical",)))
+    assert (found.what, found.state, found.urgent) == ("severity:critical", "waiting", True)
+    facts = Facts(SOON)
+    due = letter(alert, what="severity:critical", urgent=True)
+    assert Decider(using).still(due, facts) is None
+    later = replace(alert, status="resolved", resolved_by="jaga", resolved_at=SOON + 1)
+    seen_to = letter(later, what="severity:critical", urgent=True)
+    assert Decider(using).still(seen_to, facts) is not None
+    # only a silence keeps it
+    (found,) = decided(
+        using,
+        Change(alert, ("severity:critical",)),
+        silences=(silence(Matcher(kinds=("intrusion",))),),
+    )
+    assert found.state == "suppressed"
+
+
 # --- escalations
 
 
@@ -184,7 +209,9 @@ THREE = (*TWO, channel("room3"))
 
 def escalations(using: Alerting, change: Change, **facts: Any) -> list[tuple[str, str, float]]:
     found = [each for each in decided(using, change, **facts) if "escalated" in each.what]
-    assert all((each.state, each.urgent) == ("waiting", True) for each in found)
+    critical = change.alert.severity == "critical"
+    kept = ("waiting", True) if critical else ("held", False)
+    assert all((each.state, each.urgent) == kept for each in found)
     return [(each.channel, each.what, (each.due_at - SOON) / 60) for each in found]
 
 
@@ -196,6 +223,7 @@ def test_what_nobody_acknowledges_is_told_to_others_later() -> None:
     assert escalations(using, opened()) == expected
     assert escalations(using, Change(stored(), ("severity:high",))) == expected
     assert escalations(using, Change(stored(state="closed"), ("opened", "closed"))) == expected
+    assert escalations(using, opened(severity="critical")) == expected
 
 
 @pytest.mark.parametrize(

@@ -115,8 +115,9 @@ def expected(using: Alerting, change: Change) -> set[tuple[str, str]]:
     alert = change.alert
     if alert.kind == CANARY:
         return {(CANARY_CHANNEL, f"opened:{alert.version}")}
+    whats = change.whats
     if alert.merged_into is not None:
-        return set()
+        whats = tuple(what for what in whats if what == "severity:critical")
     # NIGHT is from 14:00 to 21:00 UTC: of the times above, the last one
     names = {
         name
@@ -126,9 +127,7 @@ def expected(using: Alerting, change: Change) -> set[tuple[str, str]]:
         for name in route.channels
     }
     ends = {each.name for each in using.channels if each.closed}
-    return {
-        (name, what) for what in change.whats for name in names if what != "closed" or name in ends
-    }
+    return {(name, what) for what in whats for name in names if what != "closed" or name in ends}
 
 
 def keys(notices: list[NewNotice]) -> list[tuple[str | None, str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from api.alerting.settings import Alerting, Site, Storm
+from api.alerting.settings import Alerting, Escalation, Site, Storm
 from api.store.facts import STORM, NewNotice
 from tests.api.alerting.made import Outbox, channel, letters, opened, route, settings
 from tests.api.served import DAY
@@ -108,6 +108,50 @@ def test_ten_thousand_alerts_in_a_minute() -> None:
         assert 12 < busiest(own) <= 15 < MOST
         # nobody waits longer than for the next digest
         assert max(each.due_at for each in own) <= DAY + 60 + 20
+
+
+def test_what_nobody_acknowledged_after_a_storm_is_told_in_as_few_messages() -> None:
+    steps = (
+        Escalation(after_min=5, channels=("room1", "room2")),
+        Escalation(after_min=5.5, channels=("room2",)),
+    )
+    using = settings(
+        route("room1", escalate=steps), channels=(channel(), channel("room2")),
+    )  # fmt: skip
+    outbox = Outbox(using)
+    for second in range(0, 900, 5):
+        outbox.decide(
+            *(opened(f"{second}-{i}") for i in range(20)),
+            opened(f"{second}-c", severity="critical"),
+            now=DAY + second,
+        )
+    escalated = [each for each in outbox.notices if each.what.startswith("escalated")]
+    assert len(escalated) == 180 * 21 * 3
+    for each in escalated:
+        second, _, which = (each.alert or "").partition("-")
+        due_at = DAY + int(second) + (300 if each.what == "escalated:1" else 330)
+        if which == "c":
+            assert (each.state, each.due_at, each.urgent) == ("waiting", due_at, True)
+        else:
+            assert due_at <= each.due_at <= due_at + 20
+    for name in ("room1", "room2"):
+        own = [each for each in outbox.notices if each.channel == name]
+        assert busiest(own) <= 15 < MOST
+
+
+def test_the_first_that_nobody_acknowledged_is_told_on_time() -> None:
+    steps = (Escalation(after_min=5, channels=("room2",)),)
+    using = settings(
+        route("room1", escalate=steps), channels=(channel(), channel("room2")),
+        storm=Storm(alone=5, digest_s=20),
+    )  # fmt: skip
+    outbox = Outbox(using)
+    due = []
+    for second in (0, 3, 15, 60, 61):
+        _, escalated = outbox.decide(opened(f"a{second}"), now=DAY + second)
+        due.append((escalated.group, escalated.due_at - DAY - 300))
+    group = "escalated:1:5"
+    assert due == [(group, 0), (group, 20), (group, 20), (group, 60), (group, 80)]
 
 
 def test_many_small_groups_are_no_way_around_it() -> None:

@@ -19,6 +19,8 @@ from tests.api.served import DAY
 
 SECRET = "whsec_bm90LWEtcmVhbC1zZWNyZXQtYnV0LWxvbmc="
 LOOPBACK = networks_of(["127.0.0.0/8"])
+MADE: list[WebhookSender] = []
+"""Those that ``sender`` made, until the test is over."""
 
 
 @dataclass
@@ -102,7 +104,9 @@ def write(letter: Letter) -> bytes:
 
 def sender(url: str, **more: Any) -> WebhookSender:
     body: Callable[[Letter], bytes] = more.pop("body", write)
-    return WebhookSender(url, SECRET, body, **({"networks": LOOPBACK} | more))
+    made = WebhookSender(url, SECRET, body, **({"networks": LOOPBACK} | more))
+    MADE.append(made)
+    return made
 
 
 def stored(alert_id: str = "a", **more: Any) -> StoredAlert:

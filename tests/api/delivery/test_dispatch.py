@@ -11,16 +11,17 @@ from typing import Any
 
 import pytest
 
-from api.delivery.dispatch import ChannelRunner, Dispatcher
+from api.delivery.dispatch import DROP_EVERY, ChannelRunner, Dispatcher
 from api.delivery.schedule import JITTER, STANDARD_S, URGENT_S
 from api.delivery.sender import STOPPED
 from api.store import Store
 from api.store.facts import NewNotice
 from api.store.letters import Answer, Letter
+from api.store.outbox import SETTLED_S
 from tests.api.delivery.receiver import drip, hang, receiving, sender
 from tests.api.logins import Clock
 from tests.api.served import DAY, TESTER, alert, sqlite_url
-from tests.api.store.telling import Judged
+from tests.api.store.telling import Judged, rows
 from tests.waiting import wait_for
 from vision.errors import StoreGoneError
 
@@ -210,6 +211,40 @@ def test_what_was_sent_is_kept_once_the_store_is_back(
     assert [each.state for each in store.notices.deliveries(limit=9)] == ["delivered"]
 
 
+def test_what_is_too_old_is_removed_now_and_then(
+    store: Store, now: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.store.outbox.MAX_LOGGED", 3)
+    many = 2 * DROP_EVERY
+    tell(store, *(f"a{n}" for n in range(many)))
+    running = runner(store, Fake(), now)
+    kept = []
+    for _ in range(many):
+        running.step()
+        kept.append(len(store.notices.deliveries(limit=many)))
+    assert max(kept) < 3 + DROP_EVERY, "none is forgotten for long"
+    running = runner(store, Fake(), now)
+    tell(store, "b")
+    running.step()
+    assert len(store.notices.deliveries(limit=many)) == 3, "one that just began removes too"
+
+
+def test_as_much_as_there_is_of_it(
+    store: Store, now: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.store.outbox.DROPPED_AT_ONCE", 2)
+    tell(store, *(f"a{n}" for n in range(8)))
+    running = runner(store, Fake(), now)
+    for _ in range(8):
+        running.step()
+    now.now += SETTLED_S + 1
+    running = runner(store, Fake(), now)
+    tell(store, *(f"b{n}" for n in range(5)), due_at=now.now)
+    for _ in range(5):
+        running.step()
+    assert {row["alert"] for row in rows(store)} == {f"b{n}" for n in range(5)}
+
+
 def test_what_was_ended_from_here_is_tried_at_once(store: Store, now: Clock) -> None:
     tell(store, "a")
     running = runner(store, Fake(STOPPED), now)
@@ -281,7 +316,7 @@ def test_a_thread_waits_for_the_store(tmp_path: Path, monkeypatch: pytest.Monkey
             ChannelRunner("room1", store.notices, sending, Judged, by="tests", per_minute=60)
         )
         with monkeypatch.context() as patch:
-            patch.setattr(store.notices, "next_due", gone)
+            patch.setattr(store.notices, "claim", gone)
             dispatcher.start()
             assert asked.wait(20)
             assert dispatcher.running

@@ -10,6 +10,7 @@ import httpx
 import pyotp
 import pytest
 from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from api.access import Role
 from api.store import User
@@ -18,6 +19,7 @@ from tests.api.served import TESTER, Api, add_session, add_user
 
 OLD = "not a real password"
 NEW = "another fake one, longer"
+CHEAP = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=64, parallelism=1),))
 
 
 @dataclass
@@ -47,6 +49,12 @@ class Own:
             form = Page(client.get("/login")).form("/login")
             sent = dict(form.fields) | {"name": "Jaga", "password": password, "code": code}
             return client.post("/login", data=sent).status_code == 303
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a password is kept as is a matter of the login; here it would be most of the time."""
+    monkeypatch.setattr(PasswordHash, "recommended", lambda: CHEAP)
 
 
 @pytest.fixture

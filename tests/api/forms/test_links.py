@@ -10,7 +10,7 @@ import pytest
 
 from api.access import Role
 from api.forms.page import FILES
-from api.sessions import new_link
+from api.links import new_link
 from api.store import Rights
 from api.throttle import BROWSER
 from tests.api.forms.pages import Browser, record, went_to

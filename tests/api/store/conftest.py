@@ -13,10 +13,10 @@ from tests.api.served import POSTGRES_VARIABLE, postgres_url, sqlite_url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database."""
+def blank(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database without any tables."""
     if request.param == "sqlite":
-        return sqlite_url(tmp_path)
+        return f"sqlite:///{tmp_path / 'matakota.db'}"
     server = postgres_url()
     if server is None:
         pytest.skip(f"needs a PostgreSQL in {POSTGRES_VARIABLE}")
@@ -26,6 +26,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         connection.execute(text("CREATE SCHEMA public"))
     engine.dispose()
     return server
+
+
+@pytest.fixture
+def url(blank: str, tmp_path: Path) -> str:
+    """The address of a database that holds nothing."""
+    return sqlite_url(tmp_path) if blank.startswith("sqlite") else blank
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from api.alerting.settings import Alerting, Channel, Matcher, Route, Site
 from api.store import Entry, Store, Wanted
 from api.store import alerting as stored
-from api.store.alerting import BadSilenceError, StoredAlerting
+from api.store.alerting import BadSilenceError, StoredAlerting, TooManySilencesError
 from api.store.alerting_tables import alerting
 from api.store.database import Database
 from api.store.facts import Silence
@@ -201,10 +202,15 @@ def test_those_that_end_first_come_first_and_the_last_ones_after_them(
 
 
 def test_there_are_so_many_at_the_most(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored, "MAX_SILENCES", 2)
+    monkeypatch.setattr(stored, "MAX_SILENCES", 3)
+    monkeypatch.setattr(stored, "MAX_OF_ONE", 2)
     first = silenced(store)
     silenced(store)
-    with pytest.raises(BadSilenceError, match="2 silences hold already"):
+    with pytest.raises(TooManySilencesError, match="2 silences of yours hold already"):
         silenced(store)
-    store.alerting.end_silence(first.id, TESTER, only=None)
+    another = replace(TESTER, name="room1")
+    silenced(store, by=another)
+    with pytest.raises(TooManySilencesError, match="3 silences hold already"):
+        silenced(store, by=replace(TESTER, name="room2"))
+    store.alerting.end_silence(first.id, another, only=None)
     silenced(store)

@@ -167,9 +167,9 @@ OLD_KEYS = (
 )
 
 
-def test_keys_keep_what_they_could_do(url: str) -> None:
-    make_older(url, "0005", OLD_KEYS)
-    with Store.open(url) as store:
+def test_keys_keep_what_they_could_do(blank: str) -> None:
+    make_older(blank, "0005", OLD_KEYS)
+    with Store.open(blank) as store:
         assert {key.id for key in store.keys.all()} == {"k1", "k2"}, "sessions were of nobody"
         holder = store.keys.holder("k1")
         assert holder is not None
@@ -184,10 +184,10 @@ def test_keys_keep_what_they_could_do(url: str) -> None:
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def test_keys_of_the_second_version_stay_keys(url: str) -> None:
+def test_keys_of_the_second_version_stay_keys(blank: str) -> None:
     old = "INSERT INTO keys (id, name, hash, created_at) VALUES ('k1', 'room', 'h', 1)"
-    make_older(url, "0002", [old])
-    with Store.open(url) as store:
+    make_older(blank, "0002", [old])
+    with Store.open(blank) as store:
         (key,) = store.keys.all()
         assert (key.kind, key.expires_at, key.worker) == ("key", None, False)
         assert key.is_live(1e12)

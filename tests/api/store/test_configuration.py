@@ -283,9 +283,9 @@ def test_a_camera_that_is_taken_from_a_worker_is_not_missed(url: str) -> None:
         assert [each.report.camera for each in store.cameras.all()] == ["b"]
 
 
-def test_a_database_of_the_first_version_gets_the_tables(url: str) -> None:
-    make_older(url, "0001", [OLD_ALERT])
-    with Store.open(url) as store:
+def test_a_database_of_the_first_version_gets_the_tables(blank: str) -> None:
+    make_older(blank, "0001", [OLD_ALERT])
+    with Store.open(blank) as store:
         assert store.configuration.current() is None
         given = city(camera(scene=scene()))
         assert store.configuration.apply(given, TESTER).scenes == {"a": 1}

@@ -145,9 +145,9 @@ def test_a_movement_is_counted_like_a_line_of_many_directions(store: Store) -> N
     assert {r.passage.direction for r in sums(store, 1, line="junction")} == set(ways)
 
 
-def test_a_database_of_the_version_before_keeps_its_counts(url: str) -> None:
-    make_older(url, "0003", OLD_COUNT)
-    with Store.open(url) as store:
+def test_a_database_of_the_version_before_keeps_its_counts(blank: str) -> None:
+    make_older(blank, "0003", OLD_COUNT)
+    with Store.open(blank) as store:
         assert cars(sums(store, 1)) == [(3, 60.0, 1)]
         late = ({"line": "gate", "direction": "in", "count": 2},)
         store.record([counted(0, {IN_CAR: 4}, version=2, late=late)])

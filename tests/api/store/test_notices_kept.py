@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from sqlalchemy import select, update
@@ -10,9 +10,11 @@ from sqlalchemy import select, update
 from api.alerting.settings import CANARY_CHANNEL
 from api.store import Store
 from api.store.alerting_tables import deliveries, notices
+from api.store.facts import Change, Facts, NewNotice
+from api.store.letters import Letter
 from api.store.outbox import MAX_LOGGED, SETTLED_S
 from tests.api.logins import Clock
-from tests.api.served import DAY
+from tests.api.served import DAY, alert
 from tests.api.store.telling import (
     NO,
     YES,
@@ -127,3 +129,31 @@ def test_what_an_open_letter_carries_stays(store: Store, now: Clock) -> None:
     assert ids(claimed(store)) == ["a", "b"]
     settle(store, claimed(store, CANARY_CHANNEL), YES)
     assert ("bird", "opened") not in states(store), "canaries stay for a day"
+
+
+def test_what_nobody_acknowledged_yet_is_no_message_before_it_is_due(
+    store: Store, now: Clock
+) -> None:
+    """Several that nobody acknowledged are one, without those that somebody saw to meanwhile."""
+    store.record([alert(each) for each in ("a", "b", "c")])
+
+    def decide(changes: Sequence[Change], _facts: Facts) -> list[NewNotice]:
+        group = "escalated:1:5"
+        return [
+            NewNotice("room1", each.alert.id, "escalated:1", "held", DAY + 300, group=group)
+            for each in changes
+        ]
+
+    store.notices.route(decide, inhibiting=(), limit=10)
+    (state,) = store.notices.channels(["room1"])
+    assert (state.waiting, state.held) == (0, 0)
+    now.now += 300
+    (state,) = store.notices.channels(["room1"])
+    assert (state.waiting, state.held) == (0, 3)
+
+    def still(letter: Letter, _facts: Facts) -> str | None:
+        return "somebody saw to it" if letter.alerts[0].id == "b" else None
+
+    letter = claimed(store, still=still)
+    assert (letter.what, ids(letter)) == ("escalated:1", ["a", "c"])
+    assert claim(store, still=still) is None

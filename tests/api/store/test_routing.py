@@ -147,7 +147,8 @@ def test_the_facts_are_those_of_the_moment(store: Store, now: Clock) -> None:
     assert facts.now == DAY
     assert [each.id for each in facts.open] == ["down"]
     assert facts.recent == {}
-    assert facts.held == facts.grouped == {("room1", "plaza"): DAY + 30}
+    assert facts.grouped == {("room1", "plaza"): DAY + 30}
+    assert facts.held == {("room1", "plaza"): [DAY + 30]}
     facts = tell(store, "y", group="plaza").asked[0][1]
     assert facts.recent == {"room1": 1}, "what is held is none of its own before it is due"
     now.now += 31

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from models.errors import ModelError
 from models.zoo import VerifiedModel, resolve
 from streams.analysis import Summary
-from streams.detector import MOTION, Detectors
+from streams.config import MOTION
+from streams.detector import Detectors
 from streams.evaluation.baseline import (
     Comparison,
     Passages,

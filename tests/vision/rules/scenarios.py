@@ -105,8 +105,8 @@ class Left:
         if not self.start <= t <= self.end:
             return []
         steps = np.arange(np.ceil(self.start * fps), np.floor(t * fps) + 1) / fps
-        seen = [s for s in steps if not any(low <= s <= high for low, high in self.hidden)]
-        last = max(seen, default=self.start)
+        seen = (s for s in steps[::-1] if not any(low <= s <= high for low, high in self.hidden))
+        last = next(seen, self.start)
         box = _frozen(np.array(self.box, np.float32))
         return [Blob(number, box, start_ts + self.start, start_ts + last, self.appeared, 0.75)]
 
@@ -255,20 +255,28 @@ class _Filmed:
     def __init__(self, number: int, walker: Walker) -> None:
         self.number = number
         self._walker = walker
-        self._points: list[tuple[float, float, float]] = []
+        # rows behind those that a track shows are written later, none of its own again
+        self._points = np.empty((64, 3), np.float32)
+        self._sizes = np.tile(np.array(walker.box, np.float32), (64, 1))
+        self._seen = 0
         self._first = self._last = 0.0
         self._over = False
 
     def look(self, t: float, start_ts: float, max_path: int) -> Iterator[Track]:
         walker = self._walker
         if walker.seen(t):
-            if not self._points:
+            if not self._seen:
                 self._first = t
             self._last = t
-            self._points.append((*walker.foot(t), t - self._first))
-        if len(self._points) < CONFIRM_HITS or self._gone(t):
+            if self._seen == len(self._points):
+                self._points = np.concatenate([self._points, np.empty_like(self._points)])
+                self._sizes = np.concatenate([self._sizes, self._sizes])
+            self._points[self._seen] = (*walker.foot(t), t - self._first)
+            self._seen += 1
+        if self._seen < CONFIRM_HITS or self._gone(t):
             return
-        path = np.array(self._points[-max_path:], np.float32)
+        shown = slice(max(0, self._seen - max_path), self._seen)
+        path = self._points[shown]
         (x, y), (w, h) = path[-1, :2], walker.box
         yield Track(
             id=self.number,
@@ -279,12 +287,12 @@ class _Filmed:
             last_ts=start_ts + self._last,
             box=_frozen(np.array([x - w / 2, y - h, x + w / 2, y], np.float32)),
             path=_frozen(path),
-            sizes=_frozen(np.tile(np.array([w, h], np.float32), (len(path), 1))),
+            sizes=_frozen(self._sizes[shown]),
         )
 
     def ends(self, t: float) -> bool:
         """Whether the track ends in this step."""
-        ends = len(self._points) >= CONFIRM_HITS and self._gone(t) and not self._over
+        ends = self._seen >= CONFIRM_HITS and self._gone(t) and not self._over
         self._over = self._over or ends
         return ends
 
