@@ -30,6 +30,7 @@ from api import (
     health,
     me,
     pictures,
+    precision,
     silences,
     workers,
 )
@@ -109,6 +110,7 @@ def create_app(
         export,
         handling,
         alerts,
+        precision,
         silences,
         chain,
         deliveries,

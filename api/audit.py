@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import re
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 from typing import Annotated, Final
 
@@ -17,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Caller, Permission
 from api.services import Asking, Served, Services, problems
+from api.spreadsheet import lines, plain
 from api.store import Entry, Wanted
 from api.times import MaybeTimeIn, TimeOut, iso
 from streams.messages import Name
@@ -31,9 +29,6 @@ COLUMNS: Final = (
     "id", "at", "actor_kind", "actor_id", "actor", "address", "action", "object_kind", "object",
     "before", "after",
 )  # fmt: skip
-_FORMULA: Final = re.compile(r"(^|;[\s\"']*)(?=[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])")
-"""Where a spreadsheet may see the beginning of a formula: some take ``;`` for the end of a cell, as
-in Bahasa Indonesia, and the wide signs for the others."""
 
 router = APIRouter(tags=["audit"])
 
@@ -161,9 +156,9 @@ async def _next(rows: Iterator[Entry]) -> list[Entry]:
 async def _table(
     served: Services, asking: Caller, piece: list[Entry], rows: Iterator[Entry]
 ) -> AsyncIterator[str]:
-    yield _lines([COLUMNS])
+    yield lines([COLUMNS])
     while piece:
-        yield _lines(map(cells, piece))
+        yield lines(map(cells, piece))
         if len(piece) < PIECE:
             return
         now = await served.keys.renewed(asking)
@@ -180,14 +175,8 @@ def cells(entry: Entry) -> list[str]:
         entry.address or "", entry.action, entry.object_kind, entry.object,
         _json(entry.before), _json(entry.after),
     )  # fmt: skip
-    return [_FORMULA.sub(r"\1'", cell) for cell in said]
+    return [plain(cell) for cell in said]
 
 
 def _json(values: dict[str, Value] | None) -> str:
     return "" if values is None else json.dumps(values, ensure_ascii=False)
-
-
-def _lines(rows: Iterable[Iterable[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()

@@ -1,5 +1,5 @@
-"""Pages that are plain forms: to sign in, to administer people, groups, keys and the record, and to
-say who is told of what.
+"""Pages that are plain forms: to sign in, to administer people, groups, keys and the record, to say
+who is told of what, and to see how often rules were right.
 
 Every change is a path of its own, so that the door's table says who may make it.
 """
@@ -8,8 +8,30 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.forms import account, audit, delivery, groups, keys, oidc, people, signing, silences
+from api.forms import (
+    account,
+    audit,
+    delivery,
+    groups,
+    keys,
+    oidc,
+    people,
+    precision,
+    signing,
+    silences,
+)
 
 router = APIRouter(include_in_schema=False)
-for _part in (signing, oidc, account, people, groups, keys, audit, silences, delivery):
+for _part in (
+    signing,
+    oidc,
+    account,
+    people,
+    groups,
+    keys,
+    audit,
+    silences,
+    precision,
+    delivery,
+):
     router.include_router(_part.router)

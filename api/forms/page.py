@@ -34,6 +34,7 @@ POLICY: Final = "; ".join([
 MENU: Final = (
     ("/room/", N_("Operations room"), Permission.PERSON),
     ("/silences", N_("Silences"), Permission.ALERTS_READ),
+    ("/precision", N_("Precision"), Permission.ALERTS_READ),
     ("/delivery", N_("Delivery"), Permission.DELIVERY_MANAGE),
     ("/people", N_("People"), Permission.PEOPLE_MANAGE),
     ("/groups", N_("Camera groups"), Permission.PEOPLE_MANAGE),

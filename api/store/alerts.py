@@ -263,7 +263,7 @@ class Alerts:
         size = func.length(cast(alerts.c.details, Text)) + func.length(
             cast(alerts.c.track_ids, Text)
         )
-        query = select(alerts.c.id, size).where(_among(only)).order_by(*order).limit(limit + 1)
+        query = select(alerts.c.id, size).where(among(only)).order_by(*order).limit(limit + 1)
         equal = {
             "camera": camera,
             "kind": kind,
@@ -304,7 +304,7 @@ class Alerts:
     def changes(self, after: int, limit: int, *, only: Only) -> Changes:
         """Alerts that changed after a position, each as it is now, in the order of the feed, but
         for canaries."""
-        query = _whole(only).where(alerts.c.position > after, alerts.c.kind != CANARY, _among(only))
+        query = _whole(only).where(alerts.c.position > after, alerts.c.kind != CANARY, among(only))
         with self._database.read() as connection:
             # of one moment with the rows: what is committed later has a later position
             last = int(connection.execute(select(feed.c.position)).scalar_one())
@@ -315,7 +315,8 @@ class Alerts:
         return Changes(found, found[-1].position if found else after)
 
 
-def _among(only: Only) -> ColumnElement[bool]:
+def among(only: Only) -> ColumnElement[bool]:
+    """The alerts of these cameras."""
     return true() if only is None else alerts.c.camera.in_(sorted(only))
 
 
@@ -333,7 +334,7 @@ def _within(found: Sequence[Any]) -> list[str]:
 
 def read_one(connection: Connection, alert_id: str, only: Only) -> StoredAlert | None:
     """The alert, if there is one and its camera is among these."""
-    query = _whole(only).where(alerts.c.id == alert_id, _among(only))
+    query = _whole(only).where(alerts.c.id == alert_id, among(only))
     row: Any = connection.execute(query).mappings().first()
     return None if row is None else StoredAlert(**row)
 

@@ -24,6 +24,7 @@ from api.store.hops import ChainTimes
 from api.store.keys import Keys
 from api.store.notices import Notices
 from api.store.people import People
+from api.store.precision import Precision
 from api.store.rejected import Rejected
 from api.store.system import Wrongs
 from api.store.tables import feed
@@ -50,6 +51,7 @@ class Store:
         self.notices = Notices(database, clock)
         self.canaries = Canaries(database, clock)
         self.chain = ChainTimes(database, clock)
+        self.precision = Precision(database)
         self.rejected = Rejected(database, clock)
         self.wrongs = Wrongs(database, clock)
         self.counts = Counts(database)

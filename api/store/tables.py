@@ -85,6 +85,7 @@ Index("ix_alerts_camera_start", alerts.c.camera, alerts.c.start_ts, alerts.c.id)
 Index("ix_alerts_state_start", alerts.c.state, alerts.c.start_ts, alerts.c.id)
 Index("ix_alerts_status_start", alerts.c.status, alerts.c.start_ts, alerts.c.id)
 Index("ix_alerts_stored", alerts.c.stored_at)
+Index("ix_alerts_raised", alerts.c.raised_ts)
 Index("ix_alerts_merged_into", alerts.c.merged_into)
 
 # One row: the last position. Its lock makes positions follow the order of commits.

@@ -210,6 +210,8 @@ class Running:
             query["camera"] = camera
         if row.path == "/api/v1/counts":
             query |= {"camera": camera or OWN} | SPAN
+        if "/precision" in row.path:
+            query |= SPAN
         if query:
             path += f"?{urlencode(query)}"
         if row.method == "GET":

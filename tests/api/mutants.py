@@ -33,7 +33,7 @@ DECIDES: Final = {
     "may", "sees", "is_live", "compare_digest", "within", "_is_camera", "_is_own", "_is_loopback",
 }  # fmt: skip
 """Functions that say whether something is allowed."""
-LIMITS: Final = {"_among", "_whole", "read_one"}
+LIMITS: Final = {"among", "_whole", "read_one"}
 """Functions that take the cameras of whoever asks."""
 HARMLESS: Final = {"ALLOWED", "True"}
 SAME: Final = "\n\nasync def _same(caller):\n    return caller\n"

@@ -33,7 +33,7 @@ PAIRS = (
     ),
     (
         "api/feed.py: Feed.events: reader.sees(alert.camera)",
-        "api/store/alerts.py: Alerts.changes: _among(only)",
+        "api/store/alerts.py: Alerts.changes: among(only)",
     ),
     (
         "api/cameras.py: cameras_of: caller.may(Permission.SYSTEM_READ)",
@@ -79,7 +79,7 @@ BESIDE = {
     "api/pages/room.py: _Room._own: now.sees(alert.camera)": _TWICE,
     "api/pages/words.py: _camera_says: caller.may(Permission.SYSTEM_READ)": _TWICE,
     "api/store/alerting.py: AlertingSettings.silences: each.match.within(only)": _TWICE,
-    "api/store/alerts.py: Alerts.changes: _among(only)": _TWICE,
+    "api/store/alerts.py: Alerts.changes: among(only)": _TWICE,
     "api/wall.py: viewer_of: who.may(Permission.PICTURES_SEE)": _TWICE,
     "api/door.py: Door._stays: now.may(rule.needs)": _TWICE,
     "api/known.py: KnownKeys.renewed: last.is_live(self.now())": _GONE,

@@ -49,7 +49,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         store.configuration.apply(City(HOSTILE, NETWORKS, None, (camera,)), TESTER)
         reported = report(now, "c").cameras[0].model_copy(update={"name": HOSTILE})
         store.cameras.save(report(now, "c").model_copy(update={"cameras": (reported,)}))
-        store.record([alert("a", camera="c", start_ts=now, raised_ts=now, place=HOSTILE)])
+        hostile: dict[str, Any] = {"camera": "c", "place": HOSTILE, "rule": HOSTILE}
+        store.record([alert("a", start_ts=now, raised_ts=now, **hostile)])
+        store.cases.resolve("a", "false", "", TESTER, edit=0, only=None)
         person = add_user(store, NAME, Role.OPERATOR, cameras=["c"])
         group = store.groups.add(NAME, ["c"], TESTER)
         token = new_token()
@@ -81,7 +83,7 @@ def pages(town: Town) -> list[str]:
     """All that somebody inside can open."""
     return [
         "/people", f"/people/{town.person}", "/groups", f"/groups/{town.group}", "/keys",
-        "/audit", "/account", "/account?saved=password", "/silences", "/delivery",
+        "/audit", "/account", "/account?saved=password", "/silences", "/delivery", "/precision",
     ]  # fmt: skip
 
 
