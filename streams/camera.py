@@ -11,9 +11,8 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -25,8 +24,10 @@ from streams.config import SYNTHETIC, CameraConfig
 from streams.counts import CameraCounts
 from streams.health import Code, Health, State
 from streams.incidents import Incidents, Seen
+from streams.keeper import Keeper
 from streams.messages import AlertMessage, CameraReport
 from streams.opinions import Opinions
+from streams.pictures import Viewing
 from streams.recorder import Recorder
 from streams.source import LiveSource
 from vision.errors import DetectorError, MatakotaError, SceneError
@@ -55,22 +56,6 @@ else ends the thread, and the worker with it, which is started anew."""
 log = structlog.get_logger()
 
 
-class Viewing(Protocol):
-    """Who may want to see pictures of cameras. Neither call waits for anything."""
-
-    def wanted(self, camera: str) -> bool: ...
-
-    def offer(
-        self,
-        camera: str,
-        frame: Frame,
-        tracked: Tracked | None,
-        scene: Scene | None,
-        counts: Mapping[str, Mapping[str, int]],
-        events: Sequence[Event],
-    ) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Left:
     """What another run, or an earlier time of this one, left of a camera: alerts that are open,
@@ -85,7 +70,7 @@ class CameraLoop:
 
     ``sources`` opens the camera of an assignment, ``analyses`` says how its pictures are analysed;
     both are called in that thread. ``slots`` bounds how many cameras are analysed at the same
-    moment.
+    moment. ``keeper`` keeps the tracks, where there is one.
     """
 
     def __init__(
@@ -98,6 +83,7 @@ class CameraLoop:
         slots: threading.Semaphore,
         viewing: Viewing,
         opinions: Opinions | None,
+        keeper: Keeper | None = None,
     ) -> None:
         self._asked = assignment
         self._doing: Assignment | None = None
@@ -106,6 +92,7 @@ class CameraLoop:
         self._recorder = recorder
         self._slots = slots
         self._viewing = viewing
+        self._keeper = keeper
         self._stop = threading.Event()
         self._why, self._removed = "", False
         self._source: LiveSource | None = None
@@ -320,6 +307,8 @@ class CameraLoop:
                 step.counted.late,
                 step.tracked.quality,
             )
+            if self._keeper is not None and analysis.scene is not None:
+                self._keeper.keep(tracked, frame_size=drawn_on, looked_for=analysis.classes)
         self._analysed += 1
         self._size, self._last_ts = frame.size, frame.ts
         self._last_s = time.monotonic()
@@ -351,6 +340,8 @@ class CameraLoop:
             self._counts.finish(last.counted, last.trips)
             events = last.events
         self._pipeline = None
+        if self._keeper is not None:
+            self._keeper.cut(self.id)
         self._incidents.leave(events, self._ended_ts, why)
 
     # --- the camera itself

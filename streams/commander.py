@@ -19,11 +19,13 @@ import structlog
 from streams.address import DEFAULT_NETWORKS
 from streams.bus import Command, Control
 from streams.citydocument import decode_city
-from streams.commands import Follow, Tried, Try, View, decode_command
+from streams.commands import Follow, Replay, Replayed, Tried, Try, View, decode_command
 from streams.config import City
 from streams.crew import Crew
+from streams.keeper import Keeper
 from streams.logins import Logins
 from streams.messages import MessageError, encode
+from streams.replaying import replay
 from streams.rtsp.forkserver import ForkServer
 from streams.tryout import try_address, unknown_login
 from vision.errors import BusError, ConfigError
@@ -41,6 +43,10 @@ BUSY: Final = Tried(
     message=f"{MAX_TRIES} addresses are being tried now: try again in half a minute",
     busy=True,
 )
+BUSY_REPLAYING: Final = Replayed(
+    ok=False, message="tracks are being replayed now: try again in a minute", busy=True
+)
+NOT_KEPT: Final = Replayed(ok=False, message="this worker keeps no tracks")
 
 log = structlog.get_logger()
 
@@ -56,7 +62,8 @@ class Commander:
     commands to ``worker``.
 
     ``kept`` is the file of the last configuration; ``credentials`` wins over the file that the
-    configuration names; ``hide`` hears every password before it is used. A bus that fails is
+    configuration names; ``hide`` hears every password before it is used; what ``keeper`` kept is
+    replayed. A bus that fails is
     tried again, with back-off and jitter.
     """
 
@@ -71,6 +78,7 @@ class Commander:
         kept: Path,
         credentials: Path | None,
         hide: Callable[[Collection[str]], None],
+        keeper: Keeper | None = None,
     ) -> None:
         self._control = control
         self._worker = worker
@@ -87,7 +95,9 @@ class Commander:
         self._unwritten = False
         self._look_s = 0.0
         self._gone = False
+        self._keeper = keeper
         self._tries: list[threading.Thread] = []
+        self._replay: threading.Thread | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="commander", daemon=True)
         self.number = 0
@@ -114,7 +124,8 @@ class Commander:
         """Give no more orders. Returns within a second or two, also where the bus hangs; then the
         thread is left behind, and what it does has no effect."""
         self._stopping.set()
-        threads = [each for each in (self._thread, *self._tries) if each.ident is not None]
+        own = [self._thread, *self._tries, *([] if self._replay is None else [self._replay])]
+        threads = [each for each in own if each.ident is not None]
         end_s = time.monotonic() + JOIN_S
         for thread in threads:
             thread.join(max(0.0, end_s - time.monotonic()))
@@ -219,6 +230,8 @@ class Commander:
             self._leases.lease(wanted.camera)
         elif isinstance(wanted, Follow):
             self._look_s = 0.0
+        elif isinstance(wanted, Replay):
+            self._begin_replay(command.id, wanted)
         else:
             self._begin_try(command.id, wanted)
 
@@ -250,6 +263,26 @@ class Commander:
             self._control.answer(command, encode(tried))
         except BusError as error:
             log.warning("an address was tried, and nobody hears it", why=str(error))
+
+    def _begin_replay(self, command: str, wanted: Replay) -> None:
+        if self._replay is not None and self._replay.is_alive():
+            self._control.answer(command, encode(BUSY_REPLAYING))
+            return
+        self._replay = threading.Thread(
+            target=self._run_replay, args=(command, wanted), name="replay", daemon=True
+        )
+        self._replay.start()
+
+    def _run_replay(self, command: str, wanted: Replay) -> None:
+        cameras = () if self._city is None else self._city.cameras
+        own = next((camera for camera in cameras if camera.id == wanted.camera), None)
+        replayed = NOT_KEPT
+        if self._keeper is not None:
+            replayed = replay(wanted, own, self._keeper, self._stopping)
+        try:
+            self._control.answer(command, encode(replayed))
+        except BusError as error:
+            log.warning("tracks were replayed, and nobody hears it", why=str(error))
 
 
 def _replace(path: Path, text: str) -> None:

@@ -10,16 +10,29 @@ import struct
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from streams.health import Code
-from streams.messages import MessageError, Name
+from streams.messages import MessageError, Name, Ts
+from vision.types import Severity
 
 LEASE_S: Final = 10.0
 """A worker makes pictures of a camera for so long after the last wish to view it."""
 RENEW_S: Final = 3.0
 """How often a viewer says so."""
 MAX_PICTURE_BYTES: Final = 4 << 20
+MAX_COMMAND_CHARS: Final = 1 << 20
+"""A scene may be a part of it."""
+MAX_SPAN_S: Final = 24 * 3600.0
+MAX_REPLAY_S: Final = 600.0
 END_TS: Final = 253_402_300_800
 """The end of the year 9999, UTC seconds."""
 
@@ -53,6 +66,76 @@ class Try(_Body):
     timeout_s: Annotated[float, Field(ge=1, le=30)] = 10.0
 
 
+class Replay(_Body):
+    """Run the tracks of ``camera`` that are kept of this time (UTC seconds) through the rules of
+    ``scene``, a document, or of the camera's own, within ``timeout_s``."""
+
+    type: Literal["replay"] = "replay"
+    camera: Name
+    from_ts: Ts
+    to_ts: Ts
+    scene: dict[str, JsonValue] | None = None
+    timeout_s: Annotated[float, Field(ge=1, le=MAX_REPLAY_S)] = 60.0
+
+    @model_validator(mode="after")
+    def _fits(self) -> Replay:
+        if not 0 < self.to_ts - self.from_ts <= MAX_SPAN_S:
+            raise ValueError("a replay is of more than 0 and up to 24 hours")
+        return self
+
+
+class ReplayedEvent(_Body):
+    """One incident as ``Event`` tells of it, without why."""
+
+    id: str
+    kind: str
+    rule: str
+    place: str
+    start_ts: Ts
+    raised_ts: Ts
+    end_ts: Ts | None
+    track_ids: tuple[int, ...]
+    score: float
+    severity: Severity
+
+
+class NotReplayed(_Body):
+    """A rule that was left out, or a part of what it needs, and ``why``; both names are empty
+    where it is about all of them."""
+
+    rule: str
+    kind: str
+    why: str
+
+
+class Replayed(_Body):
+    """What came of a replay: ``message`` says why there is none. ``events`` were raised in the time
+    that was asked for, in that order, and ``more`` are left out, as there would be too many.
+    ``pictures`` were replayed, the first and the last of the time at ``first_ts`` and ``last_ts``;
+    ``reached_ts`` is where it had to stop, None where it came to the end. ``damaged`` blocks could
+    not be read. A worker that is ``busy`` did not replay at all."""
+
+    ok: bool
+    message: str = ""
+    busy: bool = False
+    events: tuple[ReplayedEvent, ...] = ()
+    more: int = 0
+    pictures: int = 0
+    first_ts: Ts | None = None
+    last_ts: Ts | None = None
+    reached_ts: Ts | None = None
+    left_out: tuple[NotReplayed, ...] = ()
+    damaged: int = 0
+
+    @staticmethod
+    def of(body: str) -> Replayed:
+        """The answer in ``body``. Raises MessageError for anything that does not fit."""
+        try:
+            return Replayed.model_validate_json(body)
+        except ValidationError as error:
+            raise MessageError(f"the answer is unknown here: {_first(error)}") from None
+
+
 class Tried(_Body):
     """What came of a try: ``message`` says it for people. Width and height in px. A worker that is
     ``busy`` did not try at all."""
@@ -70,21 +153,25 @@ class Tried(_Body):
         try:
             return Tried.model_validate_json(body)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            raise MessageError(f"the answer is unknown here: {first['msg']}") from None
+            raise MessageError(f"the answer is unknown here: {_first(error)}") from None
 
 
-AnyCommand: TypeAlias = Annotated[View | Follow | Try, Field(discriminator="type")]
-_ADAPTER: TypeAdapter[View | Follow | Try] = TypeAdapter(AnyCommand)
+AnyCommand: TypeAlias = View | Follow | Try | Replay
+_ADAPTER: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="type")])
 
 
-def decode_command(body: str) -> View | Follow | Try:
+def decode_command(body: str) -> AnyCommand:
     """The command in ``body``. Raises MessageError for anything that does not fit."""
+    if len(body) > MAX_COMMAND_CHARS:
+        raise MessageError(f"a command has at most {MAX_COMMAND_CHARS} characters")
     try:
         return _ADAPTER.validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise MessageError(f"the command is unknown here: {first['msg']}") from None
+        raise MessageError(f"the command is unknown here: {_first(error)}") from None
+
+
+def _first(error: ValidationError) -> str:
+    return str(error.errors(include_url=False, include_input=False)[0]["msg"])
 
 
 @dataclass(frozen=True, slots=True)

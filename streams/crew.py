@@ -13,13 +13,15 @@ from typing import Self
 import structlog
 
 from streams.assignment import Analysis, Assignment, analysis_of
-from streams.camera import CameraLoop, Left, Viewing
+from streams.camera import CameraLoop, Left
 from streams.config import SYNTHETIC, CameraConfig, City, Credential
 from streams.counts import CameraCounts
 from streams.detector import Detectors
 from streams.health import SENTENCES, Code, Health, State
+from streams.keeper import Keeper
 from streams.messages import CameraReport
 from streams.opinions import Opinions
+from streams.pictures import Viewing
 from streams.recorder import Recorder
 from streams.rtsp.forkserver import ForkServer
 from streams.rtsp.source import RtspSource
@@ -48,7 +50,7 @@ class Crew:
     ``stop``.
 
     ``left`` is what an earlier run left, by camera; ``viewing`` may want to see pictures,
-    ``opinions`` are asked about what is reported, where there are any.
+    ``opinions`` are asked about what is reported and ``keeper`` keeps tracks, where there are any.
     """
 
     def __init__(
@@ -60,12 +62,14 @@ class Crew:
         viewing: Viewing,
         left: Mapping[str, Left],
         opinions: Opinions | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self._recorder = recorder
         self._detectors = detectors
         self._forkserver = forkserver
         self._viewing = viewing
         self._opinions = opinions
+        self._keeper = keeper
         self._slots = threading.Semaphore(os.cpu_count() or 1)
         self._lock = threading.Lock()
         self._left = dict(left)
@@ -142,6 +146,7 @@ class Crew:
             slots=self._slots,
             viewing=self._viewing,
             opinions=self._opinions,
+            keeper=self._keeper,
         )
         before = self._leaving.pop(loop.id, None)
         thread = threading.Thread(target=self._live, args=(loop, before), name=loop.id, daemon=True)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
@@ -46,6 +46,22 @@ worker with it, which is started anew."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = structlog.get_logger()
+
+
+class Viewing(Protocol):
+    """Who may want to see pictures of cameras. Neither call waits for anything."""
+
+    def wanted(self, camera: str) -> bool: ...
+
+    def offer(
+        self,
+        camera: str,
+        frame: Frame,
+        tracked: Tracked | None,
+        scene: Scene | None,
+        counts: Mapping[str, Mapping[str, int]],
+        events: Sequence[Event],
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from streams.keeper import DEFAULT_KEEP_H, MAX_KEEP_H
 from vision.errors import ConfigError
 
 DATA_VARIABLE = "MATAKOTA_DATA"
@@ -15,6 +17,7 @@ DATABASE_VARIABLE = "MATAKOTA_DATABASE_URL"
 REDIS_VARIABLE = "MATAKOTA_REDIS_URL"
 API_VARIABLE = "MATAKOTA_API_URL"
 API_KEY_VARIABLE = "MATAKOTA_API_KEY"
+KEEP_TRACKS_VARIABLE = "MATAKOTA_KEEP_TRACKS_H"
 SQLITE = "sqlite:///"
 DATABASE_FILE = "matakota.db"
 PRIVATE = 0o700
@@ -31,6 +34,8 @@ class Settings:
     redis_url: str | None = field(repr=False)
     api_url: str | None = field(default=None, repr=False)
     api_key: str | None = field(default=None, repr=False)
+    keep_tracks: str | None = None
+    """For how many hours a worker keeps tracks, as it was written."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str], data: Path | None) -> Self:
@@ -51,6 +56,7 @@ class Settings:
             redis_url=environ.get(REDIS_VARIABLE) or None,
             api_url=environ.get(API_VARIABLE) or None,
             api_key=environ.get(API_KEY_VARIABLE) or None,
+            keep_tracks=environ.get(KEEP_TRACKS_VARIABLE) or None,
         )
 
     def redis(self) -> str:
@@ -61,6 +67,21 @@ class Settings:
                 "run 'matakota up', which brings its own"
             )
         return self.redis_url
+
+    def keep_tracks_h(self) -> float:
+        """For how many hours a worker keeps tracks, 0 for not at all. Raises ConfigError."""
+        if self.keep_tracks is None:
+            return DEFAULT_KEEP_H
+        try:
+            hours = float(self.keep_tracks)
+        except ValueError:
+            hours = math.nan
+        if not 0 <= hours <= MAX_KEEP_H:
+            raise ConfigError(
+                f"{KEEP_TRACKS_VARIABLE} is {self.keep_tracks[:40]!a}, but tracks are kept for 0 "
+                f"to {MAX_KEEP_H:g} hours"
+            )
+        return hours
 
 
 def _data_folder(environ: Mapping[str, str]) -> Path:

@@ -52,6 +52,17 @@ _LOG_HEAD = re.compile(r"^\d+:[A-Z] .{20,30}? [#*.-] ")
 log = structlog.get_logger()
 
 
+def running_url(folder: Path) -> str | None:
+    """The address of the Valkey that another process runs with its files in ``folder``, None where
+    none does."""
+    try:
+        socket_path = Path((folder / "socket").read_text()) / _SOCKET
+        there = stat.S_ISSOCK(socket_path.lstat().st_mode)
+    except (OSError, ValueError):
+        return None
+    return f"unix://{socket_path}" if there else None
+
+
 class EmbeddedValkey:
     """One Valkey whose data lie in ``folder``, a child of this process.
 

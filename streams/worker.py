@@ -23,6 +23,7 @@ from streams.commander import Commander
 from streams.crew import Crew
 from streams.detector import Detectors
 from streams.forwarder import Forwarder
+from streams.keeper import Keeper
 from streams.messages import (
     SYSTEM_CAMERA,
     AlertMessage,
@@ -54,8 +55,8 @@ class Worker:
     can be asked. ``credentials`` is the file of the cameras' logins, None for the one that the
     configuration names; ``hide`` hears every password before it is used. ``opinions`` are asked
     about what is reported, where there are any. ``poster`` posts alerts while the bus is out, where
-    there is one. A canary is stated each ``canary_s``. Building it raises SpoolError where the
-    spool cannot be read.
+    there is one, and ``keeper`` keeps tracks. A canary is stated each ``canary_s``. Building it
+    raises SpoolError where the spool cannot be read.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Worker:
         hide: Callable[[Collection[str]], None] = lambda _: None,
         opinions: Opinions | None = None,
         poster: Poster | None = None,
+        keeper: Keeper | None = None,
         canary_s: float = PERIOD_S,
     ) -> None:
         self.name = name
@@ -81,6 +83,7 @@ class Worker:
         self._forwarder = Forwarder(spool, bus, name, poster=poster)
         self._forkserver = ForkServer()
         self._pictures = Pictures(control)
+        self._keeper = keeper
         self._crew = Crew(
             recorder=self._recorder,
             detectors=detectors,
@@ -88,6 +91,7 @@ class Worker:
             viewing=self._pictures,
             left=_left(spool),
             opinions=opinions,
+            keeper=keeper,
         )
         self._opinions = opinions
         self._commander = Commander(
@@ -99,6 +103,7 @@ class Worker:
             kept=kept,
             credentials=credentials,
             hide=hide,
+            keeper=keeper,
         )
 
     def run(self, stop: threading.Event) -> None:
@@ -109,6 +114,8 @@ class Worker:
             try:
                 self._forwarder.start()
                 self._pictures.start()
+                if self._keeper is not None:
+                    self._keeper.start()
                 self._commander.start()
                 while not stop.wait(REPORT_S):
                     self._recorder.retry()
@@ -126,6 +133,7 @@ class Worker:
             "the commander": self._commander.alive,
             "the live pictures": self._pictures.alive,
             "the second opinions": self._opinions is None or self._opinions.alive,
+            "the memory of tracks": self._keeper is None or self._keeper.alive,
         }
         dead += [name for name, alive in parts.items() if not alive]
         if dead:
@@ -137,6 +145,8 @@ class Worker:
         self._commander.stop()
         self._crew.stop(JOIN_S)
         self._pictures.stop()
+        if self._keeper is not None:
+            self._keeper.stop()
         self._recorder.retry()
         if self._recorder.held:
             log.error("statements could not be spooled and are lost", number=self._recorder.held)
@@ -147,7 +157,10 @@ class Worker:
         report = HealthReport(
             worker=self.name,
             ts=time.time(),
-            problem=self._recorder.problem or self._forwarder.problem or self._commander.problem,
+            problem=self._recorder.problem
+            or self._forwarder.problem
+            or self._commander.problem
+            or (None if self._keeper is None else self._keeper.problem),
             waiting=self._spool.waiting + self._recorder.held,
             configuration=self._commander.number,
             pictures=self._pictures.made,

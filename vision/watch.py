@@ -11,6 +11,7 @@ import numpy as np
 
 from vision.counting import Counted, Counter
 from vision.detect import Finder
+from vision.doubt import Held
 from vision.errors import DetectorError
 from vision.flames import Flames
 from vision.leftovers import Leftovers
@@ -26,7 +27,6 @@ from vision.track import Tracker, TrackerSettings
 from vision.types import (
     Detections,
     Event,
-    Fault,
     Frame,
     Observations,
     Quality,
@@ -188,10 +188,7 @@ class Watch:
             rule.enabled and "flames" in kinds()[rule.kind].stages for rule in place_rules(scene)
         )
         self._flames = Flames(scene.frame_size) if burning else None
-        # what was seen while the picture was in doubt, and since when it is
-        self._held: list[Tracked] = []
-        self._doubt_ts: float | None = None
-        self._ts = -np.inf
+        self._held = Held()
 
     @property
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
@@ -226,9 +223,7 @@ class Watch:
                 self._observed(frame, tracks, quality), frame, tracks, quality
             ),
         )
-        self._held.append(tracked)
-        self._doubt_ts = quality.doubt_ts
-        return tracked, Decided() if quality.doubt_ts is not None else self._released()
+        return tracked, self._released(self._held.take(tracked))
 
     def _observed(self, frame: Frame, tracks: Sequence[Track], quality: Quality) -> Observations:
         """What the stages see that rules ask for; a picture in doubt teaches them nothing."""
@@ -254,33 +249,21 @@ class Watch:
     def leave(self, frame: Frame, quality: Quality) -> tuple[Tracked, Decided]:
         """This view is not seen any more: nobody is followed, and what was seen since the doubt
         began is forgotten."""
-        over = self._forgotten() + self._tracker.forget()
+        over = self._held.forget() + self._tracker.forget()
         if self._poses is not None:
             self._poses.reset()
         tracked = unseen(frame, quality, self._detector.classes, over)
-        since = [ts for ts in (quality.doubt_ts, self._doubt_ts) if ts is not None]
-        # a picture that stands still is no doubt until it has done so for long
-        self._doubt_ts, until_ts = None, max(self._ts, min(since, default=frame.ts))
-        # to what is drawn on this view, another one is no picture to be trusted
-        away = quality.faults or (Fault("moved", until_ts, 1.0, {}),)
-        last = replace(tracked, ts=until_ts, quality=replace(quality, faults=away))
-        return tracked, self._judged(last, leaves=True)
+        return tracked, self._judged(self._held.last(tracked), leaves=True)
 
     def finish(self) -> Decided:
         """The source has ended: what is decided of those who are still in sight. A doubt that is
         left stays one."""
-        self._forgotten()
+        self._held.forget()
         trips = tuple(trip for each in self.movements for trip in each.finish())
         return Decided(self._counter.finish(), trips, self.rules.finish())
 
-    def _forgotten(self) -> tuple[int, ...]:
-        """Forget what is held back; the tracks that ended in it."""
-        held, self._held = self._held, []
-        return tuple(track_id for tracked in held for track_id in tracked.ended)
-
-    def _released(self) -> Decided:
-        """What there is to say of everything that was held back."""
-        held, self._held = self._held, []
+    def _released(self, held: Sequence[Tracked]) -> Decided:
+        """What there is to say of what counts now."""
         found = [self._judged(tracked) for tracked in held]
         return Decided(
             Counted(
@@ -293,7 +276,6 @@ class Watch:
 
     def _judged(self, tracked: Tracked, *, leaves: bool = False) -> Decided:
         """What there is to say of one picture; the last one before the view ``leaves``."""
-        self._ts = tracked.ts
         counted = self._counter.update(tracked)
         trips = tuple(trip for each in self.movements for trip in each.update(tracked))
         watch = self.rules.leave if leaves else self.rules.update

@@ -1,16 +1,19 @@
-"""``matakota cameras``: what can be said of cameras before anything runs."""
+"""``matakota cameras``: what can be said of cameras before anything runs, and of what they saw."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from api.cli.logs import hide
-from api.cli.options import ConfigOption
+from api.cli.options import ConfigOption, DataOption
+from api.cli.replaying import asked
+from streams.commands import MAX_REPLAY_S
 from streams.config import CameraConfig, City, Credential, load_city, load_credentials
 from streams.rtsp.forkserver import ForkServer
 from streams.scenefile import scene_of
@@ -20,11 +23,6 @@ from vision.errors import SceneError
 AT_ONCE = 8
 
 app = typer.Typer(name="cameras", no_args_is_help=True)
-
-
-@app.callback()
-def _cameras() -> None:
-    """Keeps ``check`` a command of its own while it is the only one."""
 
 
 @app.command()
@@ -47,6 +45,28 @@ def check(
         typer.echo(f"{camera.id}: {'ok' if good else 'FAILED'}: {said}")
     if not all(good for good, _ in results):
         raise typer.Exit(1)
+
+
+@app.command()
+def replay(
+    camera: Annotated[str, typer.Argument(help="Id of the camera.")],
+    from_: Annotated[
+        str, typer.Option("--from", help="From when, ISO 8601; the city's time without an offset.")
+    ],
+    to: Annotated[str, typer.Option(help="Up to when; at most 24 hours.")],
+    scene: Annotated[
+        Path | None,
+        typer.Option(help="Lines, zones and rules, YAML; by default those of the camera."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds that it may take.", min=1, max=MAX_REPLAY_S)
+    ] = 120.0,
+    data: DataOption = None,
+) -> None:
+    """Run the tracks that the camera's worker keeps through the rules of a scene, as if live, and
+    print what they would have raised. Exit code 1 where it did not come to the end."""
+    asked(camera, from_, to, scene, timeout, data).show(as_json=as_json)
 
 
 def _look(

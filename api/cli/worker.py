@@ -21,8 +21,14 @@ from models.zoo import cache_folder, resolve
 from streams.bus import RedisBus, RedisControl
 from streams.config import WORKER_NAME
 from streams.detector import Detectors
+from streams.keeper import DEFAULT_KEEP_H, FOLDER, MAX_KEEP_H, Keeper
 from streams.posting import Poster
-from streams.settings import API_KEY_VARIABLE, API_VARIABLE, Settings
+from streams.settings import (
+    API_KEY_VARIABLE,
+    API_VARIABLE,
+    KEEP_TRACKS_VARIABLE,
+    Settings,
+)
 from streams.spool import Spool
 from streams.worker import Worker
 from vision.errors import BusGoneError, ConfigError
@@ -43,6 +49,15 @@ def worker(
             metavar="FILE",
         ),
     ] = None,
+    keep_tracks_h: Annotated[
+        float | None,
+        typer.Option(
+            help="For how many hours tracks are kept, 0 for not at all; "
+            f"{KEEP_TRACKS_VARIABLE}, or {DEFAULT_KEEP_H:g}, by default.",
+            min=0,
+            max=MAX_KEEP_H,
+        ),
+    ] = None,
     data: DataOption = None,
 ) -> None:
     """Analyse the cameras that the configuration gives this worker, and send alerts and counts to
@@ -53,6 +68,7 @@ def worker(
         )
     _set_limits()
     settings = Settings.read(os.environ, data)
+    keep_h = settings.keep_tracks_h() if keep_tracks_h is None else keep_tracks_h
     hide([key] if (key := os.environ.get(KEY_VARIABLE)) else [])
     opinions = opinions_of(os.environ)
     poster = _poster(settings)
@@ -75,6 +91,7 @@ def worker(
             hide=hide,
             opinions=opinions,
             poster=poster,
+            keeper=Keeper(settings.data / FOLDER, keep_h=keep_h),
         ).run(threading.Event())
 
 

@@ -61,6 +61,8 @@ def working(folder: Path, *arguments: str, **variables: str) -> Iterator[subproc
         ([], {}, "no Redis is named"),
         ([], {"MATAKOTA_REDIS_URL": "http://127.0.0.1/"}, "redis"),
         (["--config", "city.yaml"], {}, "No such option: --config"),
+        (["--keep-tracks-h", "745"], {}, "--keep-tracks-h"),
+        ([], {"MATAKOTA_KEEP_TRACKS_H": "for ever"}, "tracks are kept for 0 to 744 hours"),
         ([], {"MATAKOTA_API_KEY": KEY}, "set MATAKOTA_API_URL too"),
         ([], {"MATAKOTA_API_URL": "https://room.example"}, "matakota keys create NAME --worker"),
         (

@@ -6,22 +6,26 @@ import json
 import os
 import signal
 import stat
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import streams.commander as module
 from streams.bus import Control, RedisControl
 from streams.bus.memory_control import MemoryControl
-from streams.commands import Follow, Tried, Try, View
+from streams.commands import Follow, Replay, Replayed, Tried, Try, View
 from streams.health import Code, State
+from streams.keeper import Keeper
 from streams.messages import encode
 from streams.simulator import Fault, FaultKind, Login, Recording, Simulator, load_recording
 from streams.valkey import EmbeddedValkey
 from tests.streams.simulator.clients import SIZE, small_clip
-from tests.streams.workers import Running, camera, drawn, publish, quick, write_logins
+from tests.streams.workers import GATE, Running, camera, drawn, publish, quick, write_logins
 from tests.streams.workers import city as city_of
 from tests.waiting import PATIENCE_S, wait_for
 
@@ -255,6 +259,81 @@ def test_tries_are_bounded_and_block_nothing(tmp_path: Path, recording: Recordin
         assert sum(Tried.of(body or "").busy for body in said) == 2
         # and there is room again
         assert tried(running, "synthetic").ok
+
+
+@contextmanager
+def keeping(tmp_path: Path, control: Control, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    """A worker that keeps the tracks of camera ``a``."""
+    monkeypatch.setattr("streams.keeper.FREE_BYTES", 0)
+    keeper = Keeper(tmp_path / "tracks")
+    with Running(tmp_path, control=control, keeper=keeper) as running:
+        running.configure(drawn(camera("a"), 1), camera("b"))
+        running.until("a", state=State.LIVE, analysed=10)
+        yield running
+
+
+def replayed(running: Running, name: str, **more: Any) -> Replayed:
+    now = time.time()
+    wanted = Replay(camera=name, from_ts=now - 3600, to_ts=now + 3600, **more)
+    command = running.control.send("w", encode(wanted), ttl_s=PATIENCE_S)
+    return Replayed.of(running.control.answered(command, wait_s=PATIENCE_S) or "")
+
+
+def test_kept_tracks_are_replayed(
+    tmp_path: Path, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with keeping(tmp_path, control, monkeypatch) as running:
+        found = replayed(running, "a")
+        assert found.ok
+        assert found.pictures >= 10
+        assert {each.kind for each in found.left_out} >= {"camera_moved"}
+        assert "has no scene" in replayed(running, "b").message
+        assert "none of this worker's" in replayed(running, "c").message
+        assert replayed(running, "c", scene=dict(GATE)).pictures == 0
+
+
+def test_one_replay_at_a_time(
+    tmp_path: Path, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> Replayed:
+        begun.set()
+        go.wait(PATIENCE_S)
+        return Replayed(ok=True, pictures=7)
+
+    monkeypatch.setattr(module, "replay", slow)
+    with keeping(tmp_path, control, monkeypatch) as running:
+        now = time.time()
+        wanted = encode(Replay(camera="a", from_ts=now - 60, to_ts=now))
+        first = running.control.send("w", wanted, ttl_s=PATIENCE_S)
+        assert begun.wait(PATIENCE_S)
+        busy = replayed(running, "a")
+        assert (busy.ok, busy.busy) == (False, True)
+        # and cameras go on
+        before = running.until("a", state=State.LIVE)
+        running.until("a", state=State.LIVE, analysed=before.analysed + 2)
+        go.set()
+        said = running.control.answered(first, wait_s=PATIENCE_S)
+        assert Replayed.of(said or "").pictures == 7
+
+
+def test_a_worker_that_keeps_none_says_so(tmp_path: Path) -> None:
+    with Running(tmp_path) as running:
+        running.configure(drawn(camera("a"), 1))
+        running.followed()
+        assert replayed(running, "a").message == "this worker keeps no tracks"
+
+
+def test_memory_that_fails_is_said_and_disturbs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "tracks").touch()
+    with Running(tmp_path, keeper=Keeper(tmp_path / "tracks")) as running:
+        running.configure(drawn(camera("a"), 1))
+        running.until("a", state=State.LIVE, analysed=5)
+        running.configure(drawn(camera("a"), 2))
+        wait_for(lambda: "tracks are not kept" in str(running.report().problem), "it is said")
+        before = running.until("a", state=State.LIVE, revision=2)
+        running.until("a", state=State.LIVE, analysed=before.analysed + 3)
 
 
 def test_an_end_does_not_wait_for_a_try(tmp_path: Path, recording: Recording) -> None:

@@ -9,9 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.commands import (
+    MAX_COMMAND_CHARS,
     MAX_PICTURE_BYTES,
+    AnyCommand,
     Follow,
     Picture,
+    Replay,
+    Replayed,
+    ReplayedEvent,
     Tried,
     Try,
     View,
@@ -30,10 +35,12 @@ TS = 1_769_817_600.0
         Follow(),
         Try(source="rtsp://10.0.0.7/"),
         Try(source="rtsp://10.0.0.7/", login="gate", timeout_s=30),
+        Replay(camera="plaza", from_ts=TS, to_ts=TS + 86_400),
+        Replay(camera="plaza", from_ts=TS, to_ts=TS + 1, scene={"lines": []}, timeout_s=600),
     ],
-    ids=range(5),
+    ids=range(7),
 )
-def test_a_command_is_read_as_it_was_written(command: View | Follow | Try) -> None:
+def test_a_command_is_read_as_it_was_written(command: AnyCommand) -> None:
     assert decode_command(encode(command)) == command
 
 
@@ -51,10 +58,17 @@ def test_a_command_is_read_as_it_was_written(command: View | Follow | Try) -> No
         {"type": "try", "source": "CANARY" * 1000},
         {"type": "try", "source": "rtsp://CANARY", "timeout_s": 31},
         {"type": "try", "source": "rtsp://CANARY", "timeout_s": "NaN"},
+        {"type": "replay", "camera": "CANARY"},
+        {"type": "replay", "camera": "CANARY", "from_ts": TS, "to_ts": TS},
+        {"type": "replay", "camera": "CANARY", "from_ts": TS, "to_ts": TS - 1},
+        {"type": "replay", "camera": "CANARY", "from_ts": TS, "to_ts": TS + 86_401},
+        {"type": "replay", "camera": "CANARY", "from_ts": -1, "to_ts": 1},
+        {"type": "replay", "camera": "CANARY", "from_ts": TS, "to_ts": TS + 1, "scene": []},
+        {"type": "replay", "camera": "CANARY", "from_ts": TS, "to_ts": TS + 1, "timeout_s": 601},
         [],
         None,
     ],
-    ids=range(13),
+    ids=range(20),
 )
 def test_what_is_no_command_is_refused_and_not_repeated(wrong: object) -> None:
     with pytest.raises(MessageError, match="unknown here") as refused:
@@ -64,7 +78,7 @@ def test_what_is_no_command_is_refused_and_not_repeated(wrong: object) -> None:
 
 @given(st.text(max_size=200))
 def test_no_text_breaks_it(text: str) -> None:
-    for read in (decode_command, Tried.of):
+    for read in (decode_command, Tried.of, Replayed.of):
         with pytest.raises(MessageError):
             read(text)
 
@@ -110,3 +124,17 @@ def test_no_bytes_break_it(body: bytes) -> None:
     except MessageError:
         return
     assert picture.encode() == body
+
+
+def test_what_was_replayed_is_read_as_it_was_written() -> None:
+    event = ReplayedEvent(
+        id="a", kind="crowd", rule="r", place="p", start_ts=TS, raised_ts=TS + 1, end_ts=None,
+        track_ids=(1, 2), score=0.5, severity="low",
+    )  # fmt: skip
+    replayed = Replayed(ok=True, events=(event,), more=3, pictures=9, first_ts=TS, damaged=1)
+    assert Replayed.of(encode(replayed)) == replayed
+
+
+def test_a_command_is_bounded() -> None:
+    with pytest.raises(MessageError, match="at most"):
+        decode_command(" " * MAX_COMMAND_CHARS + encode(Follow()))

@@ -66,6 +66,16 @@ def test_the_api_and_the_key_for_it(tmp_path: Path) -> None:
     assert "not-a-real-key" not in f"{named} {named!r}"
 
 
+def test_how_long_tracks_are_kept(tmp_path: Path) -> None:
+    for text, hours in (("", 24), ("0", 0), ("2.5", 2.5), ("744", 744)):
+        settings = Settings.read({"MATAKOTA_KEEP_TRACKS_H": text}, tmp_path)
+        assert settings.keep_tracks_h() == hours
+    for wrong in ("-1", "745", "nan", "inf", "a day"):
+        settings = Settings.read({"MATAKOTA_KEEP_TRACKS_H": wrong}, tmp_path)
+        with pytest.raises(ConfigError, match=r"tracks are kept for 0 to 744 hours"):
+            settings.keep_tracks_h()
+
+
 def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for wrong in (tmp_path / "file", tmp_path / "file" / "below"):

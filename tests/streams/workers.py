@@ -14,13 +14,14 @@ import pytest
 
 from models.zoo import resolve
 from streams.address import parse_address
-from streams.bus import Control
+from streams.bus import Bus, Control
 from streams.bus.memory import MemoryBus
 from streams.bus.memory_control import MemoryControl
 from streams.canary import PERIOD_S
 from streams.citydocument import CityDocument, encode_city
 from streams.config import MOTION, SYNTHETIC, CameraConfig, City
 from streams.detector import Detectors
+from streams.keeper import Keeper
 from streams.messages import (
     CANARY,
     AlertMessage,
@@ -93,11 +94,12 @@ class Running:
         folder: Path,
         *,
         control: Control | None = None,
-        bus: MemoryBus | None = None,
+        bus: Bus | None = None,
         credentials: Path | None = None,
+        keeper: Keeper | None = None,
         canary_s: float = PERIOD_S,
     ) -> None:
-        self.bus = bus or MemoryBus()
+        self.bus: Bus = bus or MemoryBus()
         self.control = control or MemoryControl()
         self.stop = threading.Event()
         self.error: Exception | None = None
@@ -115,6 +117,7 @@ class Running:
             kept=self.kept,
             credentials=credentials,
             hide=self._hide,
+            keeper=keeper,
             canary_s=canary_s,
         )
         self._thread = threading.Thread(target=self._run)

@@ -66,7 +66,8 @@ class Rule(ABC):
     is a frozen dataclass whose fields all have defaults and carry their unit in their name;
     it raises ValueError for a value that makes no sense, naming the field. ``place`` says what
     the rule is drawn on; ``classes`` are looked at when the scene's rule names none;
-    ``severity`` is that of its alerts. ``stages`` are the observations that it needs.
+    ``severity`` is that of its alerts. ``stages`` are the observations that it needs;
+    ``raw_boxes`` says that it looks at boxes as they were detected, and not at tracks alone.
     ``cooldown_s``: something of the same kind at the same place, so many seconds after an incident
     was over, is the same incident. ``remembered_s``: so much longer one stays open that an earlier
     run left, since it has to be found again first.
@@ -79,6 +80,7 @@ class Rule(ABC):
     classes: ClassVar[tuple[str, ...]]
     severity: ClassVar[Severity] = "medium"
     stages: ClassVar[tuple[Stage, ...]] = ()
+    raw_boxes: ClassVar[bool] = False
     cooldown_s: ClassVar[float] = 10.0
     remembered_s: ClassVar[float] = 60.0
     Settings: ClassVar[type[Any]]

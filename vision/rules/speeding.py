@@ -105,6 +105,7 @@ class Speeding(TrackRule[_Passage]):
     place = "zone"
     classes = ("car", "motorcycle", "bus", "truck")
     severity = "medium"
+    raw_boxes = True
     Settings = Settings
 
     def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:
