@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.vision.walkers import (
@@ -335,7 +335,10 @@ def test_a_walk_that_breaks_across_the_line_counts_as_the_whole_walk(
     assert len(whole) == 1
     found, late = counted(*halves, fps=fps)
     assert len(found) + len(late) <= 1
-    if after[0] - before[-1] > GAP_S:
+    gap_s = after[0] - before[-1]
+    # at the very limit rounding decides
+    assume(abs(gap_s - GAP_S) > 1e-6)
+    if gap_s > GAP_S:
         assert found == []
         return
     (crossing,) = found
