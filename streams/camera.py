@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ from streams.incidents import Incidents, Seen
 from streams.keeper import Keeper
 from streams.messages import AlertMessage, CameraReport
 from streams.opinions import Opinions
-from streams.pictures import Viewing
+from streams.pictures import Offer
 from streams.recorder import Recorder
 from streams.source import LiveSource
 from vision.errors import DetectorError, MatakotaError, SceneError
@@ -54,6 +55,14 @@ TROUBLE = (
 else ends the thread, and the worker with it, which is started anew."""
 
 log = structlog.get_logger()
+
+
+class Viewing(Protocol):
+    """Who may want to see pictures of cameras. Neither call waits for anything."""
+
+    def wanted(self, camera: str) -> bool: ...
+
+    def offer(self, camera: str, offer: Offer) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +326,8 @@ class CameraLoop:
 
     def _show(self, frame: Frame, tracked: Tracked | None, scene: Scene | None) -> None:
         passed = {line: dict(by) for line, by in self._counts.passed.items()}
-        self._viewing.offer(self.id, frame, tracked, scene, passed, self._incidents.events)
+        seen = Offer(frame, tracked, scene, passed, self._incidents.events)
+        self._viewing.offer(self.id, seen)
 
     def _broken(self, code: Code) -> bool:
         """Pause before the next try; whether this is new."""

@@ -13,7 +13,7 @@ from typing import Self
 import structlog
 
 from streams.assignment import Analysis, Assignment, analysis_of
-from streams.camera import CameraLoop, Left
+from streams.camera import CameraLoop, Left, Viewing
 from streams.config import SYNTHETIC, CameraConfig, City, Credential
 from streams.counts import CameraCounts
 from streams.detector import Detectors
@@ -21,7 +21,6 @@ from streams.health import SENTENCES, Code, Health, State
 from streams.keeper import Keeper
 from streams.messages import CameraReport
 from streams.opinions import Opinions
-from streams.pictures import Viewing
 from streams.recorder import Recorder
 from streams.rtsp.forkserver import ForkServer
 from streams.rtsp.source import RtspSource

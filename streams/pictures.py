@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 import cv2
 import numpy as np
@@ -48,24 +48,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 log = structlog.get_logger()
 
 
-class Viewing(Protocol):
-    """Who may want to see pictures of cameras. Neither call waits for anything."""
-
-    def wanted(self, camera: str) -> bool: ...
-
-    def offer(
-        self,
-        camera: str,
-        frame: Frame,
-        tracked: Tracked | None,
-        scene: Scene | None,
-        counts: Mapping[str, Mapping[str, int]],
-        events: Sequence[Event],
-    ) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
-class _Offer:
+class Offer:
     """What a camera saw, as it was analysed."""
 
     frame: Frame
@@ -82,7 +66,7 @@ class _Lease:
     until_s: float
     seen_s: float
     due_s: float = 0.0
-    waiting: _Offer | None = None
+    waiting: Offer | None = None
     failed: bool = False
 
 
@@ -139,20 +123,12 @@ class Pictures:
         lease = self._leases.get(camera)
         return lease is not None and lease.due_s <= time.monotonic() < lease.until_s
 
-    def offer(
-        self,
-        camera: str,
-        frame: Frame,
-        tracked: Tracked | None,
-        scene: Scene | None,
-        counts: Mapping[str, Mapping[str, int]],
-        events: Sequence[Event],
-    ) -> None:
+    def offer(self, camera: str, offer: Offer) -> None:
         """Show this, unless something newer comes before its turn. Waits for nothing."""
         with self._changed:
             lease = self._leases.get(camera)
             if lease is not None:
-                lease.waiting = _Offer(frame, tracked, scene, counts, events)
+                lease.waiting = offer
                 # a little less, or a camera that gives just as many would lose every second one
                 lease.due_s = time.monotonic() + 0.9 / MAX_FPS
                 self._changed.notify_all()
@@ -163,7 +139,7 @@ class Pictures:
             if turn is not None:
                 self._make(*turn)
 
-    def _next(self) -> tuple[str, _Lease, _Offer] | None:
+    def _next(self) -> tuple[str, _Lease, Offer] | None:
         """What is to be made now, each camera in its turn; None where there was nothing for a
         while."""
         with self._changed:
@@ -185,7 +161,7 @@ class Pictures:
         for camera in over:
             del self._leases[camera]
 
-    def _make(self, camera: str, lease: _Lease, offer: _Offer) -> None:
+    def _make(self, camera: str, lease: _Lease, offer: Offer) -> None:
         """One camera's turn: a picture that cannot be drawn is left out."""
         try:
             picture = _picture(offer)
@@ -218,7 +194,7 @@ class Pictures:
         self._delay_s = min(2 * self._delay_s, MAX_DELAY_S)
 
 
-def _picture(offer: _Offer) -> Picture:
+def _picture(offer: Offer) -> Picture:
     ts = offer.frame.ts
     image = _smaller(offer.frame.image)
     if offer.tracked is not None and offer.scene is not None:

@@ -23,7 +23,7 @@ from api.store import Store
 from streams.bus import Control
 from streams.commands import View, decode_command
 from streams.messages import HealthReport
-from streams.pictures import Pictures
+from streams.pictures import Offer, Pictures
 from tests.api.served import DAY, Api, api, report, sqlite_url
 from vision.types import Frame
 
@@ -63,7 +63,7 @@ class FakeWorker:
             for camera in self.cameras:
                 if camera not in self.dark and self.pictures.wanted(camera):
                     one = Frame(camera, self.index, DAY + self.index / self.fps, image)
-                    self.pictures.offer(camera, one, None, None, {}, ())
+                    self.pictures.offer(camera, Offer(one, None, None, {}, ()))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from streams.config import SYNTHETIC, CameraConfig, Credential
 from streams.health import Code, Health, State
 from streams.messages import AlertMessage, CountsMessage, decode
 from streams.opinions import Opinions
+from streams.pictures import Offer
 from streams.recorder import Recorder
 from streams.spool import Spool
 from tests.waiting import PATIENCE_S, wait_for
@@ -134,13 +135,14 @@ class Viewer:
 
     def __init__(self) -> None:
         self.views = False
-        self.offered: list[tuple[Any, ...]] = []
+        self.offered: list[Offer] = []
 
     def wanted(self, camera: str) -> bool:
         return self.views
 
-    def offer(self, *offered: Any) -> None:
-        self.offered.append(offered)
+    def offer(self, camera: str, offer: Offer) -> None:
+        assert camera == offer.frame.camera_id
+        self.offered.append(offer)
 
 
 def assigned(

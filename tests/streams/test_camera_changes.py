@@ -344,12 +344,15 @@ def test_pictures_are_offered_while_somebody_wants_them(spool: Spool) -> None:
         stage.viewer.views = False
         stage.source.show(START_TS + 2)
         stage.analysed(3)
-        ((camera, frame, tracked, scene, counts, events),) = stage.viewer.offered
-    assert (camera, frame.ts, tracked.ts) == ("a", START_TS + 1, START_TS + 1)
-    assert scene is stage.analysis.scene
+        (offer,) = stage.viewer.offered
+    assert offer.tracked is not None
+    assert (offer.frame.camera_id, offer.frame.ts, offer.tracked.ts) == (
+        "a", START_TS + 1, START_TS + 1,
+    )  # fmt: skip
+    assert offer.scene is stage.analysis.scene
     # what passed later does not change what was handed over
-    assert counts == {"gate": {"in": 2, "out": 0}}
-    assert [each.id for each in events] == ["e1"]
+    assert offer.counts == {"gate": {"in": 2, "out": 0}}
+    assert [each.id for each in offer.events] == ["e1"]
 
 
 def test_pictures_without_a_scene(spool: Spool) -> None:
@@ -357,10 +360,9 @@ def test_pictures_without_a_scene(spool: Spool) -> None:
     stage.viewer.views = True
     with stage:
         stage.source.show(START_TS)
-        ((_, frame, tracked, scene, counts, events),) = wait_for(
-            lambda: stage.viewer.offered, "offered"
-        )
-    assert (frame.ts, tracked, scene, counts, events) == (START_TS, None, None, {}, ())
+        (offer,) = wait_for(lambda: stage.viewer.offered, "offered")
+    assert (offer.frame.ts, offer.tracked, offer.scene) == (START_TS, None, None)
+    assert (offer.counts, offer.events) == ({}, ())
 
 
 def test_totals_do_not_fall_when_the_analysis_is_built_anew(
@@ -380,4 +382,4 @@ def test_totals_do_not_fall_when_the_analysis_is_built_anew(
         stage.source.show(START_TS + 2)
         wait_for(lambda: len(stage.viewer.offered) == 3, "offered")
     assert stage.analysis.built == 3
-    assert [offered[4]["gate"]["in"] for offered in stage.viewer.offered] == [1, 2, 0]
+    assert [offer.counts["gate"]["in"] for offer in stage.viewer.offered] == [1, 2, 0]

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from streams.bus.control import Pictures as Followed
 from streams.bus.memory_control import MemoryControl
 from streams.commands import Picture
-from streams.pictures import MAX_LEASES, MAX_SIDE_PX, Pictures
+from streams.pictures import MAX_LEASES, MAX_SIDE_PX, Offer, Pictures
 from streams.scenefile import scene_of
 from tests.streams.servers import until
 from vision.draw import ALERT
@@ -82,7 +82,7 @@ def pictures(control: MemoryControl) -> Iterator[Pictures]:
 
 
 def offer(pictures: Pictures, one: Frame, camera: str = "plaza") -> None:
-    pictures.offer(camera, one, None, None, NO_COUNTS, ())
+    pictures.offer(camera, Offer(one, None, None, NO_COUNTS, ()))
 
 
 def shown(followed: Followed) -> tuple[str, Picture]:
@@ -119,7 +119,9 @@ def test_the_scene_is_drawn_with_what_was_seen(control: MemoryControl, pictures:
     person = Track(7, "person", 1.0, 0.9, TS, TS, box, path, np.array([[60, 120]], np.float32))
     pictures.lease("plaza")
     with following(control, "plaza") as followed:
-        pictures.offer("plaza", frame(), tracked(person), scene(), {"gate": {"in": 3}}, [event()])
+        pictures.offer(
+            "plaza", Offer(frame(), tracked(person), scene(), {"gate": {"in": 3}}, [event()])
+        )
         seen = image(shown(followed)[1]).astype(int)
     assert np.abs(seen[90:230, 190:270] - 120).max() > 60, "the box"
     red = np.abs(seen[295:306, 150:450] - np.array(ALERT)).sum(axis=2) < 60
@@ -162,7 +164,7 @@ def test_the_clock_is_the_citys(control: MemoryControl, pictures: Pictures) -> N
     with pytest.MonkeyPatch.context() as patch, following(control, "plaza") as followed:
         patch.setattr("streams.pictures.draw", spy)
         pictures.lease("plaza")
-        pictures.offer("plaza", frame(), tracked(), scene(), NO_COUNTS, ())
+        pictures.offer("plaza", Offer(frame(), tracked(), scene(), NO_COUNTS, ()))
         shown(followed)
     assert drawn == ["08:00:00"]
 
@@ -350,7 +352,7 @@ def test_a_picture_that_cannot_be_drawn_ends_nothing(
     pictures.lease("road")
     with capture_logs() as logs, following(control, "plaza", "road") as followed:
         for _ in range(3):
-            pictures.offer("plaza", frame(), tracked(), scene(), NO_COUNTS, ())
+            pictures.offer("plaza", Offer(frame(), tracked(), scene(), NO_COUNTS, ()))
             offer(pictures, frame(), "road")
             assert shown(followed)[0] == "road"
     assert [line["camera"] for line in logs] == ["plaza"]
@@ -367,7 +369,7 @@ def test_a_fault_of_our_own_is_not_hidden(
 
     monkeypatch.setattr("streams.pictures.draw", broken)
     pictures.lease("plaza")
-    pictures.offer("plaza", frame(), tracked(), scene(), NO_COUNTS, ())
+    pictures.offer("plaza", Offer(frame(), tracked(), scene(), NO_COUNTS, ()))
     pictures._thread.join(GUARD_S)
     assert not pictures.alive
 
