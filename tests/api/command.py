@@ -8,12 +8,12 @@ import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from api import cli
 from tests.needs import REPO
@@ -73,35 +73,30 @@ def matakota(
     in its process before it. ``fresh``: for what loading its modules does or shows."""
     words, own = [*map(str, arguments)], environment(folder, **(variables or {}))
     run = _afresh if fresh else _forked
-    with _Read() as out, _Read() as err:
-        code = run(words, folder, own, first, (out.end if stdout is None else stdout, err.end))
-    return Ran(code, out.found, err.found.decode("utf-8"))
+    out: list[bytes] = []
+    err: list[bytes] = []
+    with _read(out) as out_end, _read(err) as err_end:
+        code = run(words, folder, own, first, (out_end if stdout is None else stdout, err_end))
+    return Ran(code, out[0], err[0].decode("utf-8"))
 
 
-class _Read:
-    """Reads what is written to the ``end`` of a pipe, to which no limit of a file applies."""
+@contextmanager
+def _read(found: list[bytes]) -> Iterator[int]:
+    """The end of a pipe, to which no limit of a file applies; what was written to it is ``found``
+    at the end."""
+    source, end = os.pipe()
 
-    def __init__(self) -> None:
-        self._source, self.end = os.pipe()
-        self.found = b""
-        self._thread = Thread(target=self._run)
+    def read() -> None:
+        with open(source, "rb") as file:
+            found.append(file.read())
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        os.close(self.end)
-        self._thread.join()
-
-    def _run(self) -> None:
-        with open(self._source, "rb") as file:
-            self.found = file.read()
+    thread = Thread(target=read)
+    thread.start()
+    try:
+        yield end
+    finally:
+        os.close(end)
+        thread.join()
 
 
 def _forked(
