@@ -12,7 +12,7 @@ import typer
 
 from api.cli.logs import hide
 from api.cli.options import ConfigOption, DataOption
-from api.cli.replaying import asked
+from api.cli.replaying import asked, show
 from streams.commands import MAX_REPLAY_S
 from streams.config import CameraConfig, City, Credential, load_city, load_credentials
 from streams.rtsp.forkserver import ForkServer
@@ -66,7 +66,7 @@ def replay(
 ) -> None:
     """Run the tracks that the camera's worker keeps through the rules of a scene, as if live, and
     print what they would have raised. Exit code 1 where it did not come to the end."""
-    asked(camera, from_, to, scene, timeout, data).show(as_json=as_json)
+    show(asked(camera, from_, to, scene, timeout, data), as_json=as_json)
 
 
 def _look(

@@ -6,7 +6,6 @@ import json
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final, cast
@@ -38,52 +37,45 @@ class NoAnswerError(ServiceError):
     passing = True
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the worker said of what was asked."""
+def show(said: Replayed, *, as_json: bool) -> None:
+    """Print what a worker said: events on standard output, what was left out after them, or, as
+    JSON, in the last line. Raises typer.Exit where it is not all."""
+    events = said.events
+    if as_json:
+        for event in events:
+            typer.echo(json.dumps({"type": "event", **event.model_dump(mode="json")}))
+        rest = said.model_dump(mode="json", exclude={"events", "ok", "message", "busy"})
+        typer.echo(json.dumps({"type": "summary", "events": len(events), **rest}))
+    else:
+        if events:
+            print_rows(HEAD, [_row(event) for event in events])
+        for line in _lines(said):
+            typer.echo(line)
+    if said.reached_ts is not None:
+        raise typer.Exit(1)
 
-    wanted: Replay
-    replayed: Replayed
 
-    def show(self, *, as_json: bool) -> None:
-        """Print it: events on standard output, what was left out after them, or, as JSON, in the
-        last line. Raises typer.Exit where it is not all."""
-        said, events = self.replayed, self.replayed.events
-        if as_json:
-            for event in events:
-                typer.echo(json.dumps({"type": "event", **event.model_dump(mode="json")}))
-            rest = said.model_dump(mode="json", exclude={"events", "ok", "message", "busy"})
-            typer.echo(json.dumps({"type": "summary", "events": len(events), **rest}))
-        else:
-            if events:
-                print_rows(HEAD, [_row(event) for event in events])
-            for line in self._lines():
-                typer.echo(line)
-        if said.reached_ts is not None:
-            raise typer.Exit(1)
-
-    def _lines(self) -> Iterable[str]:
-        said = self.replayed
-        if said.first_ts is None or said.last_ts is None:
-            yield "no tracks are kept of that time"
-        else:
-            yield (
-                f"{len(said.events) + said.more} events in {said.pictures} pictures from "
-                f"{_clock(said.first_ts)} to {_clock(said.last_ts)}"
-            )
-        if said.more:
-            yield f"{said.more} later events are not shown: ask for less time"
-        if said.reached_ts is not None:
-            yield f"stopped at {_clock(said.reached_ts)}: ask for less time, or give --timeout"
-        if said.damaged:
-            yield f"{said.damaged} damaged parts were skipped"
-        for each in said.left_out:
-            yield f"not replayed: {f'{each.rule} ({each.kind}) ' if each.rule else ''}{each.why}"
+def _lines(said: Replayed) -> Iterable[str]:
+    if said.first_ts is None or said.last_ts is None:
+        yield "no tracks are kept of that time"
+    else:
+        yield (
+            f"{len(said.events) + said.more} events in {said.pictures} pictures from "
+            f"{_clock(said.first_ts)} to {_clock(said.last_ts)}"
+        )
+    if said.more:
+        yield f"{said.more} later events are not shown: ask for less time"
+    if said.reached_ts is not None:
+        yield f"stopped at {_clock(said.reached_ts)}: ask for less time, or give --timeout"
+    if said.damaged:
+        yield f"{said.damaged} damaged parts were skipped"
+    for each in said.left_out:
+        yield f"not replayed: {f'{each.rule} ({each.kind}) ' if each.rule else ''}{each.why}"
 
 
 def asked(
     camera: str, from_: str, to: str, scene: Path | None, timeout_s: float, data: Path | None
-) -> Answer:
+) -> Replayed:
     """Ask the worker that has ``camera``. Raises ConfigError or SceneError for what is wrong with
     the question, NoAnswerError or BusError where there is no answer."""
     wanted = _wanted(camera, from_, to, scene, timeout_s)
@@ -92,11 +84,10 @@ def asked(
     url = settings.redis_url or running_url(settings.data / "valkey") or settings.redis()
     bus, control = RedisBus(url), RedisControl(url)
     try:
-        replayed = ask(wanted, bus, control)
+        return ask(wanted, bus, control)
     finally:
         bus.close()
         control.close()
-    return Answer(wanted, replayed)
 
 
 def ask(wanted: Replay, bus: Bus, control: Control) -> Replayed:
