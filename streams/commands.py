@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from streams.health import Code
-from streams.messages import MessageError, Name, Ts
+from streams.messages import END_TS, MessageError, Name, Ts
 from vision.types import Severity
 
 LEASE_S: Final = 10.0
@@ -33,8 +33,6 @@ MAX_COMMAND_CHARS: Final = 1 << 20
 """A scene may be a part of it."""
 MAX_SPAN_S: Final = 24 * 3600.0
 MAX_REPLAY_S: Final = 600.0
-END_TS: Final = 253_402_300_800
-"""The end of the year 9999, UTC seconds."""
 
 _HEAD: Final = struct.Struct(">cdHH")
 _VERSION: Final = b"\x01"

@@ -84,12 +84,13 @@ class Pace:
         long."""
         key = channel, group
         last, every_s = self._last.get(key), self._storm.digest_s
-        due_at = at if last is None else last if last >= at else max(at, last + every_s)
-        if due_at != last:
-            while not self._has_room(channel, due_at):
-                due_at += every_s
-            self._last[key] = due_at
-            insort(self._to_come[channel], due_at)
+        if last is not None and last >= at:
+            return Placed("held", last, group)
+        due_at = at if last is None else max(at, last + every_s)
+        while not self._has_room(channel, due_at):
+            due_at += every_s
+        self._last[key] = due_at
+        insort(self._to_come[channel], due_at)
         return Placed("held", due_at, group)
 
     def _has_room(self, channel: str, at: float) -> bool:

@@ -122,7 +122,8 @@ class Advice(Part):
 
 class Storm(Part):
     """More than ``alone`` messages within a minute to one channel are a storm: of what is not
-    critical it then gets a digest every ``digest_s`` seconds, until it is over."""
+    critical it then gets a digest every ``digest_s`` seconds, until it is over. So far apart are
+    messages about what nobody acknowledged, too."""
 
     alone: Annotated[int, Field(ge=1, le=100_000)] = 12
     digest_s: Annotated[float, Field(ge=5, le=3600)] = 20.0

@@ -19,7 +19,8 @@ from vision.types import SEVERITY_RANK, Severity
 
 GROUPED_S: Final = 2 * 86_400.0
 """Twice as long as a group may be: so far back it is looked for what a group was told."""
-_TOLD: Final = ("waiting", "held", "delivered", "given_up")
+_OWN: Final = ("waiting", "delivered", "given_up")
+_TOLD: Final = ("held", *_OWN)
 # asked with each message, and built once
 _SILENCES: Final = (
     select(silences)
@@ -178,7 +179,7 @@ def _groups(now: float) -> Any:
         .where(
             notices.c.due_at > now - GROUPED_S,
             notices.c.group.is_not(None),
-            notices.c.state.in_([state for state in _TOLD if state != "held"]),
+            notices.c.state.in_(_OWN),
         )
         .group_by(*key)
     )
