@@ -23,6 +23,7 @@ from streams.messages import CameraReport
 from streams.opinions import Opinions
 from streams.recorder import Recorder
 from streams.rtsp.forkserver import ForkServer
+from streams.rtsp.ring import Ring
 from streams.rtsp.source import RtspSource
 from streams.source import LiveSource
 from streams.synthetic import SyntheticSource
@@ -191,6 +192,7 @@ class Crew:
             networks=assignment.networks,
             fps=config.fps,
             forkserver=self._forkserver,
+            ring=Ring(self._forkserver),
         )
 
     def _analysis(self, config: CameraConfig) -> Analysis:
@@ -204,6 +206,7 @@ class RefusedSource:
     """A live source that is not even tried: it is down for the reason ``code``."""
 
     dropped = connects = 0
+    ring = None
 
     def __init__(self, camera_id: str, code: Code) -> None:
         self.camera_id = camera_id

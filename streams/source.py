@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from streams.health import Health
+from streams.rtsp.ring import Ring
 from vision.types import Frame
 
 
@@ -37,7 +38,8 @@ class LiveSource(Source, Protocol):
     """``next`` waits up to ``timeout_s`` seconds for the newest frame that was not handed out yet
     and returns None where none came; what was due and never asked for in time is counted as
     ``dropped``. It never raises for what a camera does: ``health`` says how the camera is, and
-    the source tries again by itself. ``connects`` counts attempts that brought a picture."""
+    the source tries again by itself. ``connects`` counts attempts that brought a picture. ``ring``
+    holds the latest packets of a camera that sends such and whose packets are kept."""
 
     def next(self, timeout_s: float) -> Frame | None: ...
 
@@ -49,3 +51,6 @@ class LiveSource(Source, Protocol):
 
     @property
     def connects(self) -> int: ...
+
+    @property
+    def ring(self) -> Ring | None: ...

@@ -227,6 +227,8 @@ class SyntheticSource:
     own clock. ``ts`` is the wall clock at rendering and never runs backwards. Raises ValueError
     for values that do not fit."""
 
+    ring = None
+
     def __init__(
         self,
         camera_id: str,

@@ -12,6 +12,7 @@ MatakotaError
 ├── CameraError        a camera's address is refused, or the camera cannot be used
 ├── BusError           Redis is gone, refuses us, or may lose what it is given
 │   └── BusGoneError   it does not answer now, so trying again may help
+├── EvidenceError      a picture or a clip of an alert cannot be made, or is no such
 ├── PostingError       the API does not take alerts from a worker now
 │   └── PostRefusedError  it takes others, but not this one
 ├── SpoolError         a worker's spool cannot be opened or written (read-only, in use)
@@ -81,6 +82,10 @@ class BusGoneError(BusError):
     """Redis does not answer now."""
 
     passing = True
+
+
+class EvidenceError(MatakotaError):
+    """A picture or a clip of an alert cannot be made, or what is said to be one is none."""
 
 
 class PostingError(MatakotaError):

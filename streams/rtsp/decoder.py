@@ -1,15 +1,16 @@
 """The isolated process that decodes one connection to a camera and then exits.
 
-Whatever a camera sends is read here and nowhere else. The process is forked by
-``streams.rtsp.forkserver``, holds the connection, the memory of one picture and its channel to the
-worker, and dies with either of them. Lines of JSON go over the channel: what to do
-(``Order``) comes first; then each line from the worker asks for the newest picture.
+Whatever a camera sends is read here first. The process is forked by ``streams.rtsp.forkserver``,
+holds the connection, the memory of one picture, the books of the camera's ring and its channel to
+the worker, and dies with the connection or the channel. Lines of JSON go over the channel: what to
+do (``Order``) comes first; then each line from the worker asks for the newest picture.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import resource
 import signal
@@ -36,8 +37,8 @@ from streams.rtsp.arrivals import Picker, Stamp, Times
 from streams.rtsp.clock import CaptureClock
 from streams.rtsp.decoding import MAX_LINE_BYTES, MAX_PIXELS, Order
 from streams.rtsp.relay import Relay
+from streams.rtsp.ring import CODECS, Books, Recorder
 
-CODECS = ("h264", "hevc", "mjpeg", "mpeg4")
 MAX_MEMORY_BYTES = 1 << 30
 OPEN_S, READ_S = 4.0, 3.0
 FIRST_PICTURE_S = 12.0
@@ -73,22 +74,19 @@ OPTIONS: Final = {
 }
 
 
-def run(parent_pid: int, channel_fd: int, pictures_fd: int, camera_fd: int) -> int:
+def run(parent_pid: int, channel_fd: int, pictures_fd: int, camera_fd: int, *books: int) -> int:
     """Decode until the stream or the worker ends. Returns the process's exit code."""
-    die_with_parent(parent_pid)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _limit()
-    av.logging.set_level(None)
+    confine(parent_pid, 4 * MAX_PIXELS)
     channel = socket.socket(fileno=channel_fd)
     camera = socket.socket(fileno=camera_fd)
     camera.settimeout(None)
-    order = Order(**json.loads(_read_line(channel)))
+    order = Order(**json.loads(read_line(channel)))
     output = _Output(channel, pictures_fd, order.index)
     threading.Thread(target=output.serve, name="channel", daemon=True).start()
     relay = Relay(camera, secure=order.secure, has_login=order.user is not None)
     detail = ""
     try:
-        code = _Stream(order, relay, output).decode()
+        code = _Stream(order, relay, output, (books[0], books[1]) if books else None).decode()
     except Exception as error:  # noqa: BLE001
         # The text of such an error may hold the address with its login.
         code, detail = Code.DECODER_FAILED, _where(error)
@@ -96,9 +94,14 @@ def run(parent_pid: int, channel_fd: int, pictures_fd: int, camera_fd: int) -> i
     return 0
 
 
-def _limit() -> None:
+def confine(parent_pid: int, file_bytes: int) -> None:
+    """What a process that reads a camera's bytes may take: files of ``file_bytes`` at most, and
+    no longer life than its parent's."""
+    die_with_parent(parent_pid)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    av.logging.set_level(None)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4 * MAX_PIXELS, 4 * MAX_PIXELS))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
         # Where memory is short a decoder goes before the worker does.
@@ -106,7 +109,7 @@ def _limit() -> None:
             file.write(OOM_SCORE)
 
 
-def _read_line(channel: socket.socket) -> bytes:
+def read_line(channel: socket.socket) -> bytes:
     """The first line; what follows it stays for the thread that serves the channel."""
     data = b""
     while not data.endswith(b"\n"):
@@ -207,13 +210,18 @@ def _write(fd: int, data: memoryview) -> None:
 class _Stream:
     """One connection: packets in, due pictures to the output."""
 
-    def __init__(self, order: Order, relay: Relay, output: _Output) -> None:
+    def __init__(
+        self, order: Order, relay: Relay, output: _Output, books: Books | None = None
+    ) -> None:
+        self._books = books
+        self._recorder: Recorder | None = None
         self._order = order
         self._relay = relay
         self._output = output
         self._clock = CaptureClock(order.not_before)
         self._picker = Picker(order.fps)
         self._times = Times(relay.talk)
+        self._offset_s = math.nan
         self._stamps: OrderedDict[int, Stamp] = OrderedDict()
         # Nothing is shown before the first key frame, nor from a loss to the next one.
         self._whole = False
@@ -265,9 +273,10 @@ class _Stream:
         stream = next(iter(container.streams.video), None)
         if stream is None or stream.codec_context is None:
             return Code.NO_VIDEO
-        if stream.codec_context.codec.canonical_name not in CODECS:
-            return Code.NO_VIDEO
         context = stream.codec_context
+        name = context.codec.canonical_name
+        if name not in CODECS:
+            return Code.NO_VIDEO
         context.thread_count = 1
         context.thread_type = "SLICE"
         context.options = {
@@ -275,20 +284,35 @@ class _Stream:
             "flags": "low_delay",
             "max_pixels": str(MAX_PIXELS),
         }
+        if self._books is not None:
+            self._recorder = Recorder(self._books, name, context.extradata or b"")
         picture_at = time.monotonic()
         for packet in container.demux(stream):
             self._output.alive()
-            if packet.size and self._decode(stream, packet):
-                picture_at = time.monotonic()
+            if packet.size:
+                stamp = self._times.of(packet)
+                self._keep(packet, stamp)
+                if self._decode(stream, packet, stamp):
+                    picture_at = time.monotonic()
             limit = PICTURE_S if self._started else FIRST_PICTURE_S
             if time.monotonic() - picture_at > limit:
                 few = self._output.corrupt < MANY_CORRUPT
                 return Code.STALLED if few else Code.CORRUPT
         return Code.DISCONNECTED
 
-    def _decode(self, stream: VideoStream, packet: Packet[VideoStream]) -> bool:
+    def _keep(self, packet: Packet[VideoStream], stamp: Stamp) -> None:
+        """Put it into the ring, whatever becomes of it here."""
+        if self._recorder is None:
+            return
+        times = stamp.media_s, stamp.arrival_s, self._offset_s
+        try:
+            self._recorder.write(memoryview(packet), packet.is_keyframe, *times)
+        except OSError:
+            # Live pictures matter more; the next connection tries again.
+            self._recorder = None
+
+    def _decode(self, stream: VideoStream, packet: Packet[VideoStream], stamp: Stamp) -> bool:
         """Whether it brought a picture that can be shown, or could have."""
-        stamp = self._times.of(packet)
         if self._left_out(stamp, packet.is_keyframe):
             return True
         if stamp.damaged:
@@ -363,6 +387,7 @@ class _Stream:
         if picture.pts is not None:
             stamp = self._stamps.pop(picture.pts, latest)
         ts = self._clock.stamp(stamp.arrival_s, stamp.media_s, stamp.camera_s)
+        self._offset_s = ts - stamp.media_s
         output.skewed = self._clock.skewed
         if self._picker.pick(stamp.media_s):
             output.offer(picture, ts)

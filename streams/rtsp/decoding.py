@@ -18,6 +18,7 @@ import numpy as np
 from streams.health import Code
 from streams.rtsp.dialing import AttemptError
 from streams.rtsp.forkserver import ForkServer
+from streams.rtsp.ring import Books
 from vision.types import Image
 
 MAX_PIXELS: Final = 8192 * 4352
@@ -51,7 +52,13 @@ class Decoding:
     """One decoder process as the worker sees it. What it says is checked: it has read whatever a
     camera sent."""
 
-    def __init__(self, forkserver: ForkServer, order: Order, camera: socket.socket) -> None:
+    def __init__(
+        self,
+        forkserver: ForkServer,
+        order: Order,
+        camera: socket.socket,
+        books: Books | tuple[()] = (),
+    ) -> None:
         self.index = order.index
         self.dropped = 0
         self.skewed = False
@@ -67,7 +74,7 @@ class Decoding:
             self._channel, theirs = socket.socketpair()
             undo.enter_context(self._channel)
             with theirs:
-                fds = (theirs.fileno(), self._pictures, camera.fileno())
+                fds = (theirs.fileno(), self._pictures, camera.fileno(), *books)
                 self._child = forkserver.spawn(fds)
             undo.callback(self._child.end)
             self._channel.sendall(order.line())

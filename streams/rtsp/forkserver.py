@@ -1,5 +1,5 @@
 """Decoder processes that cost milliseconds: one small process has imported everything once, has
-one thread and no secrets, and forks a child for each connection to a camera.
+one thread and no secrets, and forks a child for each connection to a camera and each cut of a clip.
 
 The worker asks over a socket that nobody else holds. Where the worker dies the socket ends, and
 with it the fork server and its children. Neither the command line nor the environment of these
@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import array
 import contextlib
-import gc
 import os
 import random
-import select
-import signal
 import socket
 import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Final, NoReturn, Self, TypeAlias
+from typing import Final, Self
 
 import structlog
 
@@ -36,12 +33,15 @@ REQUEST: Final = struct.Struct("<cII")
 REPLY: Final = struct.Struct("<IIIi")
 """The number of the request, and then: the new child's number and process id, or whether the
 child had ended and how."""
-SPAWN, END = b"S", b"E"
+DECODE: Final = b"D"
+CUT: Final = b"C"
+END: Final = b"E"
 ENDED, RUNNING = 1, 0
-CHILD_FDS = 3
-"""The child's channel, the memory of its pictures, the connection to the camera."""
-Decoder: TypeAlias = Callable[[int, int, int, int], int]
-"""What a child does with its parent's process id and those three; returns its exit code."""
+FDS: Final = {DECODE: (3, 5), CUT: (4,)}
+"""How many descriptors a child gets. A decoder: its channel, the memory of its pictures, the
+connection to the camera, and the two books of a ring where there is one. A cutter: its channel,
+the file, the two books."""
+MAX_FDS = 5
 
 START_S, ANSWER_S, STOP_S = 30.0, 5.0, 1.0
 SILENT_ANSWER_S, SILENT_S = 0.5, 20.0
@@ -50,7 +50,6 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S, JITTER = 0.2, 5.0, 0.25
 STEADY_S = 30.0
 """Between two starts of a fork server that ends again, unless it ran for this long."""
 CLOSE_S = 2 * STOP_S
-PARENT_POLL_S = 1.0
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 """The rest of the worker's environment, such as the address of Redis, is not for decoders."""
 
@@ -60,7 +59,7 @@ class ForkServerError(ServiceError):
 
 
 class Child:
-    """One decoder process. ``pid`` is for people; it is ended by ``end`` alone."""
+    """One such process. ``pid`` is for people; it is ended by ``end`` alone."""
 
     def __init__(self, server: ForkServer, generation: int, serial: int, pid: int) -> None:
         self._server = server
@@ -109,18 +108,18 @@ class ForkServer:
         process = self._process
         return process.pid if process is not None else None
 
-    def spawn(self, fds: Sequence[int]) -> Child:
-        """A new decoder that owns copies of ``fds``: channel, pictures, camera.
+    def spawn(self, fds: Sequence[int], job: bytes = DECODE) -> Child:
+        """A new process for ``job`` that owns copies of ``fds`` (see ``FDS``).
 
         Raises ForkServerError where no process can be had now; try again after a while.
         """
-        if len(fds) != CHILD_FDS:
-            raise ValueError(f"a decoder gets {CHILD_FDS} descriptors, not {len(fds)}")
+        if len(fds) not in FDS[job]:
+            raise ValueError(f"such a child gets {FDS[job]} descriptors, not {len(fds)}")
         with self._lock:
             for last in (False, True):
                 control = self._running()
                 try:
-                    serial, pid, _ = self._ask(control, SPAWN, 0, fds)
+                    serial, pid, _ = self._ask(control, job, 0, fds)
                 except OSError as error:
                     # It may have been killed since the last call: one more try with a new one.
                     if self._socket is None and not last:
@@ -198,7 +197,7 @@ class ForkServer:
                     raise ConnectionAbortedError("it was closed")
                 self._process = subprocess.Popen(
                     [
-                        *(sys.executable, "-P", "-m", "streams.rtsp.forkserver"),
+                        *(sys.executable, "-P", "-m", "streams.rtsp.forked"),
                         *(str(theirs.fileno()), str(os.getpid())),
                     ],
                     env=_environment(),
@@ -209,7 +208,7 @@ class ForkServer:
                     stderr=subprocess.DEVNULL,
                 )
             ours.settimeout(START_S)
-            _receive(ours, 1)
+            received(ours, 1)
             ours.settimeout(ANSWER_S)
         except (OSError, subprocess.SubprocessError, MemoryError) as error:
             self._stop()
@@ -237,7 +236,7 @@ class ForkServer:
             # A few bytes are never sent in parts.
             control.sendmsg([REQUEST.pack(what, argument, self._request)], rights)
             while True:
-                number, first, second, third = REPLY.unpack(_receive(control, REPLY.size))
+                number, first, second, third = REPLY.unpack(received(control, REPLY.size))
                 # Before it there may be late answers to those who did not wait so long.
                 if number == self._request:
                     break
@@ -278,7 +277,8 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _receive(sock: socket.socket, size: int) -> bytes:
+def received(sock: socket.socket, size: int) -> bytes:
+    """Exactly ``size`` bytes. Raises OSError where they do not come."""
     data = b""
     while len(data) < size:
         part = sock.recv(size - len(data))
@@ -286,114 +286,3 @@ def _receive(sock: socket.socket, size: int) -> bytes:
             raise ConnectionResetError("it ended")
         data += part
     return data
-
-
-class _Server:
-    """The process itself. Its children are known by serial numbers, which never return, and not
-    by process ids, which do."""
-
-    def __init__(self, control: socket.socket, parent_pid: int, child: Decoder) -> None:
-        self._control = control
-        self._parent_pid = parent_pid
-        self._child = child
-        self._serial = 0
-        self._running: dict[int, int] = {}
-        self._pids: dict[int, int] = {}
-        self._ended: dict[int, int] = {}
-        # A signal during the wait makes it readable, so that the dead are fetched at once.
-        self._waker, self._woken = socket.socketpair()
-        self._waker.setblocking(False)
-        self._woken.setblocking(False)
-
-    def run(self) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-        self._control.sendall(b"R")
-        while os.getppid() == self._parent_pid:
-            ready, _, _ = select.select([self._control, self._woken], [], [], PARENT_POLL_S)
-            if self._woken in ready:
-                with contextlib.suppress(BlockingIOError):
-                    self._woken.recv(4096)
-            self._fetch_dead()
-            if self._control in ready and not self._answer():
-                break
-        for pid in self._pids:
-            os.kill(pid, signal.SIGKILL)
-
-    def _answer(self) -> bool:
-        """Handle one request; False where the worker is gone."""
-        try:
-            data, fds, _, _ = socket.recv_fds(self._control, REQUEST.size, CHILD_FDS)
-            if not data:
-                return False
-            data += _receive(self._control, REQUEST.size - len(data))
-            what, serial, number = REQUEST.unpack(data)
-            if what == SPAWN:
-                self._control.sendall(REPLY.pack(number, *self._spawn(fds), 0))
-            else:
-                self._control.sendall(REPLY.pack(number, *self._end(serial)))
-        except OSError:
-            return False
-        return True
-
-    def _spawn(self, fds: list[int]) -> tuple[int, int]:
-        parent = os.getpid()
-        try:
-            pid = os.fork()
-        except OSError:
-            pid = -1
-        if pid == 0:
-            self._become_decoder(parent, fds)
-        for fd in fds:
-            os.close(fd)
-        if pid < 0:
-            return 0, 0
-        self._serial += 1
-        self._running[self._serial] = pid
-        self._pids[pid] = self._serial
-        return self._serial, pid
-
-    def _become_decoder(self, parent: int, fds: list[int]) -> NoReturn:
-        status = 1
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for held in (self._control, self._waker, self._woken):
-                held.close()
-            status = self._child(parent, *fds)
-        finally:
-            # Whatever happened, this process never goes on as a second fork server.
-            os._exit(status)
-
-    def _end(self, serial: int) -> tuple[int, int, int]:
-        if serial in self._ended:
-            return ENDED, 0, self._ended.pop(serial)
-        pid = self._running.pop(serial, None)
-        if pid is not None:
-            # It was not fetched yet, so the number is still its own.
-            os.kill(pid, signal.SIGKILL)
-        return RUNNING, 0, 0
-
-    def _fetch_dead(self) -> None:
-        while self._pids:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                break
-            serial = self._pids.pop(pid)
-            # Nobody asks any more for one that was killed on request.
-            if self._running.pop(serial, None) is not None:
-                self._ended[serial] = os.waitstatus_to_exitcode(status)
-
-
-def _main(control_fd: int, parent_pid: int) -> None:
-    # Imported here, because the worker itself needs no FFmpeg.
-    from streams.rtsp import decoder
-
-    # What is there now stays for ever: the collector would only copy the children's pages.
-    gc.freeze()
-    _Server(socket.socket(fileno=control_fd), parent_pid, decoder.run).run()
-
-
-if __name__ == "__main__":
-    _main(int(sys.argv[1]), int(sys.argv[2]))

@@ -20,6 +20,7 @@ from streams.health import SENTENCES, Code, Health, State
 from streams.rtsp.decoding import Decoding, Order
 from streams.rtsp.dialing import AttemptError, Connecting, Lookup
 from streams.rtsp.forkserver import ForkServer, ForkServerError
+from streams.rtsp.ring import Ring
 from vision.types import Frame
 
 log = structlog.get_logger()
@@ -39,8 +40,9 @@ class RtspSource:
     """The newest pictures of one camera, as ``LiveSource`` promises.
 
     ``networks`` are those in which its address may lie; ``fps`` is how many pictures a second of
-    media time are due, None for all. ``next`` is for one thread; ``close`` may be called from
-    any, and ends a waiting ``next`` at once.
+    media time are due, None for all; ``ring``, which is the source's from now on, keeps the packets
+    that come. ``next`` is for one thread; ``close`` may be called from any, and ends a waiting
+    ``next`` at once.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class RtspSource:
         networks: Sequence[IPv4Network | IPv6Network],
         fps: float | None,
         forkserver: ForkServer,
+        ring: Ring | None = None,
     ) -> None:
         if fps is not None and not fps > 0:
             raise ValueError(f"a frame rate is above 0, not {fps}")
@@ -61,6 +64,7 @@ class RtspSource:
         self._networks = tuple(networks)
         self._fps = fps
         self._forkserver = forkserver
+        self._ring = ring
         self._health = Health(State.STARTING, None, time.time())
         self._using = threading.Lock()
         self._closing = threading.Event()
@@ -97,6 +101,11 @@ class RtspSource:
         """Attempts that brought a picture."""
         return self._connects
 
+    @property
+    def ring(self) -> Ring | None:
+        """The latest packets, None where they are not kept."""
+        return self._ring
+
     def __enter__(self) -> Self:
         return self
 
@@ -116,6 +125,8 @@ class RtspSource:
             decoder.wake()
         with self._using:
             self._release()
+            if self._ring is not None:
+                self._ring.close()
             self._set_health(State.STOPPED, None)
 
     def next(self, timeout_s: float) -> Frame | None:
@@ -175,7 +186,8 @@ class RtspSource:
         )
         with camera:
             try:
-                self._decoder = Decoding(self._forkserver, order, camera)
+                books = () if self._ring is None else self._ring.open()
+                self._decoder = Decoding(self._forkserver, order, camera, books)
             except (ForkServerError, OSError) as error:
                 raise AttemptError(Code.DECODER_FAILED, str(error)) from error
 

@@ -42,7 +42,7 @@ ROLES = {
     "notifier": (" notify ",),
     "watchdog": (" watch ",),
     "Valkey": ("valkey-server", "redis-server"),
-    "fork server": ("streams.rtsp.forkserver",),
+    "fork server": ("streams.rtsp.forked",),
 }
 
 

@@ -22,6 +22,7 @@ from streams.messages import AlertMessage, CountsMessage, decode
 from streams.opinions import Opinions
 from streams.pictures import Offer
 from streams.recorder import Recorder
+from streams.rtsp.ring import Ring
 from streams.spool import Spool
 from tests.waiting import PATIENCE_S, wait_for
 from vision.counting import Counted
@@ -42,6 +43,7 @@ class Script:
         self.health = Health(State.STARTING, None, START_TS)
         self.dropped = 0
         self.connects = 1
+        self.ring: Ring | None = None
         self.camera_id = "a"
         self._frames: list[Frame] = []
         self._lock = threading.Lock()

@@ -21,6 +21,7 @@ from streams.address import RtspAddress, parse_address
 from streams.config import Credential
 from streams.health import Code, State
 from streams.rtsp.forkserver import ForkServer
+from streams.rtsp.ring import Ring
 from streams.rtsp.source import RtspSource
 from streams.simulator import Recording
 from streams.simulator.packets import fragments
@@ -37,6 +38,7 @@ def source(
     login: Credential | None = None,
     fps: float | None = None,
     networks: Sequence[object] = LOOPBACK,
+    ring: Ring | None = None,
 ) -> RtspSource:
     """A source that may connect to the loopback."""
     address = url if isinstance(url, RtspAddress) else parse_address(url)
@@ -47,6 +49,7 @@ def source(
         networks=networks,  # type: ignore[arg-type]
         fps=fps,
         forkserver=forkserver,
+        ring=ring,
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.rtsp.forkserver import FIRST_PAUSE_S, Child, ForkServer, ForkServerError
+from streams.rtsp.forkserver import CUT, FIRST_PAUSE_S, Child, ForkServer, ForkServerError
 from tests.streams.simulator.clients import GUARD_S, descriptors, eventually
 
 JITTERED = 1.3
@@ -300,8 +300,10 @@ def test_children_hold_nothing_of_each_other(server: ForkServer) -> None:
 
 
 def test_a_wrong_number_of_descriptors_is_refused(server: ForkServer) -> None:
-    with pytest.raises(ValueError, match="3 descriptors"):
+    with pytest.raises(ValueError, match=r"\(3, 5\) descriptors"):
         server.spawn((0,))
+    with pytest.raises(ValueError, match=r"\(4,\) descriptors"):
+        server.spawn((0, 0, 0), CUT)
 
 
 def test_everything_dies_with_a_killed_worker() -> None:
