@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -23,18 +22,18 @@ from models.errors import ModelError
 from streams.assignment import Analysis, Assignment
 from streams.config import SYNTHETIC, CameraConfig
 from streams.counts import CameraCounts
+from streams.evidence import Evidence
 from streams.health import Code, Health, State
 from streams.incidents import Incidents, Seen
 from streams.keeper import Keeper
 from streams.messages import AlertMessage, CameraReport
 from streams.opinions import Opinions
-from streams.pictures import Offer
+from streams.pictures import Offer, Viewing
 from streams.recorder import Recorder
 from streams.source import LiveSource
 from vision.errors import DetectorError, MatakotaError, SceneError
 from vision.pipeline import Pipeline
 from vision.policy import CAMERA_DOWN
-from vision.scene import Scene
 from vision.types import Event, Frame, Tracked
 
 TICK_S = 0.5
@@ -57,14 +56,6 @@ else ends the thread, and the worker with it, which is started anew."""
 log = structlog.get_logger()
 
 
-class Viewing(Protocol):
-    """Who may want to see pictures of cameras. Neither call waits for anything."""
-
-    def wanted(self, camera: str) -> bool: ...
-
-    def offer(self, camera: str, offer: Offer) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Left:
     """What another run, or an earlier time of this one, left of a camera: alerts that are open,
@@ -79,7 +70,7 @@ class CameraLoop:
 
     ``sources`` opens the camera of an assignment, ``analyses`` says how its pictures are analysed;
     both are called in that thread. ``slots`` bounds how many cameras are analysed at the same
-    moment. ``keeper`` keeps the tracks, where there is one.
+    moment. ``keeper`` keeps the tracks and ``evidence`` what shows an alert, where there are any.
     """
 
     def __init__(
@@ -93,6 +84,7 @@ class CameraLoop:
         viewing: Viewing,
         opinions: Opinions | None,
         keeper: Keeper | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         self._asked = assignment
         self._doing: Assignment | None = None
@@ -101,7 +93,8 @@ class CameraLoop:
         self._recorder = recorder
         self._slots = slots
         self._viewing = viewing
-        self._keeper = keeper
+        self._memories = [each for each in (keeper, evidence) if each is not None]
+        self._evidence = evidence
         self._stop = threading.Event()
         self._why, self._removed = "", False
         self._source: LiveSource | None = None
@@ -241,12 +234,9 @@ class CameraLoop:
             self._drop_pipeline(f"the {changed} was changed")
             log.info("follows its configuration", camera=self.id, revision=analysis.revision)
         self._counts.begin(
-            analysis.scene,
-            analysis.classes,
-            analysis.revision,
-            address=str(asked.config.source),
-            synthetic=asked.config.synthetic,
-        )
+            analysis.scene, analysis.classes, analysis.revision,
+            address=str(asked.config.source), synthetic=asked.config.synthetic,
+        )  # fmt: skip
         self._analysis, self._in_force = analysis, asked.analysis
         self._refused = self._fault = None
         self._resume_s, self._pause_s, self._prepare_s = 0.0, FIRST_PAUSE_S, math.inf
@@ -295,7 +285,7 @@ class CameraLoop:
         self._fault = None
         self._pause_s = FIRST_PAUSE_S
         if self._viewing.wanted(self.id):
-            self._show(frame, tracked, self._analysis.scene)
+            self._viewing.offer(self.id, self._offer(frame, tracked))
 
     def _analyse(self, frame: Frame, analysis: Analysis) -> Tracked | None:
         tracked = None
@@ -316,18 +306,27 @@ class CameraLoop:
                 step.counted.late,
                 step.tracked.quality,
             )
-            if self._keeper is not None and analysis.scene is not None:
-                self._keeper.keep(tracked, frame_size=drawn_on, looked_for=analysis.classes)
+            for memory in self._memories if analysis.scene is not None else ():
+                memory.keep(tracked, frame_size=drawn_on, looked_for=analysis.classes)
+            self._show_why(frame, tracked)
         self._analysed += 1
         self._size, self._last_ts = frame.size, frame.ts
         self._last_s = time.monotonic()
         self._incidents.end(CAMERA_DOWN, frame.ts, "pictures are analysed again")
         return tracked
 
-    def _show(self, frame: Frame, tracked: Tracked | None, scene: Scene | None) -> None:
+    def _offer(self, frame: Frame, tracked: Tracked | None) -> Offer:
         passed = {line: dict(by) for line, by in self._counts.passed.items()}
-        seen = Offer(frame, tracked, scene, passed, self._incidents.events)
-        self._viewing.offer(self.id, seen)
+        scene = None if self._analysis is None else self._analysis.scene
+        return Offer(frame, tracked, scene, passed, self._incidents.events)
+
+    def _show_why(self, frame: Frame | None = None, tracked: Tracked | None = None) -> None:
+        """Hand over what is new, and the picture that showed it, if one did."""
+        new = self._incidents.take_new()
+        if new and self._evidence is not None:
+            seen = None if frame is None else self._offer(frame, tracked)
+            ring = None if self._source is None else self._source.ring
+            self._evidence.raised(self.id, new, seen, self._seen(), ring, self._now_ts())
 
     def _broken(self, code: Code) -> bool:
         """Pause before the next try; whether this is new."""
@@ -350,8 +349,8 @@ class CameraLoop:
             self._counts.finish(last.counted, last.trips)
             events = last.events
         self._pipeline = None
-        if self._keeper is not None:
-            self._keeper.cut(self.id)
+        for memory in self._memories:
+            memory.cut(self.id)
         self._incidents.leave(events, self._ended_ts, why)
 
     # --- the camera itself
@@ -359,14 +358,15 @@ class CameraLoop:
     def _watch(self) -> None:
         """The camera itself as an incident: it opens and closes by itself."""
         idle_s = time.monotonic() - self._last_s
-        health, source = self._health(), self._source
-        if source is not None:
-            self._incidents.watch(source.health, self._now_ts())
+        health = self._health()
+        if self._source is not None:
+            self._incidents.watch(self._source.health, self._now_ts())
         down = health.state is State.DOWN and idle_s >= OUTAGE_AFTER_S
         if down and not self._incidents.outage:
             self._incidents.begin(
                 CAMERA_DOWN, health.code or Code.DISCONNECTED, self._ended_ts, self._now_ts()
             )
+        self._show_why()
         if self._pipeline is not None and idle_s >= GONE_AFTER_S:
             self._drop_pipeline("the camera sends no pictures")
         if idle_s >= TICK_S:

@@ -19,9 +19,20 @@ import structlog
 from streams.address import DEFAULT_NETWORKS
 from streams.bus import Command, Control
 from streams.citydocument import decode_city
-from streams.commands import Follow, Replay, Replayed, Tried, Try, View, decode_command
+from streams.commands import (
+    Follow,
+    Mask,
+    Masked,
+    Replay,
+    Replayed,
+    Tried,
+    Try,
+    View,
+    decode_command,
+)
 from streams.config import City
 from streams.crew import Crew
+from streams.evidence import Evidence
 from streams.keeper import Keeper
 from streams.logins import Logins
 from streams.messages import MessageError, encode
@@ -46,6 +57,10 @@ BUSY: Final = Tried(
 BUSY_REPLAYING: Final = Replayed(
     ok=False, message="tracks are being replayed now: try again in a minute", busy=True
 )
+BUSY_MASKING: Final = Masked(
+    ok=False, message="evidence is being masked now: try again in a minute", busy=True
+)
+NO_API: Final = Masked(ok=False, message="this worker knows no API to get evidence from")
 NOT_KEPT: Final = Replayed(ok=False, message="this worker keeps no tracks")
 
 log = structlog.get_logger()
@@ -63,8 +78,8 @@ class Commander:
 
     ``kept`` is the file of the last configuration; ``credentials`` wins over the file that the
     configuration names; ``hide`` hears every password before it is used; what ``keeper`` kept is
-    replayed. A bus that fails is
-    tried again, with back-off and jitter.
+    replayed, and ``evidence`` masks what it is asked to. A bus that fails is tried again, with
+    back-off and jitter.
     """
 
     def __init__(
@@ -79,6 +94,7 @@ class Commander:
         credentials: Path | None,
         hide: Callable[[Collection[str]], None],
         keeper: Keeper | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         self._control = control
         self._worker = worker
@@ -97,7 +113,9 @@ class Commander:
         self._gone = False
         self._keeper = keeper
         self._tries: list[threading.Thread] = []
+        self._evidence = evidence
         self._replay: threading.Thread | None = None
+        self._mask: threading.Thread | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="commander", daemon=True)
         self.number = 0
@@ -124,8 +142,8 @@ class Commander:
         """Give no more orders. Returns within a second or two, also where the bus hangs; then the
         thread is left behind, and what it does has no effect."""
         self._stopping.set()
-        own = [self._thread, *self._tries, *([] if self._replay is None else [self._replay])]
-        threads = [each for each in own if each.ident is not None]
+        own = [self._thread, *self._tries, self._replay, self._mask]
+        threads = [each for each in own if each is not None and each.ident is not None]
         end_s = time.monotonic() + JOIN_S
         for thread in threads:
             thread.join(max(0.0, end_s - time.monotonic()))
@@ -232,6 +250,8 @@ class Commander:
             self._look_s = 0.0
         elif isinstance(wanted, Replay):
             self._begin_replay(command.id, wanted)
+        elif isinstance(wanted, Mask):
+            self._begin_mask(command.id, wanted)
         else:
             self._begin_try(command.id, wanted)
 
@@ -283,6 +303,24 @@ class Commander:
             self._control.answer(command, encode(replayed))
         except BusError as error:
             log.warning("tracks were replayed, and nobody hears it", why=str(error))
+
+    def _begin_mask(self, command: str, wanted: Mask) -> None:
+        if self._mask is not None and self._mask.is_alive():
+            self._control.answer(command, encode(BUSY_MASKING))
+            return
+        self._mask = threading.Thread(
+            target=self._run_mask, args=(command, wanted), name="masking", daemon=True
+        )
+        self._mask.start()
+
+    def _run_mask(self, command: str, wanted: Mask) -> None:
+        masked = NO_API
+        if self._evidence is not None:
+            masked = self._evidence.mask(wanted, self._stopping)
+        try:
+            self._control.answer(command, encode(masked))
+        except BusError as error:
+            log.warning("evidence was masked, and nobody hears it", why=str(error))
 
 
 def _replace(path: Path, text: str) -> None:

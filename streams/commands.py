@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from streams.evidenceform import AlertId, Form
 from streams.health import Code
 from streams.messages import END_TS, MessageError, Name, Ts
 from vision.types import Severity
@@ -33,6 +34,7 @@ MAX_COMMAND_CHARS: Final = 1 << 20
 """A scene may be a part of it."""
 MAX_SPAN_S: Final = 24 * 3600.0
 MAX_REPLAY_S: Final = 600.0
+MAX_MASK_S: Final = 600.0
 
 _HEAD: Final = struct.Struct(">cdHH")
 _VERSION: Final = b"\x01"
@@ -80,6 +82,34 @@ class Replay(_Body):
         if not 0 < self.to_ts - self.from_ts <= MAX_SPAN_S:
             raise ValueError("a replay is of more than 0 and up to 24 hours")
         return self
+
+
+class Mask(_Body):
+    """Make the masked copy of an item of evidence that the API has, and post it, within
+    ``timeout_s``."""
+
+    type: Literal["mask"] = "mask"
+    alert: AlertId
+    camera: Name
+    form: Form
+    timeout_s: Annotated[float, Field(ge=1, le=MAX_MASK_S)] = 120.0
+
+
+class Masked(_Body):
+    """What came of it: ``message`` says why there is no copy. A worker that is ``busy`` did not
+    try at all."""
+
+    ok: bool
+    message: str = ""
+    busy: bool = False
+
+    @staticmethod
+    def of(body: str) -> Masked:
+        """The answer in ``body``. Raises MessageError for anything that does not fit."""
+        try:
+            return Masked.model_validate_json(body)
+        except ValidationError as error:
+            raise MessageError(f"the answer is unknown here: {_first(error)}") from None
 
 
 class ReplayedEvent(_Body):
@@ -154,7 +184,7 @@ class Tried(_Body):
             raise MessageError(f"the answer is unknown here: {_first(error)}") from None
 
 
-AnyCommand: TypeAlias = View | Follow | Try | Replay
+AnyCommand: TypeAlias = View | Follow | Try | Replay | Mask
 _ADAPTER: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="type")])
 
 

@@ -13,14 +13,16 @@ from typing import Self
 import structlog
 
 from streams.assignment import Analysis, Assignment, analysis_of
-from streams.camera import CameraLoop, Left, Viewing
+from streams.camera import CameraLoop, Left
 from streams.config import SYNTHETIC, CameraConfig, City, Credential
 from streams.counts import CameraCounts
 from streams.detector import Detectors
+from streams.evidence import Evidence
 from streams.health import SENTENCES, Code, Health, State
 from streams.keeper import Keeper
 from streams.messages import CameraReport
 from streams.opinions import Opinions
+from streams.pictures import Viewing
 from streams.recorder import Recorder
 from streams.rtsp.forkserver import ForkServer
 from streams.rtsp.ring import Ring
@@ -50,7 +52,8 @@ class Crew:
     ``stop``.
 
     ``left`` is what an earlier run left, by camera; ``viewing`` may want to see pictures,
-    ``opinions`` are asked about what is reported and ``keeper`` keeps tracks, where there are any.
+    ``opinions`` are asked about what is reported, ``keeper`` keeps tracks and ``evidence`` what
+    shows an alert, where there are any.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Crew:
         left: Mapping[str, Left],
         opinions: Opinions | None = None,
         keeper: Keeper | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         self._recorder = recorder
         self._detectors = detectors
@@ -70,6 +74,7 @@ class Crew:
         self._viewing = viewing
         self._opinions = opinions
         self._keeper = keeper
+        self._evidence = evidence
         self._slots = threading.Semaphore(os.cpu_count() or 1)
         self._lock = threading.Lock()
         self._left = dict(left)
@@ -147,6 +152,7 @@ class Crew:
             viewing=self._viewing,
             opinions=self._opinions,
             keeper=self._keeper,
+            evidence=self._evidence,
         )
         before = self._leaving.pop(loop.id, None)
         thread = threading.Thread(target=self._live, args=(loop, before), name=loop.id, daemon=True)
@@ -192,7 +198,7 @@ class Crew:
             networks=assignment.networks,
             fps=config.fps,
             forkserver=self._forkserver,
-            ring=Ring(self._forkserver),
+            ring=None if self._evidence is None else Ring(self._forkserver),
         )
 
     def _analysis(self, config: CameraConfig) -> Analysis:

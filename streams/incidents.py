@@ -77,6 +77,7 @@ class Incidents:
         # those that no pipeline spoke of since it was handed them: when they last held
         self._ends: dict[str, float] = {}
         self._why = UNWATCHED
+        self._new: list[Event] = []
         # kind to id, of those of the stream
         self._own: dict[str, str] = {}
         self._troubles = (
@@ -94,6 +95,11 @@ class Incidents:
     @property
     def outage(self) -> bool:
         return CAMERA_DOWN in self._own
+
+    def take_new(self) -> tuple[Event, ...]:
+        """Those that were stated for the first time since this was last asked."""
+        new, self._new = self._new, []
+        return tuple(new)
 
     def take_over(self, opened: Iterable[AlertMessage], last_ts: float | None) -> None:
         """Go on with what an earlier run stated, which saw its last picture at ``last_ts``."""
@@ -131,6 +137,7 @@ class Incidents:
         new = {event.id: event for event in events if event.id not in self._open}
         messages = [self._stated(event) for event in events]
         self._say(messages)
+        self._new += new.values()
         if self._opinions is None:
             return
         last = {message.id: message for message in messages}

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
@@ -57,6 +57,14 @@ class Offer:
     scene: Scene | None
     counts: Mapping[str, Mapping[str, int]]
     events: Sequence[Event]
+
+
+class Viewing(Protocol):
+    """Who may want to see pictures of cameras. Neither call waits for anything."""
+
+    def wanted(self, camera: str) -> bool: ...
+
+    def offer(self, camera: str, offer: Offer) -> None: ...
 
 
 @dataclass(slots=True)
@@ -194,6 +202,11 @@ class Pictures:
         self._delay_s = min(2 * self._delay_s, MAX_DELAY_S)
 
 
+def clock_of(ts: float) -> str:
+    """The city's time of ``ts`` (UTC seconds), as it stands in a picture."""
+    return f"{(_EPOCH + timedelta(seconds=ts)).astimezone(WITA):%H:%M:%S}"
+
+
 def _picture(offer: Offer) -> Picture:
     ts = offer.frame.ts
     image = _smaller(offer.frame.image)
@@ -204,7 +217,7 @@ def _picture(offer: Offer) -> Picture:
             offer.scene,
             counts=offer.counts,
             events=offer.events,
-            clock=f"{(_EPOCH + timedelta(seconds=ts)).astimezone(WITA):%H:%M:%S}",
+            clock=clock_of(ts),
         )
     encoded, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not encoded:

@@ -22,6 +22,7 @@ from streams.canary import PERIOD_S, Canary
 from streams.commander import Commander
 from streams.crew import Crew
 from streams.detector import Detectors
+from streams.evidence import Evidence
 from streams.forwarder import Forwarder
 from streams.keeper import Keeper
 from streams.messages import (
@@ -55,8 +56,8 @@ class Worker:
     can be asked. ``credentials`` is the file of the cameras' logins, None for the one that the
     configuration names; ``hide`` hears every password before it is used. ``opinions`` are asked
     about what is reported, where there are any. ``poster`` posts alerts while the bus is out, where
-    there is one, and ``keeper`` keeps tracks. A canary is stated each ``canary_s``. Building it
-    raises SpoolError where the spool cannot be read.
+    there is one, ``keeper`` keeps tracks and ``evidence`` what shows an alert. A canary is stated
+    each ``canary_s``. Building it raises SpoolError where the spool cannot be read.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Worker:
         opinions: Opinions | None = None,
         poster: Poster | None = None,
         keeper: Keeper | None = None,
+        evidence: Evidence | None = None,
         canary_s: float = PERIOD_S,
     ) -> None:
         self.name = name
@@ -84,6 +86,7 @@ class Worker:
         self._forkserver = ForkServer()
         self._pictures = Pictures(control)
         self._keeper = keeper
+        self._evidence = evidence
         self._crew = Crew(
             recorder=self._recorder,
             detectors=detectors,
@@ -92,6 +95,7 @@ class Worker:
             left=_left(spool),
             opinions=opinions,
             keeper=keeper,
+            evidence=evidence,
         )
         self._opinions = opinions
         self._commander = Commander(
@@ -104,6 +108,7 @@ class Worker:
             credentials=credentials,
             hide=hide,
             keeper=keeper,
+            evidence=evidence,
         )
 
     def run(self, stop: threading.Event) -> None:
@@ -114,8 +119,9 @@ class Worker:
             try:
                 self._forwarder.start()
                 self._pictures.start()
-                if self._keeper is not None:
-                    self._keeper.start()
+                for part in (self._keeper, self._evidence):
+                    if part is not None:
+                        part.start()
                 self._commander.start()
                 while not stop.wait(REPORT_S):
                     self._recorder.retry()
@@ -134,6 +140,7 @@ class Worker:
             "the live pictures": self._pictures.alive,
             "the second opinions": self._opinions is None or self._opinions.alive,
             "the memory of tracks": self._keeper is None or self._keeper.alive,
+            "the evidence": self._evidence is None or self._evidence.alive,
         }
         dead += [name for name, alive in parts.items() if not alive]
         if dead:
@@ -145,8 +152,9 @@ class Worker:
         self._commander.stop()
         self._crew.stop(JOIN_S)
         self._pictures.stop()
-        if self._keeper is not None:
-            self._keeper.stop()
+        for part in (self._keeper, self._evidence):
+            if part is not None:
+                part.stop()
         self._recorder.retry()
         if self._recorder.held:
             log.error("statements could not be spooled and are lost", number=self._recorder.held)
@@ -160,7 +168,8 @@ class Worker:
             problem=self._recorder.problem
             or self._forwarder.problem
             or self._commander.problem
-            or (None if self._keeper is None else self._keeper.problem),
+            or (None if self._keeper is None else self._keeper.problem)
+            or (None if self._evidence is None else self._evidence.problem),
             waiting=self._spool.waiting + self._recorder.held,
             configuration=self._commander.number,
             pictures=self._pictures.made,

@@ -18,9 +18,12 @@ from api.cli.logs import hide
 from api.cli.opinions import KEY_VARIABLE, opinions_of
 from api.cli.options import DataOption
 from models.zoo import cache_folder, resolve
+from streams.apiclient import ApiClient
 from streams.bus import RedisBus, RedisControl
 from streams.config import WORKER_NAME
 from streams.detector import Detectors
+from streams.evidence import Evidence
+from streams.evidencewaiting import FOLDER as EVIDENCE_FOLDER
 from streams.keeper import DEFAULT_KEEP_H, FOLDER, MAX_KEEP_H, Keeper
 from streams.posting import Poster
 from streams.settings import (
@@ -92,6 +95,7 @@ def worker(
             opinions=opinions,
             poster=poster,
             keeper=Keeper(settings.data / FOLDER, keep_h=keep_h),
+            evidence=_evidence(settings, name),
         ).run(threading.Event())
 
 
@@ -112,6 +116,16 @@ def _poster(settings: Settings) -> Poster | None:
             f"--every-camera' and set {API_KEY_VARIABLE}"
         )
     return Poster(settings.api_url, settings.api_key)
+
+
+def _evidence(settings: Settings, worker: str) -> Evidence | None:
+    """Sends pictures and clips of alerts to the API; None where no API is named."""
+    url, key = settings.api_url, settings.api_key
+    if url is None or key is None:
+        log.info("alerts have no pictures and clips", why=f"{API_VARIABLE} is not set")
+        return None
+    # workers may share a data folder, and none may post what another one is writing
+    return Evidence(settings.data / EVIDENCE_FOLDER / worker, lambda: ApiClient(url, key))
 
 
 def _own_name(data: Path) -> str:

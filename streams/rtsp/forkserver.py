@@ -200,7 +200,7 @@ class ForkServer:
                         *(sys.executable, "-P", "-m", "streams.rtsp.forked"),
                         *(str(theirs.fileno()), str(os.getpid())),
                     ],
-                    env=_environment(),
+                    env=bare_environment(),
                     pass_fds=(theirs.fileno(),),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
@@ -266,7 +266,8 @@ class ForkServer:
             self._process = None
 
 
-def _environment() -> dict[str, str]:
+def bare_environment() -> dict[str, str]:
+    """What a process that reads a camera's bytes may know of the worker's environment."""
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     # One thread in the fork server, or forking it is not safe; small arenas for small children.
     return kept | {

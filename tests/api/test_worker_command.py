@@ -160,6 +160,7 @@ def test_without_an_api_it_is_said_once_that_alerts_wait(tmp_path: Path) -> None
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 143
     assert _since(tmp_path, "").count("MATAKOTA_API_URL names no API") == 1
+    assert _since(tmp_path, "").count("alerts have no pictures and clips") == 1
 
 
 def _since(folder: Path, before: str) -> str:

@@ -17,12 +17,14 @@ import streams.camera as module
 from streams.assignment import Analysis, Assignment
 from streams.camera import CameraLoop, Left
 from streams.config import SYNTHETIC, CameraConfig, Credential
+from streams.evidence import Evidence
 from streams.health import Code, Health, State
 from streams.messages import AlertMessage, CountsMessage, decode
 from streams.opinions import Opinions
 from streams.pictures import Offer
 from streams.recorder import Recorder
 from streams.rtsp.ring import Ring
+from streams.source import LiveSource
 from streams.spool import Spool
 from tests.waiting import PATIENCE_S, wait_for
 from vision.counting import Counted
@@ -183,10 +185,11 @@ class Stage:
         left: Left | None = None,
         asked: Assignment | None = None,
         opinions: Opinions | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         self.spool = spool
         self.source = Script()
-        self.sources = [self.source]
+        self.sources: list[LiveSource] = [self.source]
         self.analysis = Scripted()
         self.refused: Exception | None = None
         self.recorder = Recorder(spool)
@@ -200,6 +203,7 @@ class Stage:
             slots=threading.Semaphore(1),
             viewing=self.viewer,
             opinions=opinions,
+            evidence=evidence,
         )
         self._thread = threading.Thread(target=self._run, args=(left or Left(),))
 
@@ -227,8 +231,9 @@ class Stage:
 
     def another_source(self) -> Script:
         """What the next address leads to."""
-        self.sources.append(Script())
-        return self.sources[-1]
+        another = Script()
+        self.sources.append(another)
+        return another
 
     def messages(self) -> list[AlertMessage | CountsMessage]:
         return [decode(spooled.body) for spooled in self.spool.unsent(10_000)]

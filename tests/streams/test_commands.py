@@ -13,6 +13,8 @@ from streams.commands import (
     MAX_PICTURE_BYTES,
     AnyCommand,
     Follow,
+    Mask,
+    Masked,
     Picture,
     Replay,
     Replayed,
@@ -37,8 +39,9 @@ TS = 1_769_817_600.0
         Try(source="rtsp://10.0.0.7/", login="gate", timeout_s=30),
         Replay(camera="plaza", from_ts=TS, to_ts=TS + 86_400),
         Replay(camera="plaza", from_ts=TS, to_ts=TS + 1, scene={"lines": []}, timeout_s=600),
+        Mask(alert="a1", camera="plaza", form="clip", timeout_s=600),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_a_command_is_read_as_it_was_written(command: AnyCommand) -> None:
     assert decode_command(encode(command)) == command
@@ -54,6 +57,8 @@ def test_a_command_is_read_as_it_was_written(command: AnyCommand) -> None:
         {"type": "view", "camera": "a\x00"},
         {"type": "view", "camera": "a", "more": 1},
         {"type": "erase"},
+        {"type": "mask", "alert": "a/b", "camera": "a", "form": "clip"},
+        {"type": "mask", "alert": "a", "camera": "a", "form": "film"},
         {"type": "try"},
         {"type": "try", "source": "CANARY" * 1000},
         {"type": "try", "source": "rtsp://CANARY", "timeout_s": 31},
@@ -68,7 +73,7 @@ def test_a_command_is_read_as_it_was_written(command: AnyCommand) -> None:
         [],
         None,
     ],
-    ids=range(20),
+    ids=range(22),
 )
 def test_what_is_no_command_is_refused_and_not_repeated(wrong: object) -> None:
     with pytest.raises(MessageError, match="unknown here") as refused:
@@ -78,7 +83,7 @@ def test_what_is_no_command_is_refused_and_not_repeated(wrong: object) -> None:
 
 @given(st.text(max_size=200))
 def test_no_text_breaks_it(text: str) -> None:
-    for read in (decode_command, Tried.of, Replayed.of):
+    for read in (decode_command, Tried.of, Replayed.of, Masked.of):
         with pytest.raises(MessageError):
             read(text)
 
@@ -89,6 +94,8 @@ def test_an_answer_is_read_as_it_was_written() -> None:
         Tried(ok=False, code="unreachable", message="nobody answers"),
     ):
         assert Tried.of(encode(tried)) == tried
+    masked = Masked(ok=False, message="it has no boxes")
+    assert Masked.of(encode(masked)) == masked
 
 
 def test_a_picture_is_read_as_it_was_written() -> None:

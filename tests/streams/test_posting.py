@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from streams.posting import MAX_ANSWER_BYTES, Poster
+from streams.apiclient import MAX_ANSWER_BYTES
+from streams.posting import Poster
 from tests.streams.apis import KEY, StubApi, dripping, stub_api
 from tests.streams.servers import free_port
 from tests.streams.statements import alert

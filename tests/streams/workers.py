@@ -21,6 +21,7 @@ from streams.canary import PERIOD_S
 from streams.citydocument import CityDocument, encode_city
 from streams.config import MOTION, SYNTHETIC, CameraConfig, City
 from streams.detector import Detectors
+from streams.evidence import Evidence
 from streams.keeper import Keeper
 from streams.messages import (
     CANARY,
@@ -97,6 +98,7 @@ class Running:
         bus: Bus | None = None,
         credentials: Path | None = None,
         keeper: Keeper | None = None,
+        evidence: Evidence | None = None,
         canary_s: float = PERIOD_S,
     ) -> None:
         self.bus: Bus = bus or MemoryBus()
@@ -118,6 +120,7 @@ class Running:
             credentials=credentials,
             hide=self._hide,
             keeper=keeper,
+            evidence=evidence,
             canary_s=canary_s,
         )
         self._thread = threading.Thread(target=self._run)
