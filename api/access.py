@@ -34,6 +34,13 @@ class Permission(StrEnum):
     CAMERAS_TRY = "cameras:try"
     """Have a worker try an address."""
     PICTURES_SEE = "pictures:see"
+    """Live pictures and single ones, as the camera sees them."""
+    EVIDENCE_SEE = "evidence:see"
+    """Masked copies of what an alert rests on."""
+    EVIDENCE_ORIGINAL = "evidence:original"
+    """What the camera sent, with every face and plate in it."""
+    EVIDENCE_MANAGE = "evidence:manage"
+    """Find, delete, hold and release evidence."""
     SYSTEM_READ = "system:read"
     """How the workers are, and why something is not well."""
     AUDIT_READ = "audit:read"
@@ -54,11 +61,11 @@ class Role(StrEnum):
 
 _P: Final = Permission
 _EVERYBODY: Final = frozenset({_P.KNOWN, _P.ENTER, _P.PERSON, _P.CAMERAS_READ, _P.COUNTS_READ})
-_VIEWER: Final = _EVERYBODY | {_P.ALERTS_READ, _P.PICTURES_SEE}
+_VIEWER: Final = _EVERYBODY | {_P.ALERTS_READ, _P.PICTURES_SEE, _P.EVIDENCE_SEE}
 ROLES: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.VIEWER: _VIEWER,
     Role.OPERATOR: _VIEWER | {_P.ALERTS_HANDLE},
-    # no picture: pictures of people are not masked yet
+    # no picture: live ones are not masked, and copies belong to alerts, which they do not read
     Role.ANALYST: _EVERYBODY,
     Role.ADMINISTRATOR: frozenset(Permission),
 }
@@ -70,10 +77,12 @@ SCOPES: Final = (
     _P.CAMERAS_READ,
     _P.CAMERAS_TRY,
     _P.PICTURES_SEE,
+    _P.EVIDENCE_SEE,
     _P.SYSTEM_READ,
     _P.AUDIT_READ,
 )
-"""What a machine key may be given, for its cameras."""
+"""What a machine key may be given, for its cameras. Originals and what becomes of evidence are for
+people, whose name then stands in the record."""
 WORKER_SCOPES: Final = frozenset({_P.ALERTS_STATE})
 """What the key of a worker is given."""
 
@@ -127,6 +136,7 @@ class Rule:
 
 _ROOM: Final = "/room/"
 _API: Final = "/api/v1"
+_ITEMS: Final = _API + "/alerts/{alert_id}/evidence"
 RULES: Final = (
     Rule("GET", "/healthz", None),
     Rule("GET", "/readyz", None),
@@ -164,6 +174,17 @@ RULES: Final = (
     Rule("POST", _API + "/alerts/{alert_id}/resolve", _P.ALERTS_HANDLE),
     Rule("POST", _API + "/alerts/{alert_id}/reopen", _P.ALERTS_HANDLE),
     Rule("POST", _API + "/alerts/{alert_id}/merge", _P.ALERTS_HANDLE),
+    Rule("GET", _ITEMS, _P.ALERTS_READ),
+    Rule("POST", _ITEMS + "/{form}", _P.ALERTS_STATE),
+    Rule("POST", _ITEMS + "/{form}/missing", _P.ALERTS_STATE),
+    Rule("GET", _ITEMS + "/{form}/material", _P.ALERTS_STATE),
+    Rule("GET", _ITEMS + "/{form}/copy", _P.EVIDENCE_SEE),
+    Rule("POST", _ITEMS + "/{form}/copy", _P.ALERTS_STATE),
+    Rule("GET", _ITEMS + "/{form}/original", _P.EVIDENCE_ORIGINAL),
+    Rule("POST", _API + "/alerts/{alert_id}/hold", _P.EVIDENCE_MANAGE),
+    Rule("POST", _API + "/alerts/{alert_id}/release", _P.EVIDENCE_MANAGE),
+    Rule("GET", _API + "/evidence", _P.EVIDENCE_MANAGE),
+    Rule("POST", _API + "/evidence/delete", _P.EVIDENCE_MANAGE),
     Rule("GET", _API + "/precision", _P.ALERTS_READ),
     Rule("GET", _API + "/precision.csv", _P.ALERTS_READ),
     Rule("GET", _API + "/silences", _P.ALERTS_READ),

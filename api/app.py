@@ -38,6 +38,11 @@ from api.access import RULES, Permission
 from api.bell import Bell
 from api.bodies import SCHEMAS
 from api.door import Door, refusal
+from api.evidence import answers, managing
+from api.evidence import routes as evidence
+from api.evidence.masks import Masks
+from api.evidence.room import EvidenceRoom
+from api.evidence.transfer import Intake, TooManyUploadsError
 from api.feed import Feed
 from api.known import KnownKeys
 from api.live import CrowdedError, Hub
@@ -48,7 +53,7 @@ from api.services import Ingesting, Services, said
 from api.store import Store, TooManyRowsError, UnstorableError
 from api.tries import TooManyTriesError, Tries
 from streams.bus import Control
-from vision.errors import BusError, StoreError
+from vision.errors import BusError, EvidenceError, StoreError
 
 PREFIX: Final = "/api/v1"
 RETRY_S: Final = 5
@@ -74,6 +79,7 @@ def create_app(
     ingest: Ingesting,
     control: Control,
     hub: Hub,
+    room: EvidenceRoom,
     *,
     everywhere: bool,
     proxies: Proxies = NO_PROXIES,
@@ -103,6 +109,9 @@ def create_app(
         hub=hub,
         tries=Tries(control, lambda: bell.closed),
         login=Login(store, keys),
+        room=room,
+        masks=Masks(room, control, lambda: ingest.workers, lambda: bell.closed),
+        intake=Intake(),
         oidc=oidc,
     )
     for part in (
@@ -110,6 +119,8 @@ def create_app(
         export,
         handling,
         alerts,
+        evidence,
+        managing,
         precision,
         silences,
         chain,
@@ -133,7 +144,8 @@ def create_app(
     app.add_exception_handler(405, _wrong_method)
     app.add_exception_handler(UnstorableError, _refused)
     app.add_exception_handler(TooManyRowsError, _refused)
-    for passing in (StoreError, BusError, CrowdedError, TooManyTriesError):
+    app.add_exception_handler(EvidenceError, _evidence)
+    for passing in (StoreError, BusError, CrowdedError, TooManyTriesError, TooManyUploadsError):
         app.add_exception_handler(passing, _later)
     if pages is not None:
         for path in ("/", ROOM.rstrip("/")):
@@ -154,7 +166,13 @@ class _Application(FastAPI):
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
     """The description with what no route knows of: what the door asks for, and the bodies that are
     read by their own routes, so that they are bounded."""
-    for body in (alerts.AlertIn, *handling.BODIES, *silences.BODIES):
+    for body in (
+        alerts.AlertIn,
+        *handling.BODIES,
+        *silences.BODIES,
+        *answers.BODIES,
+        *managing.BODIES,
+    ):
         shape = body.model_json_schema(ref_template=SCHEMAS + "{model}")
         schema["components"]["schemas"] |= shape.pop("$defs", {}) | {body.__name__: shape}
     schema["components"]["securitySchemes"] = {
@@ -240,6 +258,12 @@ async def _wrong(request: Request, error: Exception) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     return _answer(request, 422, str(error))
+
+
+async def _evidence(request: Request, error: Exception) -> Response:
+    status = answers.status_of(error) if isinstance(error, EvidenceError) else 503
+    later = {"Retry-After": str(RETRY_S)} if status in {408, 503, 507} else None
+    return _answer(request, status, str(error), later)
 
 
 async def _later(request: Request, error: Exception) -> Response:

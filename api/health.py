@@ -40,6 +40,7 @@ WHAT: Final = {
     "ingest": "the ingest is",
     "workers": "the workers are",
     "delivery": "what tells people of alerts is",
+    "evidence": "what proves evidence is",
 }
 
 router = APIRouter(tags=["health"])
@@ -61,6 +62,9 @@ class Ready(BaseModel):
     workers: Annotated[str, Field(description="What analyses the cameras.")]
     delivery: Annotated[
         str, Field(description="What tells people of alerts, and what watches over that.")
+    ]
+    evidence: Annotated[
+        str, Field(description="The heads of the chain of evidence, outside the database.")
     ]
 
 
@@ -98,6 +102,7 @@ def readiness(served: Services) -> dict[str, str]:
         "ingest": _ingest(served),
         "workers": _workers(served),
         "delivery": _delivery(served),
+        "evidence": served.room.problem or OK,
     }
 
 

@@ -13,6 +13,9 @@ from starlette.requests import HTTPConnection
 from api.access import Caller
 from api.auth import CALLER
 from api.bell import Bell
+from api.evidence.masks import Masks
+from api.evidence.room import EvidenceRoom
+from api.evidence.transfer import Intake
 from api.feed import Feed
 from api.ingest import Heard
 from api.known import KnownKeys
@@ -52,6 +55,9 @@ class Services:
     hub: Hub
     tries: Tries
     login: Login
+    room: EvidenceRoom
+    masks: Masks
+    intake: Intake
     oidc: SignIn | None = None
     """The second way in, where there is one."""
 
@@ -90,10 +96,14 @@ _SAID: Final[Mapping[int, str]] = {
     401: "Neither a machine key nor a session, or an unknown one",
     403: "This is not among what the caller may, or another site's page asked",
     404: "There is no such thing",
+    408: "What was sent did not come in time: send it again",
     409: "Somebody was first, or this cannot follow on how it is: look again, then decide",
+    410: "It was deleted, and does not come back",
     413: "The body is too large",
+    416: "It does not have these bytes",
     422: "Something in the request is wrong",
     503: "The store gives no answer now",
+    507: "There is no room for it now: send it again later",
 }
 _PROBLEMS: Final = {
     status: {"model": Problem, "description": said} for status, said in _SAID.items()

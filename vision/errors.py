@@ -12,7 +12,6 @@ MatakotaError
 ├── CameraError        a camera's address is refused, or the camera cannot be used
 ├── BusError           Redis is gone, refuses us, or may lose what it is given
 │   └── BusGoneError   it does not answer now, so trying again may help
-├── EvidenceError      a picture or a clip of an alert cannot be made, or is no such
 ├── PostingError       the API does not take alerts from a worker now
 │   └── PostRefusedError  it takes others, but not this one
 ├── SpoolError         a worker's spool cannot be opened or written (read-only, in use)
@@ -20,6 +19,7 @@ MatakotaError
 ├── StoreError         the database cannot be opened, migrated, read or written
 │   └── StoreGoneError it does not answer now, so trying again may help
 ├── HandlingError      an alert cannot be handled so: somebody was first, or it is resolved
+├── EvidenceError      evidence cannot be made, masked, taken, kept, shown or let go
 └── ServiceError       a process of ours cannot start or keep running (port taken, no Valkey)
 
 ``models`` imports nothing of ours and grows its own branch, ``models.errors.ModelError``;
@@ -84,10 +84,6 @@ class BusGoneError(BusError):
     passing = True
 
 
-class EvidenceError(MatakotaError):
-    """A picture or a clip of an alert cannot be made, or what is said to be one is none."""
-
-
 class PostingError(MatakotaError):
     """The API does not take a worker's alerts now."""
 
@@ -127,6 +123,10 @@ class StoreGoneError(StoreError):
 class HandlingError(MatakotaError):
     """What a person wants to do about an alert cannot be done: somebody was first, or the alert,
     or what they name, is not such that it can."""
+
+
+class EvidenceError(MatakotaError):
+    """Evidence of an alert cannot be made, masked, taken, kept, shown or let go."""
 
 
 class ServiceError(MatakotaError):

@@ -38,6 +38,7 @@ _COMMANDS: Final = {
     "watch": "See whether what workers state arrives, and alarm if not.",
     "rejected": "List, store and drop messages that were put aside.",
     "alerts": "Export alerts, print their schema, show how often rules were right.",
+    "evidence": "Verify, list, hold and delete what alerts are proved by.",
     "alerting": "Say who is told of which alerts, and show it.",
     "rtsp": "Play clips as RTSP cameras until Ctrl-C.",
     "cameras": "Look at the city's cameras, and replay what passed them.",

@@ -10,14 +10,13 @@ from typing import Annotated, Final
 
 import typer
 
-from api.cli.options import DataOption
+from api.cli.options import DataOption, time_of
 from api.cli.stored import CameraOption, cameras_of, opened
 from api.cli.tables import print_rows
 from api.learning import DAY_S, DAYS, MAX_DAYS, Judged, span
 from api.precision import PrecisionOut
 from api.standards.alert_schema import alert_schema
 from api.standards.shapes import PIECE, SHAPES, Format
-from api.times import read_iso
 
 HEAD: Final = (
     "camera", "kind", "rule", "alerts", "true", "false", "not judged", "precision", "95 % within",
@@ -41,7 +40,7 @@ def export(
     data: DataOption = None,
 ) -> None:
     """Write alerts to standard output, those that began last first, as they are now."""
-    from_ts, to_ts = _time("--from", from_), _time("--to", to)
+    from_ts, to_ts = time_of("--from", from_), time_of("--to", to)
     chosen = SHAPES[shape]
     with opened(data) as store:
         sys.stdout.write(chosen.head)
@@ -109,10 +108,3 @@ def _row(row: Judged) -> tuple[str, ...]:
 def _plain(name: str) -> str:
     """Without what a terminal would obey."""
     return "".join(char if char.isprintable() else "?" for char in name)
-
-
-def _time(option: str, text: str | None) -> float | None:
-    try:
-        return None if text is None else read_iso(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{option}: {error}") from None

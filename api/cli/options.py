@@ -7,6 +7,8 @@ from typing import Annotated, Final, TypeAlias
 
 import typer
 
+from api.times import read_iso
+
 ConfigOption: TypeAlias = Annotated[
     Path, typer.Option("--config", "-c", help="The city's cameras, YAML.", metavar="CITY")
 ]
@@ -35,3 +37,11 @@ StartOption: TypeAlias = Annotated[
     str, typer.Option(help="When the clip was recorded, ISO 8601, with its offset from UTC.")
 ]
 EPOCH: Final = "1970-01-01T00:00:00Z"
+
+
+def time_of(option: str, text: str | None) -> float | None:
+    """UTC seconds of what an option says. Raises BadParameter."""
+    try:
+        return None if text is None else read_iso(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{option}: {error}") from None

@@ -22,6 +22,8 @@ from api.cli.head import BoundedHead
 from api.cli.listening import ProxyOption, TlsCertOption, TlsKeyOption, checked_way, greeting
 from api.cli.options import DataOption
 from api.door import Door
+from api.evidence.keeper import Keeper
+from api.evidence.room import EvidenceRoom
 from api.ingest import Ingest
 from api.live import Hub
 from api.oidc import SignIn
@@ -121,14 +123,16 @@ def serve(
             on_death=lambda: server.give_up(),
         )
         hub = Hub(control, lambda: ingest.workers, on_death=lambda: server.give_up())
+        room = EvidenceRoom.open(store, settings.data, os.environ)
+        keeper = Keeper(room, on_death=lambda: server.give_up())
         everywhere = not ip_address(address).is_loopback
         door = create_app(
-            store, bell, ingest, control, hub,
+            store, bell, ingest, control, hub, room,
             everywhere=everywhere, proxies=way.proxies, oidc=oidc, pages=mount,
         )  # fmt: skip
         server = _Server(door, bell, way.context())
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
-        for thread in (ingest, publisher, hub):
+        for thread in (ingest, publisher, hub, keeper):
             stack.callback(thread.stop)
             thread.start()
         shown = f"[{address}]" if ":" in address else address

@@ -31,6 +31,7 @@ SCOPES: Final[Mapping[Permission, str]] = {
     _P.CAMERAS_READ: N_("Reads how its cameras are and what is drawn on them."),
     _P.CAMERAS_TRY: N_("Has a worker try the address of a camera."),
     _P.PICTURES_SEE: N_("Sees pictures of its cameras, live too."),
+    _P.EVIDENCE_SEE: N_("Sees masked copies of the evidence of its cameras."),
     _P.SYSTEM_READ: N_("Reads how the workers are and what is wrong with them."),
     _P.AUDIT_READ: N_("Reads the record of who did what."),
 }
@@ -74,6 +75,12 @@ ACTIONS: Final[Mapping[str, str]] = {
     "alert.reopened": N_("Alert opened again"),
     "alert.merged": N_("Alert merged into another"),
     "alert.opened": N_("Incident opened by hand"),
+    "evidence": N_("Anything about evidence"),
+    "evidence.original": N_("Original, not masked, given out"),
+    "evidence.material": N_("Original given to a worker to be masked"),
+    "evidence.deleted": N_("Evidence deleted"),
+    "evidence.held": N_("Evidence held"),
+    "evidence.released": N_("Evidence released"),
     "alerting.changed": N_("Who is told of what changed"),
     "silence": N_("Anything about silences"),
     "silence.created": N_("Silence made"),
@@ -97,6 +104,7 @@ OBJECTS: Final[Mapping[str, str]] = {
     "group": N_("camera group"),
     "key": N_("machine key"),
     "alert": N_("alert"),
+    "evidence": N_("evidence"),
     "configuration": N_("configuration"),
     "alerting": N_("who is told of what"),
     "silence": N_("silence"),
@@ -135,6 +143,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "sites": N_("sites"),
     "places": N_("places"),
     "ends_at": N_("until"),
+    "form": N_("form"),
 }
 PARTS: Final[Mapping[str, str]] = {
     "captured": N_("seen by the camera"),

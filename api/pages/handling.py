@@ -27,6 +27,7 @@ from api.lifecycle import (
     Outcome,
     ResolvedError,
 )
+from api.pages.evidence import evidence_of, want_copy
 from api.pages.guard import guarded
 from api.pages.opened import panel_texts, shown_choices, shown_detail
 from api.services import Services
@@ -161,6 +162,8 @@ class Handling:
             where.on("acknowledge", guarded(served, opened, handle, self._acknowledge))
         listed.on("look", guarded(served, opened, _P.ALERTS_READ, self._open_one))
         listed.on("compose", guarded(served, opened, handle, self._compose))
+        panel.on("glance", guarded(served, opened, _P.ALERTS_READ, self._glance))
+        panel.on("mask", guarded(served, opened, _P.EVIDENCE_SEE, self._mask))
         panel.on("close", guarded(served, opened, _P.ALERTS_READ, self._close))
         panel.on("assign", guarded(served, opened, handle, self._assign))
         panel.on("resolve", guarded(served, opened, handle, self._resolve))
@@ -209,6 +212,15 @@ class Handling:
         if detail is not None and shown == self._shown:
             self._panel.renew(detail)
 
+    async def _glance(self, _event: GenericEventArguments, now: Caller) -> None:
+        await self._renew(now)
+
+    async def _mask(self, event: GenericEventArguments, now: Caller) -> None:
+        why = await want_copy(self._served, event.args, now)
+        if why:
+            ui.notify(self._said(why), type="negative")
+        await self._renew(now)
+
     async def _close(self, _event: GenericEventArguments, _now: Caller) -> None:
         self._shown = None
         self._mark(None)
@@ -241,7 +253,7 @@ class Handling:
         if handles:
             near = store.alerts.find(only=frozenset(cameras), merged=False, limit=OTHERS + 1)
             others = [each for each in near.alerts if each.id != alert_id]
-        return shown_detail(
+        shown = shown_detail(
             alert,
             names,
             self._said,
@@ -250,6 +262,7 @@ class Handling:
             people=_people(self._served, alert.camera, now.name) if handles else (),
             others=others,
         )
+        return shown | evidence_of(self._served, alert, now, self._said)
 
     # --- what is done
 

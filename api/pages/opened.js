@@ -29,6 +29,19 @@ export default {
       <template v-if="alert">
         <p v-if="alert.why" class="mk-why" :lang="alert.why_lang">{{ alert.why }}</p>
         <p v-if="alert.said" class="mk-said">{{ alert.said }}</p>
+        <section class="mk-evidence" :aria-label="texts.evidence">
+          <p v-if="no_evidence" class="mk-hint">{{ no_evidence }}</p>
+          <figure v-for="item in evidence" :key="item.form" :data-evidence="item.form">
+            <img v-if="item.src && item.form === 'snapshot'" :src="item.src" :alt="item.name">
+            <video v-if="item.src && item.form === 'clip'" controls preload="none" :src="item.src" :aria-label="item.name"></video>
+            <figcaption>
+              <span class="mk-span">{{ item.name }}</span>
+              <span v-for="said in item.said" :key="said" class="mk-hint">{{ said }}</span>
+              <button v-if="item.ask" type="button" data-act="mask" @click="$emit('mask', { id: alert.id, form: item.form })">{{ item.ask }}</button>
+              <a v-if="item.original" :href="item.original" download>{{ texts.original }}</a>
+            </figcaption>
+          </figure>
+        </section>
       </template>
       <div v-if="acts && alert && !form" class="mk-acts">
         <button v-if="can('acknowledge')" type="button" data-act="acknowledge" :disabled="sending" @click="acknowledge">{{ texts.acts.acknowledge }}</button>
@@ -94,7 +107,7 @@ export default {
     most: { type: Number, required: true },
     texts: { type: Object, required: true },
   },
-  emits: ["acknowledge", "assign", "close", "merge", "open", "reopen", "resolve"],
+  emits: ["acknowledge", "assign", "close", "glance", "mask", "merge", "open", "reopen", "resolve"],
 
   data() {
     return {
@@ -102,6 +115,8 @@ export default {
       // what an incident can be that is opened by hand, while its form is shown
       choices: null,
       facts: [], way: [], history: [], advice: null, people: [], others: [],
+      // what shows what happened, why there is none, and after how long to look whether more came
+      evidence: [], no_evidence: "", glance_ms: 0,
       form: null,
       // why something that has no form was not done
       said: "",
@@ -121,6 +136,7 @@ export default {
   unmounted() {
     document.removeEventListener("keydown", this.pressed);
     clearTimeout(this.timer);
+    clearTimeout(this.glances);
   },
 
   computed: {
@@ -164,6 +180,7 @@ export default {
 
     // the form of an incident that is opened by hand
     compose(choices) {
+      clearTimeout(this.glances);
       this.leave();
       this.alert = null;
       this.choices = choices;
@@ -191,12 +208,15 @@ export default {
 
     // the alert is not to be seen any more
     shut() {
+      clearTimeout(this.glances);
       this.leave();
       this.alert = this.choices = null;
     },
 
     take_over(detail) {
       Object.assign(this, detail);
+      clearTimeout(this.glances);
+      if (this.glance_ms) this.glances = setTimeout(() => this.$emit("glance", this.alert.id), this.glance_ms);
     },
 
     settled() {

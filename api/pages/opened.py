@@ -11,6 +11,7 @@ from api.forms.words import ACTIONS, PARTS
 from api.i18n import Texts
 from api.kinds import INCIDENTS, SEVERITIES, kind_name
 from api.lifecycle import MAX_NOTE_CHARS
+from api.pages.evidence import evidence_texts
 from api.pages.words import shown_alert
 from api.store import Entry, StoredAlert
 from api.times import local
@@ -19,7 +20,7 @@ from vision.types import JsonValue
 
 def panel_texts(_: Texts) -> dict[str, Any]:
     """What the opened alert and its forms say."""
-    return {
+    return evidence_texts(_) | {
         "panel": _("The alert that is opened"),
         "close": _("Close"),
         "acts": {

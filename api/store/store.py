@@ -19,6 +19,7 @@ from api.store.cases import Cases
 from api.store.configuration import Configuration
 from api.store.counts import Counts, record_counts
 from api.store.database import Database
+from api.store.evidence import Evidence
 from api.store.groups import Groups
 from api.store.hops import ChainTimes
 from api.store.keys import Keys
@@ -52,6 +53,7 @@ class Store:
         self.canaries = Canaries(database, clock)
         self.chain = ChainTimes(database, clock)
         self.precision = Precision(database)
+        self.evidence = Evidence(database, clock)
         self.rejected = Rejected(database, clock)
         self.wrongs = Wrongs(database, clock)
         self.counts = Counts(database)

@@ -21,18 +21,22 @@ from urllib.parse import urlencode
 
 from api.auth import form_token
 from api.store import Store
+from streams.evidenceform import CONTENT_TYPE
 from tests.api.command import environment
+from tests.api.evidence.packing import JPEG, packed
 from tests.api.matrix_fork import Forked, forked
 from tests.api.matrix_rows import Row, rows
 from tests.api.matrix_world import (
     ABSENT,
     ALERTS,
     CHANNEL,
+    COPIED,
     FOREIGN,
     INSIDERS,
     LIMITED,
     OWN,
     REASON,
+    SENT,
     TABLE_CALLERS,
     WORKER,
     World,
@@ -45,6 +49,10 @@ GUARD_S: Final = 60
 UNSAID: Final = "?"
 OBJECTS: Final = {"own": OWN, "foreign": FOREIGN, "absent": ABSENT, "-": ""}
 SPAN: Final = {"from": "2026-01-31T00:00:00Z", "to": "2026-01-31T01:00:00Z"}
+UNMASKED: Final = ("/evidence/{form}/original", "/evidence/{form}/material")
+"""What gives out what a camera sent."""
+EARLIER: Final = {"from": "2020-01-31T00:00:00Z", "to": "2020-01-31T01:00:00Z"}
+"""When nothing was seen that could be deleted."""
 _SOCKET_IO: Final = "socket.io/?EIO=4&transport=websocket"
 FILES: Final = {
     "/docs/files/{file:path}": "/docs/files/swagger-ui.css",
@@ -196,7 +204,7 @@ class Running:
         path = FILES.get(row.path, row.path)
         values = {"camera": camera, "alert_id": ALERTS.get(camera, ""), "file": "x", "rest": "x",
                   "channel": CHANNEL, "key": "x", "path": "x.js", "name": "x", "change": "x",
-                  "version": version("nicegui")}  # fmt: skip
+                  "version": version("nicegui"), "form": "snapshot"}  # fmt: skip
         if "{" in path and not path.startswith("/room"):
             values |= self.spare(row)
         act = row.path.rpartition("/")[2]
@@ -223,6 +231,10 @@ class Running:
             form = {"content-type": "application/x-www-form-urlencoded"}
             return path, urlencode(sent).encode(), form
         self.number += 1
+        if row.path.endswith(("/evidence/{form}", "/evidence/{form}/copy")):
+            parts = COPIED if row.path.endswith("/copy") else SENT
+            body = packed(values["alert_id"], "snapshot", camera, parts=parts)
+            return path, body, {"content-type": CONTENT_TYPE}
         given = json.dumps(self._given(row, camera))
         return path, given.encode(), {"content-type": "application/json"}
 
@@ -241,6 +253,12 @@ class Running:
                 return {"match": {"cameras": [camera]}, "reason": "made", "end": end}
             case "cameras/try":
                 return {"source": "rtsp://10.0.0.7/stream1"}
+            case "evidence/delete":
+                return {"camera": camera, **EARLIER, "reason": "made"}
+            case path if path.endswith("/missing"):
+                return {"camera": camera, "why": "made"}
+            case path if path.endswith(("/hold", "/release")):
+                return {"reason": "made"}
             case path:
                 return ACTS.get(path.rpartition("/")[2], {})
 
@@ -332,6 +350,8 @@ def _cell(running: Running, row: Row, caller: str, wanted: str) -> Iterator[str]
         yield f"{what}: {answer.status}, not {wanted}"
         return
     said = answer.body.decode("utf-8", "replace")
+    if JPEG in answer.body and not row.path.endswith(UNMASKED):
+        yield f"{what}: shows what is not masked"
     if caller not in INSIDERS and not row.path.startswith((*SYSTEM, *TELLING)):
         yield from (f"{what}: says {word}" for word in (WORKER, REASON) if word in said)
     if caller not in LIMITED:

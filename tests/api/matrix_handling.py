@@ -273,6 +273,33 @@ def opened(running: Running) -> Iterator[str]:
                 yield f"the page of {caller}, with what was opened: the foreign camera"
 
 
+def evidence(running: Running) -> Iterator[str]:
+    """The original of what an opened alert shows is offered to whoever may see it, and a page has
+    copies made of its own cameras only."""
+    for caller in ("viewer", "operator", "administrator"):
+        everything = caller == "administrator"
+        with room(running, caller) as page:
+            said = shown(page, "look", ALERTS[OWN], word=SHOWN)
+            if "/snapshot/copy" not in said:
+                yield f"no picture in an own alert that {caller} opens: {said[-500:]}"
+            if ("/original" in said) != everything:
+                yield f"the original of what {caller} is shown: {said[-500:]}"
+            for camera in (OWN,) if everything else (FOREIGN, OWN):
+                shown(page, "mask", {"id": ALERTS[camera], "form": "clip"}, word="renew")
+            if masked(running, FOREIGN) != "none":
+                yield f"the page of {caller} had a foreign clip masked"
+            if masked(running, OWN) == "none":
+                yield f"the page of {caller} had no own clip masked"
+
+
+def masked(running: Running, camera: str) -> str:
+    """How it is with the masked copy of an alert's clip."""
+    path = f"{V1}/alerts/{ALERTS[camera]}/evidence"
+    answer = running.send("GET", path, _reading(running, "administrator"))
+    found = {item["form"]: item["copy"] for item in json.loads(answer.body)["items"]}
+    return str(found["clip"])
+
+
 def page_acts(running: Running) -> Iterator[str]:
     """What is done in an opened alert is decided on like any request."""
     for caller, may in (("viewer", False), ("operator", True)):
@@ -321,4 +348,4 @@ def _answered(page: Page, event: str, said: Sequence[Mapping[str, Any]], *, may:
     return True
 
 
-CHECKS: Final[tuple[Check, ...]] = (acts, bulk, parts, silences, opened, page_acts)
+CHECKS: Final[tuple[Check, ...]] = (acts, bulk, parts, silences, opened, evidence, page_acts)

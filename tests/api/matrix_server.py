@@ -21,11 +21,12 @@ from api import access
 from api.access import Permission, Role
 from api.app import create_app
 from api.bell import Bell
+from api.evidence.room import EvidenceRoom
 from api.ingest import Heard
 from api.pages import mount
 from api.store import Store
 from streams.bus.memory_control import MemoryControl
-from streams.commands import Tried, Try, View, decode_command
+from streams.commands import Mask, Masked, Tried, Try, View, decode_command
 from streams.messages import HealthReport, encode
 from streams.pictures import Pictures
 from tests.api.matrix_world import FOREIGN, OWN, REASON, WORKER
@@ -66,7 +67,7 @@ def said() -> HealthReport:
 
 
 class Answering(FakeWorker):
-    """A worker that makes pictures, and says of every address that it works."""
+    """A worker that makes pictures, says of every address that it works, and masks nothing."""
 
     def obey(self) -> None:
         good = encode(Tried(ok=True, code=None, message="it works", width=640, height=360))
@@ -77,6 +78,8 @@ class Answering(FakeWorker):
                     self.pictures.lease(wanted.camera)
                 if isinstance(wanted, Try):
                     self.control.answer(command.id, good)
+                if isinstance(wanted, Mask):
+                    self.control.answer(command.id, encode(Masked(ok=False, message="no")))
 
 
 class Reporting:
@@ -114,7 +117,8 @@ def main() -> None:
         worker.pictures.start()
         for run in (worker.obey, worker.look):
             threading.Thread(target=run, daemon=True).start()
-        door = create_app(store, bell, ingest, control, hub, everywhere=False, pages=mount)
+        room = EvidenceRoom.open(store, folder, {})
+        door = create_app(store, bell, ingest, control, hub, room, everywhere=False, pages=mount)
         inner: Any = door.inner
         with serving(door) as address:
             found = {

@@ -9,14 +9,17 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from api.access import SCOPES, Kind, Role
 from api.alerting.settings import Advice, Alerting, Channel, Matcher, Site
 from api.auth import form_token, new_token
+from api.evidence.room import EvidenceRoom
 from api.store import Grant, NewSession, Rights, Store
 from streams.address import parse_address
 from streams.config import CameraConfig, City
+from streams.evidenceform import PartName
+from tests.api.evidence.packing import BOXES, COPY, JPEG, head
 from tests.api.served import DAY, TESTER, add_key, add_session, alert, counted, person_headers
 from vision.types import JsonValue
 
@@ -32,6 +35,9 @@ PART = f"{OWN}-part"
 CHANNEL = "zzchannel"
 SITE = "zzsite"
 """Where both cameras are."""
+SENT: Final[dict[PartName, bytes]] = {"original": JPEG, "boxes": BOXES}
+COPIED: Final[dict[PartName, bytes]] = {"copy": COPY}
+"""Pictures of both alerts, and their masked copies; of their clips there are no copies."""
 NONE = 1 << 40
 """The number of no silence."""
 TABLE_CALLERS = (
@@ -130,6 +136,7 @@ class World:
             line = f"{camera}-line"
             counts = {(line, "in", "car"): 3}
             self.store.record([counted(0, counts, camera=camera, lines={line: ("in", "out")})])
+        self._evidence()
         self.store.alerting.apply(told(), TESTER)
         self.state(PART, OWN)
         self.store.cases.merge(PART, ALERTS[FOREIGN], TESTER, edit=0, only=None)
@@ -147,6 +154,14 @@ class World:
         self._keys()
         self._ways()
         assert set(self.held) == set(TABLE_CALLERS)
+
+    def _evidence(self) -> None:
+        room = EvidenceRoom.open(self.store, self.folder, {})
+        for camera in (OWN, FOREIGN):
+            name = ALERTS[camera]
+            everything = {**SENT, **COPIED}
+            room.take(head(name, "snapshot", camera, parts=everything), everything.values())
+            room.take(head(name, "clip", camera, parts=SENT), SENT.values())
 
     def _person(self, name: str) -> None:
         role = OTHER_ROLES[name] if name in OTHER_ROLES else Role(name)

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from api.auth import form_token, new_token
 from api.bell import Bell
 from api.cli.head import BoundedHead
 from api.door import Door
+from api.evidence.room import EvidenceRoom
 from api.ingest import Heard
 from api.live import Hub
 from api.store import Actor, Grant, NewSession, Rights, Store
@@ -200,6 +202,15 @@ class Api:
     client: httpx.Client
     control: MemoryControl
     hub: Hub
+    room: EvidenceRoom
+
+
+def room_for(store: Store) -> EvidenceRoom:
+    """A room of evidence in a folder of its own, which is there as long as the room."""
+    folder = TemporaryDirectory()
+    room = EvidenceRoom.open(store, Path(folder.name), {})
+    weakref.finalize(room, folder.cleanup)
+    return room
 
 
 def application(
@@ -208,7 +219,8 @@ def application(
     """An application whose live pictures do not run."""
     control = MemoryControl()
     hub = Hub(control, lambda: ingest.workers)
-    return create_app(store, bell, ingest, control, hub, everywhere=everywhere, **more)
+    room = room_for(store)
+    return create_app(store, bell, ingest, control, hub, room, everywhere=everywhere, **more)
 
 
 @contextmanager
@@ -225,12 +237,12 @@ def watching(control: Control, workers: Callable[[], Sequence[Heard]]) -> Iterat
 @contextmanager
 def api(store: Store) -> Iterator[Api]:
     bell, ingest, control = Bell(), FakeIngest(), MemoryControl()
-    key = add_key(store)
+    key, room = add_key(store), room_for(store)
     with watching(control, lambda: ingest.workers) as hub:
-        door = create_app(store, bell, ingest, control, hub, everywhere=False)
+        door = create_app(store, bell, ingest, control, hub, room, everywhere=False)
         with _client(door, key) as client:
             try:
-                yield Api(store, bell, ingest, door, key, client, control, hub)
+                yield Api(store, bell, ingest, door, key, client, control, hub, room)
             finally:
                 bell.close()
 

@@ -152,7 +152,7 @@ def test_a_table_tells_paths_apart_by_their_first_part() -> None:
 
 def test_what_each_role_may() -> None:
     everybody = {P.KNOWN, P.ENTER, P.PERSON, P.CAMERAS_READ, P.COUNTS_READ}
-    watching = everybody | {P.ALERTS_READ, P.PICTURES_SEE}
+    watching = everybody | {P.ALERTS_READ, P.PICTURES_SEE, P.EVIDENCE_SEE}
     assert dict(ROLES) == {
         Role.VIEWER: watching,
         Role.OPERATOR: watching | {P.ALERTS_HANDLE},
@@ -175,6 +175,7 @@ def test_what_scopes_give() -> None:
     assert permitted("session", None, ()) == permitted("session", "root", ()) == frozenset()
     assert {P.ALERTS_STATE} == WORKER_SCOPES
     assert set(SCOPES).isdisjoint({P.ENTER, P.PERSON, P.PEOPLE_MANAGE, P.KNOWN})
+    assert set(SCOPES).isdisjoint({P.EVIDENCE_ORIGINAL, P.EVIDENCE_MANAGE})
 
 
 def test_cameras() -> None:

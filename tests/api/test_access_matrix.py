@@ -8,8 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from api.access import RULES, SCOPES, Permission, Role
+from api.store import Wanted
 from tests.api import matrix_contents, matrix_endings, matrix_handling
+from tests.api.evidence.packing import JPEG
 from tests.api.matrix import (
+    UNMASKED,
     UNSAID,
     Running,
     Table,
@@ -70,6 +73,26 @@ def test_a_way_without_a_row_is_found(served: Running) -> None:
 def test_everybody_is_answered_as_the_table_says(served: Running, table: Table) -> None:
     wrong = list(judge(served, table))
     assert not wrong, "\n".join(wrong)
+
+
+def test_who_is_shown_what_is_not_masked(served: Running, table: Table) -> None:
+    """By the whole table nobody is, but by these two ways, which leave a trace."""
+    shown = {
+        (row.path.rpartition("/")[2], row.object, caller)
+        for row in table
+        if row.path.endswith(UNMASKED)
+        for caller in TABLE_CALLERS
+        if JPEG in served.ask(row, caller).body
+    }
+    every = {
+        (what, camera, caller)
+        for what in ("original", "material")
+        for camera in ("own", "foreign")
+        for caller in ("administrator", "no_token")
+    }
+    assert shown == every | {("material", "own", "worker"), ("material", "own", "key_alerts_state")}
+    entries = served.world.store.audit.find(Wanted(object_kind="evidence"), limit=1000).entries
+    assert len([each for each in entries if each.action.endswith("original")]) >= 4
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -22,6 +22,8 @@ QUICK = (
 """One each of what somebody sees, of what they may, and of who they are."""
 _FAR = "all ask from this machine here; from others: tests/api/test_auth.py"
 _LONG = "asked again after each 1,000 rows only: tests/api/test_audit_routes.py"
+_SENT = "asked again every 5 s of what is sent only: tests/api/evidence/test_routes.py"
+_ALL = "whoever may is an administrator, who sees every camera"
 _PIECES = "asked again after each 200 alerts only: tests/api/test_export.py"
 _NEVER = "what somebody has just done leaves it no part of what they do not see"
 _GONE = "asked only while the store gives no answer: tests/api/test_known_keys.py"
@@ -86,6 +88,11 @@ BESIDE = {
     "api/export.py: _told: now.may(Permission.ALERTS_READ)": _PIECES,
     "api/export.py: _told: served.keys.renewed(caller)": _PIECES,
     "api/store/cases.py: _Turn.answer: read_one(self.connection, alert_id, self._only)": _NEVER,
+    "api/evidence/managing.py: delete_evidence: caller.sees(asked.camera)": _ALL,
+    "api/evidence/managing.py: find_evidence: caller.sees(item.camera)": _ALL,
+    "api/evidence/routes.py: _allowed.ask: now.may(permission)": _SENT,
+    "api/evidence/routes.py: _allowed.ask: now.sees(camera)": _SENT,
+    "api/evidence/routes.py: _allowed.ask: served.keys.renewed(caller)": _SENT,
     "api/audit.py: _table: now.may(Permission.AUDIT_READ)": _LONG,
     "api/audit.py: _table: served.keys.renewed(asking)": _LONG,
     "api/auth.py: _way: _is_loopback(ask.peer)": _FAR,

@@ -43,9 +43,15 @@ class Ingest:
 
 
 @dataclass
+class Room:
+    problem: str | None = None
+
+
+@dataclass
 class Served:
     store: Store
     ingest: Ingest = field(default_factory=Ingest)
+    room: Room = field(default_factory=Room)
 
 
 @pytest.fixture

@@ -165,6 +165,7 @@ def test_health(served: Api) -> None:
     well = {
         "ready": True, "store": "ok", "bus": "ok", "ingest": "ok", "workers": "ok",
         "delivery": "ok",
+        "evidence": "ok",
     }  # fmt: skip
     assert served.client.get("/healthz").json() == {"status": "alive"}
     assert ready() == (200, well)
@@ -258,7 +259,14 @@ def test_the_description(served: Api) -> None:
         f"{V1}/alerts/{{alert_id}}/acknowledge", f"{V1}/alerts/{{alert_id}}/advice",
         f"{V1}/alerts/{{alert_id}}/assign", f"{V1}/alerts/{{alert_id}}/history",
         f"{V1}/alerts/{{alert_id}}/merge", f"{V1}/alerts/{{alert_id}}/reopen",
-        f"{V1}/alerts/{{alert_id}}/resolve", f"{V1}/silences",
+        f"{V1}/alerts/{{alert_id}}/resolve", f"{V1}/alerts/{{alert_id}}/hold",
+        f"{V1}/alerts/{{alert_id}}/release", f"{V1}/alerts/{{alert_id}}/evidence",
+        f"{V1}/alerts/{{alert_id}}/evidence/{{form}}",
+        f"{V1}/alerts/{{alert_id}}/evidence/{{form}}/copy",
+        f"{V1}/alerts/{{alert_id}}/evidence/{{form}}/material",
+        f"{V1}/alerts/{{alert_id}}/evidence/{{form}}/missing",
+        f"{V1}/alerts/{{alert_id}}/evidence/{{form}}/original",
+        f"{V1}/evidence", f"{V1}/evidence/delete", f"{V1}/silences",
         f"{V1}/silences/{{silence}}/end", f"{V1}/channels", f"{V1}/channels/{{channel}}/test",
         f"{V1}/deliveries", f"{V1}/chain", f"{V1}/counts", f"{V1}/cameras",
         f"{V1}/cameras/{{camera}}/scene", f"{V1}/cameras/{{camera}}/snapshot",

@@ -1,0 +1,81 @@
+"""The tables of evidence, beside those in ``tables``; the files themselves lie elsewhere."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, String, Table, Text
+
+from api.store.tables import Name, metadata
+
+Hash = String(64)
+Place = String(64)
+
+# What is known of each item. Files are called after ``place`` and the part: their own names each
+# time that one is stored, so that two who store at once never write the same file.
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("alert", Name, primary_key=True),
+    Column("form", String(16), primary_key=True),
+    Column("camera", Name, nullable=False),
+    Column("kind", Name, nullable=False),
+    # stored, missing or deleted; why it is missing, or what it was deleted for.
+    Column("state", String(16), nullable=False),
+    Column("why", Text),
+    Column("from_ts", Double),
+    Column("to_ts", Double),
+    Column("revision", Integer),
+    Column("media", Text),
+    Column("note", Text),
+    Column("place", Place),
+    Column("original_bytes", BigInteger),
+    Column("original_sha256", Hash),
+    Column("boxes_bytes", BigInteger),
+    Column("boxes_sha256", Hash),
+    Column("copy_place", Place),
+    Column("copy_bytes", BigInteger),
+    Column("copy_sha256", Hash),
+    # Why there is no masked copy although one was tried, and when that was.
+    Column("copy_why", Text),
+    Column("copy_failed_at", Double),
+    Column("stored_at", Double),
+    Column("changed_at", Double, nullable=False),
+    # Of a deleted one: whether its files are gone.
+    Column("removed", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_evidence_camera_from", evidence.c.camera, evidence.c.from_ts)
+Index("ix_evidence_state_from", evidence.c.state, evidence.c.from_ts)
+
+# Alerts whose evidence must not be deleted.
+evidence_holds = Table(
+    "evidence_holds",
+    metadata,
+    Column("alert", Name, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("held_at", Double, nullable=False),
+    Column("held_by", Name, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Files that are being written, so that what a crash left of them is known.
+evidence_uploads = Table(
+    "evidence_uploads",
+    metadata,
+    Column("place", Place, primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    Column("begun_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What happened to evidence, each entry with the hash of the one before. Rows are added and never
+# changed, which triggers hold.
+evidence_chain = Table(
+    "evidence_chain",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("prev", Hash, nullable=False),
+    Column("hash", Hash, nullable=False),
+)
