@@ -32,6 +32,7 @@ from api import (
     pictures,
     precision,
     silences,
+    suggestion,
     workers,
 )
 from api.access import RULES, Permission
@@ -51,7 +52,7 @@ from api.oidc import SignIn
 from api.proxies import NO_PROXIES, Proxies
 from api.services import Ingesting, Services, said
 from api.store import Store, TooManyRowsError, UnstorableError
-from api.tries import TooManyTriesError, Tries
+from api.tries import Suggestions, TooManyTriesError, Tries
 from streams.bus import Control
 from vision.errors import BusError, EvidenceError, StoreError
 
@@ -108,6 +109,7 @@ def create_app(
         ingest=ingest,
         hub=hub,
         tries=Tries(control, lambda: bell.closed),
+        suggestions=Suggestions(control, lambda: bell.closed),
         login=Login(store, keys),
         room=room,
         masks=Masks(room, control, lambda: ingest.workers, lambda: bell.closed),
@@ -122,6 +124,7 @@ def create_app(
         evidence,
         managing,
         precision,
+        suggestion,
         silences,
         chain,
         deliveries,

@@ -23,7 +23,7 @@ from api.live import Hub
 from api.login import Login
 from api.oidc import SignIn
 from api.store import Store
-from api.tries import Tries
+from api.tries import Suggestions, Tries
 from vision.errors import BusError, StoreError
 
 
@@ -54,6 +54,7 @@ class Services:
     ingest: Ingesting
     hub: Hub
     tries: Tries
+    suggestions: Suggestions
     login: Login
     room: EvidenceRoom
     masks: Masks

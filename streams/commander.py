@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import structlog
 
@@ -21,10 +21,14 @@ from streams.bus import Command, Control
 from streams.citydocument import decode_city
 from streams.commands import (
     Follow,
+    Given,
     Mask,
     Masked,
     Replay,
     Replayed,
+    Suggest,
+    Suggested,
+    Tracks,
     Tried,
     Try,
     View,
@@ -36,8 +40,9 @@ from streams.evidence import Evidence
 from streams.keeper import Keeper
 from streams.logins import Logins
 from streams.messages import MessageError, encode
-from streams.replaying import replay
+from streams.replaying import give, replay
 from streams.rtsp.forkserver import ForkServer
+from streams.suggesting import suggest
 from streams.tryout import try_address, unknown_login
 from vision.errors import BusError, ConfigError
 
@@ -54,14 +59,15 @@ BUSY: Final = Tried(
     message=f"{MAX_TRIES} addresses are being tried now: try again in half a minute",
     busy=True,
 )
-BUSY_REPLAYING: Final = Replayed(
-    ok=False, message="tracks are being replayed now: try again in a minute", busy=True
-)
 BUSY_MASKING: Final = Masked(
     ok=False, message="evidence is being masked now: try again in a minute", busy=True
 )
 NO_API: Final = Masked(ok=False, message="this worker knows no API to get evidence from")
-NOT_KEPT: Final = Replayed(ok=False, message="this worker keeps no tracks")
+REPLAYING: Final = "tracks are being replayed now: try again in a minute"
+NOT_KEPT: Final = "this worker keeps no tracks"
+
+Kept: TypeAlias = Replay | Suggest | Tracks
+"""Commands about tracks that are kept, of which one is obeyed at a time."""
 
 log = structlog.get_logger()
 
@@ -248,7 +254,7 @@ class Commander:
             self._leases.lease(wanted.camera)
         elif isinstance(wanted, Follow):
             self._look_s = 0.0
-        elif isinstance(wanted, Replay):
+        elif isinstance(wanted, Kept):
             self._begin_replay(command.id, wanted)
         elif isinstance(wanted, Mask):
             self._begin_mask(command.id, wanted)
@@ -284,25 +290,32 @@ class Commander:
         except BusError as error:
             log.warning("an address was tried, and nobody hears it", why=str(error))
 
-    def _begin_replay(self, command: str, wanted: Replay) -> None:
+    def _begin_replay(self, command: str, wanted: Kept) -> None:
         if self._replay is not None and self._replay.is_alive():
-            self._control.answer(command, encode(BUSY_REPLAYING))
+            self._control.answer(command, encode(_busy(wanted)))
             return
         self._replay = threading.Thread(
             target=self._run_replay, args=(command, wanted), name="replay", daemon=True
         )
         self._replay.start()
 
-    def _run_replay(self, command: str, wanted: Replay) -> None:
-        cameras = () if self._city is None else self._city.cameras
-        own = next((camera for camera in cameras if camera.id == wanted.camera), None)
-        replayed = NOT_KEPT
-        if self._keeper is not None:
-            replayed = replay(wanted, own, self._keeper, self._stopping)
+    def _run_replay(self, command: str, wanted: Kept) -> None:
         try:
-            self._control.answer(command, encode(replayed))
+            self._control.answer(command, encode(self._replayed(wanted)))
         except BusError as error:
             log.warning("tracks were replayed, and nobody hears it", why=str(error))
+
+    def _replayed(self, wanted: Kept) -> Replayed | Suggested | Given:
+        keeper = self._keeper
+        if keeper is None:
+            return _not_kept(wanted)
+        cameras = () if self._city is None else self._city.cameras
+        own = next((camera for camera in cameras if camera.id == wanted.camera), None)
+        if isinstance(wanted, Suggest):
+            return suggest(wanted, own, keeper, self._stopping)
+        if isinstance(wanted, Tracks):
+            return give(wanted, keeper)
+        return replay(wanted, own, keeper, self._stopping)
 
     def _begin_mask(self, command: str, wanted: Mask) -> None:
         if self._mask is not None and self._mask.is_alive():
@@ -321,6 +334,22 @@ class Commander:
             self._control.answer(command, encode(masked))
         except BusError as error:
             log.warning("evidence was masked, and nobody hears it", why=str(error))
+
+
+def _busy(wanted: Kept) -> Replayed | Suggested | Given:
+    if isinstance(wanted, Suggest):
+        return Suggested(ok=False, refused="busy", message=REPLAYING)
+    if isinstance(wanted, Tracks):
+        return Given(ok=False, busy=True, message=REPLAYING)
+    return Replayed(ok=False, busy=True, message=REPLAYING)
+
+
+def _not_kept(wanted: Kept) -> Replayed | Suggested | Given:
+    if isinstance(wanted, Suggest):
+        return Suggested(ok=False, refused="kept", message=NOT_KEPT)
+    if isinstance(wanted, Tracks):
+        return Given(ok=False, message=NOT_KEPT)
+    return Replayed(ok=False, message=NOT_KEPT)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import (
+    Base64Bytes,
     BaseModel,
     ConfigDict,
     Field,
@@ -35,6 +36,10 @@ MAX_COMMAND_CHARS: Final = 1 << 20
 MAX_SPAN_S: Final = 24 * 3600.0
 MAX_REPLAY_S: Final = 600.0
 MAX_MASK_S: Final = 600.0
+MAX_CLOSINGS: Final = 50
+MAX_TRACK_IDS: Final = 200
+MAX_TRACKS_S: Final = 3600.0
+MAX_TRACKS_BYTES: Final = 4 << 20
 
 _HEAD: Final = struct.Struct(">cdHH")
 _VERSION: Final = b"\x01"
@@ -158,10 +163,114 @@ class Replayed(_Body):
     @staticmethod
     def of(body: str) -> Replayed:
         """The answer in ``body``. Raises MessageError for anything that does not fit."""
-        try:
-            return Replayed.model_validate_json(body)
-        except ValidationError as error:
-            raise MessageError(f"the answer is unknown here: {_first(error)}") from None
+        return _read(Replayed, body)
+
+
+class Closing(_Body):
+    """An alert that people closed as a true or as a false alarm, and when it was (UTC seconds)."""
+
+    alert: Annotated[str, Field(min_length=1, max_length=80)]
+    true_alarm: bool
+    start_ts: Ts
+    raised_ts: Ts
+    end_ts: Ts | None
+    track_ids: Annotated[tuple[int, ...], Field(max_length=MAX_TRACK_IDS)]
+
+
+class Suggest(_Body):
+    """Try the ``rule`` of ``camera`` at stricter thresholds on the tracks that are kept of the time
+    around these alerts of it, within ``timeout_s``."""
+
+    type: Literal["suggest"] = "suggest"
+    camera: Name
+    rule: Name
+    closings: Annotated[tuple[Closing, ...], Field(max_length=MAX_CLOSINGS)]
+    timeout_s: Annotated[float, Field(ge=1, le=MAX_REPLAY_S)] = 60.0
+
+
+class TriedValue(_Body):
+    """What a ``value`` of a ``setting`` would have done: so many of the true alarms would still
+    have been told of, the latest of them ``later_s`` later, and so many of the false ones not."""
+
+    setting: str
+    value: float
+    true_kept: int
+    false_gone: int
+    later_s: float
+
+
+class NotTried(_Body):
+    """An alert on which nothing could be tried: its tracks are ``gone``, or ``cut`` off before it
+    was over; the rule is ``quiet`` there as it is drawn now; or there was no ``time`` left."""
+
+    alert: str
+    true_alarm: bool
+    why: Literal["gone", "cut", "quiet", "time"]
+
+
+class Suggested(_Body):
+    """What came of it, or, in ``refused`` and as a sentence in ``message``, why nothing did: there
+    is no such ``camera`` or ``rule`` here, the rule looks at ``more`` than tracks or has ``no
+    thresholds``, nothing is ``kept``, the ``scene`` is wrong, or the worker is ``busy`` with
+    others. ``now`` are the rule's thresholds as they are. ``tried`` are stricter values on
+    ``true_alarms`` and ``false_alarms``, the least strict of each setting first, and ``not_tried``
+    the alerts beyond them. ``best`` leaves out the most false alarms and loses no true one.
+    ``why_none`` says why there is none: ``nothing`` leaves out a false alarm, each that does
+    ``costs`` a true one, no false alarm could be tried (``unknown``), or not each true one was in
+    ``time``."""
+
+    ok: bool
+    message: str = ""
+    refused: Literal["camera", "rule", "more", "no thresholds", "kept", "scene", "busy"] | None = (
+        None
+    )
+    kind: str = ""
+    now: dict[str, float] = Field(default_factory=dict)
+    true_alarms: int = 0
+    false_alarms: int = 0
+    tried: tuple[TriedValue, ...] = ()
+    not_tried: tuple[NotTried, ...] = ()
+    best: TriedValue | None = None
+    why_none: Literal["nothing", "costs", "unknown", "time"] | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self.refused == "busy"
+
+    @staticmethod
+    def of(body: str) -> Suggested:
+        """The answer in ``body``. Raises MessageError for anything that does not fit."""
+        return _read(Suggested, body)
+
+
+class Tracks(_Body):
+    """Give the tracks of ``camera`` that are kept of this time (UTC seconds)."""
+
+    type: Literal["tracks"] = "tracks"
+    camera: Name
+    from_ts: Ts
+    to_ts: Ts
+
+    @model_validator(mode="after")
+    def _fits(self) -> Tracks:
+        if not 0 < self.to_ts - self.from_ts <= MAX_TRACKS_S:
+            raise ValueError("tracks are given of more than 0 and up to 60 minutes")
+        return self
+
+
+class Given(_Body):
+    """Kept tracks: ``blocks`` as they stand in a segment, base64; or why there are none. A worker
+    that is ``busy`` did not look."""
+
+    ok: bool
+    message: str = ""
+    busy: bool = False
+    blocks: Annotated[Base64Bytes, Field(max_length=MAX_TRACKS_BYTES)] = b""
+
+    @staticmethod
+    def of(body: str) -> Given:
+        """The answer in ``body``. Raises MessageError for anything that does not fit."""
+        return _read(Given, body)
 
 
 class Tried(_Body):
@@ -178,13 +287,10 @@ class Tried(_Body):
     @staticmethod
     def of(body: str) -> Tried:
         """The answer in ``body``. Raises MessageError for anything that does not fit."""
-        try:
-            return Tried.model_validate_json(body)
-        except ValidationError as error:
-            raise MessageError(f"the answer is unknown here: {_first(error)}") from None
+        return _read(Tried, body)
 
 
-AnyCommand: TypeAlias = View | Follow | Try | Replay | Mask
+AnyCommand: TypeAlias = View | Follow | Try | Replay | Suggest | Tracks | Mask
 _ADAPTER: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="type")])
 
 
@@ -196,6 +302,17 @@ def decode_command(body: str) -> AnyCommand:
         return _ADAPTER.validate_json(body)
     except ValidationError as error:
         raise MessageError(f"the command is unknown here: {_first(error)}") from None
+
+
+_Answer = TypeVar("_Answer", bound=_Body)
+
+
+def _read(kind: type[_Answer], body: str) -> _Answer:
+    """Raises MessageError."""
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise MessageError(f"the answer is unknown here: {_first(error)}") from None
 
 
 def _first(error: ValidationError) -> str:

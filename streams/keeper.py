@@ -23,7 +23,7 @@ from typing import Final
 
 import structlog
 
-from streams.trackblocks import BlockError, blocks, encode
+from streams.trackblocks import Block, BlockError, blocks, encode
 from vision.kept import Kept, kept_of
 from vision.types import Tracked
 
@@ -298,23 +298,26 @@ class Reading:
         self.damaged = 0
 
     def __iter__(self) -> Iterator[Kept]:
+        for block in self.blocks():
+            try:
+                pictures = block.pictures()
+            except BlockError:
+                self.damaged += 1
+                continue
+            for kept in pictures:
+                if kept.camera_id == self._camera and self._from_ts <= kept.ts <= self._to_ts:
+                    yield kept
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks in which they stand."""
         for start, path in segments(self._folder):
             if start > self._to_ts or start + SEGMENT_S + BLOCK_S < self._from_ts:
                 continue
             for block in blocks(self._bytes(path)):
                 if block is None:
                     self.damaged += 1
-                    continue
-                if block.from_ts > self._to_ts or block.to_ts < self._from_ts:
-                    continue
-                try:
-                    pictures = block.pictures()
-                except BlockError:
-                    self.damaged += 1
-                    continue
-                for kept in pictures:
-                    if kept.camera_id == self._camera and self._from_ts <= kept.ts <= self._to_ts:
-                        yield kept
+                elif block.from_ts <= self._to_ts and block.to_ts >= self._from_ts:
+                    yield block
 
     def _bytes(self, path: Path) -> bytes:
         try:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from collections import Counter
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
 
-from streams.commands import NotReplayed, Replay, Replayed, ReplayedEvent
+from streams.commands import (
+    MAX_TRACKS_BYTES,
+    Given,
+    NotReplayed,
+    Replay,
+    Replayed,
+    ReplayedEvent,
+    Tracks,
+)
 from streams.config import CameraConfig
 from streams.keeper import Keeper, Reading
 from streams.scenefile import scene_of
@@ -17,7 +27,7 @@ from vision.kept import Kept, Rebuilder
 from vision.replay import LeftOut, missing, patience_s, replayed
 from vision.replay import Replay as Rules
 from vision.scene import RuleConfig, Scene
-from vision.types import Event
+from vision.types import Event, Tracked
 
 LEAD_S: Final = 120.0
 """So long before the time that is asked for rules begin to watch, and twice their patience more:
@@ -26,6 +36,7 @@ MAX_LEAD_S: Final = 3600.0
 MAX_EVENTS: Final = 500
 MAX_COUNTED: Final = 100_000
 FLUSH_S: Final = 2.0
+TOO_MANY: Final = f"these are over {MAX_TRACKS_BYTES >> 20} MiB of tracks, more than are given"
 REST_AFTER_S: Final = 0.05
 """A replay works for so long and rests for as long again: live cameras go first."""
 
@@ -47,10 +58,63 @@ def replay(
         return Replayed(ok=False, message=str(error))
 
 
+def give(wanted: Tracks, keeper: Keeper) -> Given:
+    """The tracks that are kept of that time, as they stand in their files. Never raises: the answer
+    says why there are none."""
+    keeper.flush(wanted.camera, FLUSH_S)
+    found, size = list[bytes](), 0
+    for block in Reading(keeper.folder, wanted.camera, wanted.from_ts, wanted.to_ts).blocks():
+        found.append(block.encoded)
+        size += len(found[-1])
+        if size > MAX_TRACKS_BYTES:
+            return Given(ok=False, message=TOO_MANY)
+    return Given(ok=True, blocks=base64.b64encode(b"".join(found)))
+
+
+class Step(NamedTuple):
+    """A kept picture, and what was known in it, in px of the scene; ``follows`` is False where it
+    belongs to another run than the one before."""
+
+    kept: Kept
+    tracked: Tracked
+    follows: bool
+
+
+def steps(pictures: Iterable[Kept], scene: Scene) -> Iterator[Step]:
+    """What was known in each of the ``pictures``. Raises SceneError where one has another shape
+    than the scene."""
+    rebuilder, begun, size = Rebuilder(), False, (0, 0)
+    scale = (1.0, 1.0)
+    for kept in pictures:
+        follows, begun = not begun or rebuilder.follows(kept), True
+        if kept.frame_size != size:
+            size, scale = kept.frame_size, scene.scale_from(kept.frame_size)
+        yield Step(kept, rebuilder.update(kept, scale), follows)
+
+
+class Pace:
+    """How fast a replay may go: it works and rests by turns, until ``timeout_s`` have passed or
+    ``stop`` is set."""
+
+    def __init__(self, timeout_s: float, stop: threading.Event) -> None:
+        self._stop = stop
+        self._rested_s = time.monotonic()
+        self._end_s = self._rested_s + timeout_s
+
+    def over(self) -> bool:
+        """Rest where it is time to; True where there is no more time."""
+        worked_s = time.monotonic() - self._rested_s
+        if worked_s < REST_AFTER_S:
+            return False
+        self._stop.wait(worked_s)
+        self._rested_s = time.monotonic()
+        return self._rested_s >= self._end_s or self._stop.is_set()
+
+
 class _Run:
     def __init__(self, wanted: Replay, scene: Scene, keeper: Keeper, stop: threading.Event) -> None:
-        self._wanted, self._scene, self._stop = wanted, scene, stop
-        self._end_s = time.monotonic() + wanted.timeout_s
+        self._wanted, self._scene = wanted, scene
+        self._pace = Pace(wanted.timeout_s, stop)
         lead_s = min(LEAD_S + 2 * patience_s(scene), MAX_LEAD_S)
         self._reading = Reading(keeper.folder, wanted.camera, wanted.from_ts - lead_s, wanted.to_ts)
         self._rules = Rules(scene)
@@ -86,24 +150,14 @@ class _Run:
         )
 
     def _run(self) -> None:
-        rebuilder, begun, size = Rebuilder(), False, (0, 0)
-        scale = (1.0, 1.0)
-        rested_s = time.monotonic()
-        for kept in self._reading:
-            if begun and not rebuilder.follows(kept):
+        for kept, tracked, follows in steps(self._reading, self._scene):
+            if not follows:
                 self._note(self._rules.broken())
-            begun = True
-            if kept.frame_size != size:
-                size, scale = kept.frame_size, self._scene.scale_from(kept.frame_size)
-            self._note(self._rules.update(rebuilder.update(kept, scale)))
+            self._note(self._rules.update(tracked))
             self._count(kept)
-            worked_s = time.monotonic() - rested_s
-            if worked_s >= REST_AFTER_S:
-                self._stop.wait(worked_s)
-                rested_s = time.monotonic()
-                if rested_s >= self._end_s or self._stop.is_set():
-                    self._reached_ts = kept.ts
-                    break
+            if self._pace.over():
+                self._reached_ts = kept.ts
+                break
         self._note(self._rules.finish())
 
     def _note(self, events: tuple[Event, ...]) -> None:

@@ -49,6 +49,13 @@ class Block:
     to_ts: float
     packed: bytes
 
+    @property
+    def encoded(self) -> bytes:
+        """The block as ``blocks`` reads it."""
+        crc = _checksum(VERSION, self.packed, self.from_ts, self.to_ts)
+        head = _HEAD.pack(MAGIC, VERSION, len(self.packed), crc, self.from_ts, self.to_ts)
+        return head + self.packed
+
     def pictures(self) -> list[Kept]:
         """The pictures in it, in their order. Raises BlockError."""
         return _unpack(self.packed)
@@ -57,9 +64,7 @@ class Block:
 def encode(pictures: Sequence[Kept]) -> bytes:
     """One block of pictures, at least one, of one run, in their order."""
     packed = zlib.compress(_pack(pictures), LEVEL)
-    from_ts, to_ts = pictures[0].ts, pictures[-1].ts
-    crc = _checksum(VERSION, packed, from_ts, to_ts)
-    return _HEAD.pack(MAGIC, VERSION, len(packed), crc, from_ts, to_ts) + packed
+    return Block(pictures[0].ts, pictures[-1].ts, packed).encoded
 
 
 def blocks(data: bytes) -> Iterator[Block | None]:

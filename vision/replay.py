@@ -38,7 +38,7 @@ def missing(scene: Scene) -> tuple[LeftOut, ...]:
     found = []
     for view in scene.views.values():
         for config in place_rules(view):
-            why = _why_not(config)
+            why = why_not(config)
             if why is not None and config.enabled:
                 found.append(LeftOut(config.name, config.kind, why))
     own = [config for config in camera_rules(scene) if config.enabled]
@@ -48,7 +48,7 @@ def missing(scene: Scene) -> tuple[LeftOut, ...]:
 def replayed(scene: Scene) -> tuple[RuleConfig, ...]:
     """The enabled rules of one view that can be replayed."""
     return tuple(
-        config for config in place_rules(scene) if config.enabled and _why_not(config) is None
+        config for config in place_rules(scene) if config.enabled and why_not(config) is None
     )
 
 
@@ -58,8 +58,11 @@ def patience_s(scene: Scene) -> float:
     return max((kinds()[config.kind](config).patience_s for config in rules), default=0.0)
 
 
-def _why_not(config: RuleConfig) -> str | None:
+def why_not(config: RuleConfig) -> str | None:
+    """Why the rule cannot be replayed; None where it can."""
     kind = kinds()[config.kind]
+    if kind.place == "camera":
+        return PICTURE
     if kind.stages:
         return STAGES[kind.stages[0]]
     return BOXES if kind.raw_boxes else None

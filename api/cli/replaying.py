@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Final, cast
@@ -16,7 +17,14 @@ from pydantic import JsonValue, ValidationError
 from api.cli.tables import print_rows
 from api.times import local, read_iso
 from streams.bus import Bus, Control, RedisBus, RedisControl
-from streams.commands import MAX_COMMAND_CHARS, Replay, Replayed, ReplayedEvent
+from streams.commands import (
+    MAX_COMMAND_CHARS,
+    Replay,
+    Replayed,
+    ReplayedEvent,
+    Suggest,
+    Tracks,
+)
 from streams.config import WITA
 from streams.messages import MessageError, decode_report, encode
 from streams.scenefile import load_scene
@@ -79,12 +87,19 @@ def asked(
     """Ask the worker that has ``camera``. Raises ConfigError or SceneError for what is wrong with
     the question, NoAnswerError or BusError where there is no answer."""
     wanted = _wanted(camera, from_, to, scene, timeout_s)
+    with reached(data) as (bus, control):
+        return ask(wanted, bus, control)
+
+
+@contextmanager
+def reached(data: Path | None) -> Iterator[tuple[Bus, Control]]:
+    """The way to the workers. Raises ConfigError where no Redis is named, BusError."""
     settings = Settings.read(os.environ, data)
     # 'matakota up' brings its own and names it nowhere
     url = settings.redis_url or running_url(settings.data / "valkey") or settings.redis()
     bus, control = RedisBus(url), RedisControl(url)
     try:
-        return ask(wanted, bus, control)
+        yield bus, control
     finally:
         bus.close()
         control.close()
@@ -92,19 +107,26 @@ def asked(
 
 def ask(wanted: Replay, bus: Bus, control: Control) -> Replayed:
     """The same over ``bus`` and ``control``."""
+    replayed = Replayed.of(answered(wanted, wanted.timeout_s, bus, control))
+    if replayed.busy:
+        raise NoAnswerError(replayed.message)
+    if not replayed.ok:
+        raise ConfigError(replayed.message)
+    return replayed
+
+
+def answered(
+    wanted: Replay | Suggest | Tracks, timeout_s: float, bus: Bus, control: Control
+) -> str:
+    """What the worker that has the camera says within ``timeout_s``. Raises ConfigError where none
+    has it, NoAnswerError or BusError."""
     worker = _worker(wanted.camera, bus)
     command = control.send(worker, encode(wanted), ttl_s=MORE_S)
-    end_s = time.monotonic() + wanted.timeout_s + MORE_S
+    end_s = time.monotonic() + timeout_s + MORE_S
     while (left_s := end_s - time.monotonic()) > 0:
         body = control.answered(command, wait_s=min(left_s, SLICE_S))
-        if body is None:
-            continue
-        replayed = Replayed.of(body)
-        if replayed.busy:
-            raise NoAnswerError(replayed.message)
-        if not replayed.ok:
-            raise ConfigError(replayed.message)
-        return replayed
+        if body is not None:
+            return body
     raise NoAnswerError(f"worker {worker} did not answer: see its log, and try again")
 
 

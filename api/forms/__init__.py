@@ -19,6 +19,7 @@ from api.forms import (
     precision,
     signing,
     silences,
+    suggestion,
 )
 
 router = APIRouter(include_in_schema=False)
@@ -32,6 +33,7 @@ for _part in (
     audit,
     silences,
     precision,
+    suggestion,
     delivery,
 ):
     router.include_router(_part.router)

@@ -44,7 +44,8 @@ class Bar(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A rule of a camera as people read it; ``look`` is good, bad or nothing."""
+    """A rule of a camera as people read it; ``look`` is good, bad or nothing; ``ask`` is where a
+    threshold is asked for, empty where there is no false alarm to leave out."""
 
     camera: str
     kind: str
@@ -52,6 +53,7 @@ class Row(NamedTuple):
     bar: Bar | None
     look: str
     word: str
+    ask: str = ""
 
 
 @router.get("/precision")
@@ -120,7 +122,9 @@ def _row(_: Texts, row: Judged, names: Mapping[str, str]) -> Row:
     said = f"{low:.0%}–{high:.0%}"
     bar = Bar(100 * share, 100 * low, 100 * high, f"{share:.0%}", said)
     look, word = _look(_, low, high)
-    return Row(camera, kind_name(row.kind, _), row, bar, look, word)
+    named = urlencode({"camera": row.camera, "rule": row.rule})
+    ask = f"/precision/suggestion?{named}" if row.false_alarms else ""
+    return Row(camera, kind_name(row.kind, _), row, bar, look, word, ask)
 
 
 def _look(_: Texts, low: float, high: float) -> tuple[str, str]:

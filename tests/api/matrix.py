@@ -220,6 +220,8 @@ class Running:
             query |= {"camera": camera or OWN} | SPAN
         if "/precision" in row.path:
             query |= SPAN
+        if row.path.endswith("/suggestion"):
+            query = {"camera": camera or OWN, "rule": "intrusion"}
         if query:
             path += f"?{urlencode(query)}"
         if row.method == "GET":

@@ -95,7 +95,7 @@ def _without(node: ast.AST) -> Iterator[tuple[ast.AST, str, ast.AST]]:
             yield node, ast.unparse(node), ast.Name(id="ALLOWED")
         if last == "renewed":
             yield node, ast.unparse(node), ast.Call(ast.Name(id="_same"), node.args, [])
-        if last in LIMITS and not isinstance(node.args[-1], ast.Constant):
+        if last in LIMITS and node.args and not isinstance(node.args[-1], ast.Constant):
             # the cameras of whoever asks are its last argument
             every = [*node.args[:-1], ast.Constant(value=None)]
             yield node, ast.unparse(node), ast.Call(node.func, every, [])

@@ -272,6 +272,7 @@ def test_the_description(served: Api) -> None:
         f"{V1}/cameras/{{camera}}/scene", f"{V1}/cameras/{{camera}}/snapshot",
         f"{V1}/cameras/{{camera}}/live", f"{V1}/cameras/try", f"{V1}/workers", f"{V1}/me",
         f"{V1}/audit", f"{V1}/audit.csv", f"{V1}/precision", f"{V1}/precision.csv",
+        f"{V1}/suggestion",
         "/healthz", "/readyz",
     }  # fmt: skip
     for path, operations in schema["paths"].items():

@@ -16,15 +16,25 @@ from typing import Any
 import pytest
 
 import streams.commander as module
-from streams.apiclient import ApiClient
 from streams.bus import Control, RedisControl
 from streams.bus.memory_control import MemoryControl
-from streams.commands import Follow, Mask, Masked, Replay, Replayed, Tried, Try, View
-from streams.evidence import Evidence
+from streams.commands import (
+    Follow,
+    Given,
+    Replay,
+    Replayed,
+    Suggest,
+    Suggested,
+    Tracks,
+    Tried,
+    Try,
+    View,
+)
 from streams.health import Code, State
 from streams.keeper import Keeper
 from streams.messages import encode
 from streams.simulator import Fault, FaultKind, Login, Recording, Simulator, load_recording
+from streams.trackblocks import blocks
 from streams.valkey import EmbeddedValkey
 from tests.streams.simulator.clients import SIZE, small_clip
 from tests.streams.workers import GATE, Running, camera, drawn, publish, quick, write_logins
@@ -277,8 +287,12 @@ def keeping(tmp_path: Path, control: Control, monkeypatch: pytest.MonkeyPatch) -
 def replayed(running: Running, name: str, **more: Any) -> Replayed:
     now = time.time()
     wanted = Replay(camera=name, from_ts=now - 3600, to_ts=now + 3600, **more)
+    return Replayed.of(answered(running, wanted))
+
+
+def answered(running: Running, wanted: Replay | Suggest | Tracks) -> str:
     command = running.control.send("w", encode(wanted), ttl_s=PATIENCE_S)
-    return Replayed.of(running.control.answered(command, wait_s=PATIENCE_S) or "")
+    return running.control.answered(command, wait_s=PATIENCE_S) or ""
 
 
 def test_kept_tracks_are_replayed(
@@ -292,6 +306,14 @@ def test_kept_tracks_are_replayed(
         assert "has no scene" in replayed(running, "b").message
         assert "none of this worker's" in replayed(running, "c").message
         assert replayed(running, "c", scene=dict(GATE)).pictures == 0
+        given = Given.of(answered(running, Tracks(camera="a", from_ts=0, to_ts=9)))
+        assert (given.ok, given.blocks) == (True, b"")
+        now = time.time()
+        asked = Tracks(camera="a", from_ts=now - 60, to_ts=now + 60)
+        kept = [b for b in blocks(Given.of(answered(running, asked)).blocks) if b is not None]
+        assert sum(len(block.pictures()) for block in kept) >= 10
+        said = Suggested.of(answered(running, Suggest(camera="a", rule="x", closings=())))
+        assert (said.ok, said.refused) == (False, "rule")
 
 
 def test_one_replay_at_a_time(
@@ -312,6 +334,8 @@ def test_one_replay_at_a_time(
         assert begun.wait(PATIENCE_S)
         busy = replayed(running, "a")
         assert (busy.ok, busy.busy) == (False, True)
+        assert Suggested.of(answered(running, Suggest(camera="a", rule="x", closings=()))).busy
+        assert Given.of(answered(running, Tracks(camera="a", from_ts=0, to_ts=9))).busy
         # and cameras go on
         before = running.until("a", state=State.LIVE)
         running.until("a", state=State.LIVE, analysed=before.analysed + 2)
@@ -320,57 +344,16 @@ def test_one_replay_at_a_time(
         assert Replayed.of(said or "").pictures == 7
 
 
-def masked(running: Running) -> Masked:
-    wanted = Mask(alert="a1", camera="a", form="clip")
-    command = running.control.send("w", encode(wanted), ttl_s=PATIENCE_S)
-    return Masked.of(running.control.answered(command, wait_s=PATIENCE_S) or "")
-
-
-def test_one_item_is_masked_at_a_time(
-    tmp_path: Path, control: Control, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun, go = threading.Event(), threading.Event()
-
-    def slow(*_: object) -> Masked:
-        begun.set()
-        go.wait(PATIENCE_S)
-        return Masked(ok=True)
-
-    monkeypatch.setattr(Evidence, "mask", slow)
-    nobody = Evidence(tmp_path / "evidence", lambda: ApiClient("http://127.0.0.1:1", "k"))
-    with Running(tmp_path, control=control, evidence=nobody) as running:
-        wanted = encode(Mask(alert="a1", camera="a", form="clip"))
-        first = running.control.send("w", wanted, ttl_s=PATIENCE_S)
-        assert begun.wait(PATIENCE_S)
-        busy = masked(running)
-        assert (busy.ok, busy.busy) == (False, True)
-        go.set()
-        said = running.control.answered(first, wait_s=PATIENCE_S)
-        assert Masked.of(said or "").ok
-
-
-def test_a_worker_without_an_api_masks_nothing(tmp_path: Path) -> None:
-    with Running(tmp_path) as running:
-        assert "knows no API" in masked(running).message
-
-
-def test_evidence_that_cannot_be_kept_is_said_and_disturbs_nothing(tmp_path: Path) -> None:
-    (tmp_path / "evidence").touch()
-    nobody = Evidence(tmp_path / "evidence", lambda: ApiClient("http://127.0.0.1:1", "k"))
-    with Running(tmp_path, evidence=nobody) as running:
-        running.configure(drawn(camera("a"), 1))
-        running.until("a", state=State.LIVE, analysed=3)
-        wait_for(
-            lambda: "no evidence is kept" in (getattr(running.report(), "problem", "") or ""),
-            "it is said",
-        )
-
-
 def test_a_worker_that_keeps_none_says_so(tmp_path: Path) -> None:
     with Running(tmp_path) as running:
         running.configure(drawn(camera("a"), 1))
         running.followed()
-        assert replayed(running, "a").message == "this worker keeps no tracks"
+        said = "this worker keeps no tracks"
+        assert replayed(running, "a").message == said
+        suggested = Suggested.of(answered(running, Suggest(camera="a", rule="x", closings=())))
+        assert (suggested.refused, suggested.message) == ("kept", said)
+        given = Given.of(answered(running, Tracks(camera="a", from_ts=0, to_ts=9)))
+        assert (given.ok, given.message) == (False, said)
 
 
 def test_memory_that_fails_is_said_and_disturbs_nothing(tmp_path: Path) -> None:

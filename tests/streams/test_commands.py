@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 
 import pytest
 from hypothesis import given
@@ -12,14 +13,21 @@ from streams.commands import (
     MAX_COMMAND_CHARS,
     MAX_PICTURE_BYTES,
     AnyCommand,
+    Closing,
     Follow,
+    Given,
     Mask,
     Masked,
+    NotTried,
     Picture,
     Replay,
     Replayed,
     ReplayedEvent,
+    Suggest,
+    Suggested,
+    Tracks,
     Tried,
+    TriedValue,
     Try,
     View,
     decode_command,
@@ -27,6 +35,9 @@ from streams.commands import (
 from streams.messages import MessageError, encode
 
 TS = 1_769_817_600.0
+CLOSING = Closing(
+    alert="x" * 20, true_alarm=True, start_ts=TS, raised_ts=TS, end_ts=None, track_ids=(1,) * 200
+)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +51,11 @@ TS = 1_769_817_600.0
         Replay(camera="plaza", from_ts=TS, to_ts=TS + 86_400),
         Replay(camera="plaza", from_ts=TS, to_ts=TS + 1, scene={"lines": []}, timeout_s=600),
         Mask(alert="a1", camera="plaza", form="clip", timeout_s=600),
+        Suggest(camera="plaza", rule="in", closings=()),
+        Suggest(camera="plaza", rule="in", closings=(CLOSING,) * 50, timeout_s=600),
+        Tracks(camera="plaza", from_ts=TS, to_ts=TS + 3600),
     ],
-    ids=range(8),
+    ids=range(11),
 )
 def test_a_command_is_read_as_it_was_written(command: AnyCommand) -> None:
     assert decode_command(encode(command)) == command
@@ -59,6 +73,9 @@ def test_a_command_is_read_as_it_was_written(command: AnyCommand) -> None:
         {"type": "erase"},
         {"type": "mask", "alert": "a/b", "camera": "a", "form": "clip"},
         {"type": "mask", "alert": "a", "camera": "a", "form": "film"},
+        {"type": "tracks", "camera": "a", "from_ts": TS, "to_ts": TS},
+        {"type": "tracks", "camera": "a", "from_ts": TS, "to_ts": TS + 3601},
+        {"type": "suggest", "camera": "a", "rule": "in", "closings": [CLOSING.model_dump()] * 51},
         {"type": "try"},
         {"type": "try", "source": "CANARY" * 1000},
         {"type": "try", "source": "rtsp://CANARY", "timeout_s": 31},
@@ -73,7 +90,7 @@ def test_a_command_is_read_as_it_was_written(command: AnyCommand) -> None:
         [],
         None,
     ],
-    ids=range(22),
+    ids=range(25),
 )
 def test_what_is_no_command_is_refused_and_not_repeated(wrong: object) -> None:
     with pytest.raises(MessageError, match="unknown here") as refused:
@@ -83,7 +100,7 @@ def test_what_is_no_command_is_refused_and_not_repeated(wrong: object) -> None:
 
 @given(st.text(max_size=200))
 def test_no_text_breaks_it(text: str) -> None:
-    for read in (decode_command, Tried.of, Replayed.of, Masked.of):
+    for read in (decode_command, Tried.of, Replayed.of, Suggested.of, Given.of, Masked.of):
         with pytest.raises(MessageError):
             read(text)
 
@@ -145,3 +162,16 @@ def test_what_was_replayed_is_read_as_it_was_written() -> None:
 def test_a_command_is_bounded() -> None:
     with pytest.raises(MessageError, match="at most"):
         decode_command(" " * MAX_COMMAND_CHARS + encode(Follow()))
+
+
+def test_what_was_tried_and_given_is_read_as_it_was_written() -> None:
+    value = TriedValue(setting="dwell_s", value=65, true_kept=1, false_gone=2, later_s=5)
+    not_tried = NotTried(alert="a", true_alarm=False, why="gone")
+    suggested = Suggested(ok=True, tried=(value,), best=value, not_tried=(not_tried,))
+    assert Suggested.of(encode(suggested)) == suggested
+    assert not suggested.busy
+    data = bytes(range(256)) * 99
+    given = Given.of(encode(Given(ok=True, blocks=b64encode(data))))
+    assert (given.ok, given.blocks) == (True, data)
+    with pytest.raises(MessageError):
+        Given.of('{"ok": true, "blocks": "abc"}')

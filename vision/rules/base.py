@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from vision.scene import RuleConfig, Scene
+from vision.thresholds import Threshold
 from vision.types import Event, Fault, FloatArray, JsonValue, Severity, Track, Tracked
 
 Stage: TypeAlias = Literal["blobs", "poses", "flames"]
@@ -70,7 +71,8 @@ class Rule(ABC):
     ``raw_boxes`` says that it looks at boxes as they were detected, and not at tracks alone.
     ``cooldown_s``: something of the same kind at the same place, so many seconds after an incident
     was over, is the same incident. ``remembered_s``: so much longer one stays open that an earlier
-    run left, since it has to be found again first.
+    run left, since it has to be found again first. ``thresholds`` make it stricter, the plainest
+    first.
 
     Nothing before ``from_ts`` (UTC seconds), when it begins to watch, is its business.
     """
@@ -83,6 +85,7 @@ class Rule(ABC):
     raw_boxes: ClassVar[bool] = False
     cooldown_s: ClassVar[float] = 10.0
     remembered_s: ClassVar[float] = 60.0
+    thresholds: ClassVar[tuple[Threshold, ...]] = ()
     Settings: ClassVar[type[Any]]
 
     def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:

@@ -10,6 +10,7 @@ from vision.rows import VEHICLES, Lane, Pace, Seen, check_lane, covered, mean_pa
 from vision.rules.base import SAME_S, Condition, at_least
 from vision.rules.level import LEAVE_SHARE, SIGHT_S, LevelRule, Reading
 from vision.scene import RuleConfig, Scene
+from vision.thresholds import Threshold
 from vision.types import JsonValue, Track, Tracked
 
 Degree: TypeAlias = Literal["slow", "jam"]
@@ -96,6 +97,11 @@ class Congestion(LevelRule[Traffic]):
     classes = VEHICLES
     severity = "medium"
     cooldown_s = 30.0
+    thresholds = (
+        Threshold("enter_s", low=0, high=600, step=5),
+        Threshold("enter_share", low=0.05, high=1, step=0.05),
+        Threshold("enter_count", low=1, high=200, step=1),
+    )
     Settings = Settings
 
     def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from vision.rules.base import SAME_S, Condition, at_least
 from vision.rules.level import LEAVE_SHARE, SIGHT_S, LevelRule, Reading
 from vision.scene import Scene
+from vision.thresholds import Threshold
 from vision.types import JsonValue, Tracked
 
 
@@ -44,6 +45,10 @@ class Crowd(LevelRule[Reading]):
     place = "zone"
     classes = ("person",)
     severity = "medium"
+    thresholds = (
+        Threshold("enter_count", low=1, high=500, step=1),
+        Threshold("enter_s", low=0, high=120, step=1),
+    )
     Settings = Settings
 
     def read(self, tracked: Tracked, scene: Scene) -> Reading:

@@ -15,6 +15,7 @@ from vision.marks import Marks
 from vision.rules.base import SAME_S, Condition, at_least
 from vision.rules.level import SIGHT_S, LevelRule, Reading
 from vision.scene import RuleConfig, Scene
+from vision.thresholds import Threshold
 from vision.types import FloatArray, JsonValue, Tracked
 
 MIN_AREA_M2: Final = 4.0
@@ -97,6 +98,11 @@ class CrowdDensity(LevelRule[Density]):
     place = "zone"
     classes = ("person",)
     severity = "high"
+    thresholds = (
+        Threshold("enter_per_m2", low=0.1, high=10, step=0.1),
+        Threshold("enter_count", low=1, high=1000, step=1),
+        Threshold("enter_s", low=0, high=120, step=1),
+    )
     Settings = Settings
 
     def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from vision.rules.base import SAME_S, Condition, at_least
 from vision.rules.level import SIGHT_S, LevelRule, Reading
 from vision.scene import Scene
+from vision.thresholds import Threshold
 from vision.types import FloatArray, JsonValue, Track, Tracked
 
 SPAN_S: Final = 1.0
@@ -59,6 +60,11 @@ class Gathering(LevelRule[_Reading]):
     place = "zone"
     classes = ("person",)
     severity = "medium"
+    thresholds = (
+        Threshold("enter_count", low=3, high=100, step=1),
+        Threshold("run_heights", low=0.1, high=5, step=0.1),
+        Threshold("enter_s", low=0, high=20, step=0.25),
+    )
     Settings = Settings
 
     def read(self, tracked: Tracked, scene: Scene) -> _Reading:

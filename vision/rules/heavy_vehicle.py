@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from vision.rules.base import SAME_S, Condition, TrackRule, Watch, at_least
 from vision.scene import Scene
+from vision.thresholds import Threshold
 from vision.types import Event, FloatArray, Track, Tracked
 
 
@@ -31,6 +32,10 @@ class HeavyVehicle(TrackRule[Watch]):
     place = "zone"
     classes = ("truck",)
     severity = "medium"
+    thresholds = (
+        Threshold("min_s", low=0, high=60, step=0.5),
+        Threshold("min_class_share", low=0, high=1, step=0.05),
+    )
     Settings = Settings
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vision.rules.stopping import StoppingRule, StoppingSettings
+from vision.thresholds import Threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,4 +22,8 @@ class Settings(StoppingSettings):
 class IllegalParking(StoppingRule):
     kind = "illegal_parking"
     severity = "low"
+    thresholds = (
+        Threshold("still_s", low=5, high=3600, step=10),
+        Threshold("alone_s", low=0, high=300, step=5),
+    )
     Settings = Settings

@@ -10,6 +10,7 @@ import numpy as np
 from vision.geometry import box_shares
 from vision.rules.base import SAME_S, Condition, TrackRule, Watch, at_least
 from vision.scene import Scene
+from vision.thresholds import Threshold
 from vision.types import Event, FloatArray, Track, Tracked
 
 SAME_SHARE: Final = 1e-6
@@ -53,6 +54,10 @@ class Intrusion(TrackRule[Watch]):
     place = "zone"
     classes = ("person",)
     severity = "high"
+    thresholds = (
+        Threshold("min_dwell_s", low=0, high=60, step=0.5),
+        Threshold("box_overlap_share", low=0.05, high=1, step=0.05),
+    )
     Settings = Settings
 
     @property

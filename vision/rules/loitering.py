@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vision.rules.base import SAME_S, Condition, TrackRule, Watch, at_least
 from vision.scene import RuleConfig, Scene
+from vision.thresholds import Threshold
 from vision.types import Event, FloatArray, Track, Tracked
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -127,6 +128,11 @@ class Loitering(TrackRule[_Stay]):
     severity = "medium"
     # who returns is known again only after a stay
     cooldown_s = 15.0
+    thresholds = (
+        Threshold("dwell_s", low=1, high=900, step=5),
+        Threshold("min_score", low=0.1, high=0.95, step=0.02),
+        Threshold("radius_heights", low=0.1, high=2, step=0.05, stricter="down"),
+    )
     Settings = Settings
 
     def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from vision.rules.base import SAME_S, Condition, TrackRule, Watch, at_least
 from vision.scene import RuleConfig, Scene
+from vision.thresholds import Threshold
 from vision.types import Event, FloatArray, Track, Tracked
 
 VEHICLES: Final = ("bicycle", "motorcycle", "car", "bus", "truck")
@@ -73,6 +74,10 @@ class PedestrianOnRoad(TrackRule[_Walk]):
     place = "zone"
     classes = ("person",)
     severity = "medium"
+    thresholds = (
+        Threshold("enter_s", low=0, high=60, step=0.5),
+        Threshold("min_heights", low=0, high=10, step=0.25),
+    )
     Settings = Settings
 
     def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:

@@ -10,6 +10,7 @@ from vision.rows import VEHICLES, Lane, Pace, Seen, check_lane, pace, rows, sing
 from vision.rules.base import Condition, at_least
 from vision.rules.level import LEAVE_SHARE, LevelRule, Reading
 from vision.scene import RuleConfig, Scene
+from vision.thresholds import Threshold
 from vision.types import JsonValue, Tracked
 
 OFF: Final = 2.0
@@ -104,6 +105,11 @@ class Queue(LevelRule[Row]):
     severity = "low"
     # those who wait at the next red light are another queue; those who creep up are not
     cooldown_s = 5.0
+    thresholds = (
+        Threshold("enter_count", low=1, high=200, step=1),
+        Threshold("enter_s", low=0, high=300, step=5),
+        Threshold("enter_m", low=0, high=500, step=5),
+    )
     Settings = Settings
 
     def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:

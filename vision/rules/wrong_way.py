@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vision.rules.base import SAME_S, Condition, TrackRule, Watch, at_least
 from vision.scene import Scene
+from vision.thresholds import Threshold
 from vision.types import Event, FloatArray, Track, Tracked
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -118,6 +119,10 @@ class WrongWay(TrackRule[_Way]):
     place = "zone"
     classes = ("car", "bus", "truck", "motorcycle", "bicycle")
     severity = "high"
+    thresholds = (
+        Threshold("min_heights", low=0.5, high=20, step=0.25),
+        Threshold("tolerance_deg", low=5, high=85, step=5, stricter="down"),
+    )
     Settings = Settings
 
     @property

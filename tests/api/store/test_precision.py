@@ -137,3 +137,24 @@ def test_the_database_looks_only_at_what_was_raised_then(url: str, store: Store)
         plan = " ".join(str(row) for row in connection.execute(text(explained)))
     plain.dispose()
     assert "ix_alerts_raised" in plan
+
+
+def test_the_closed_alerts_of_a_rule_the_newest_of_each_kind(store: Store) -> None:
+    for n in range(60):
+        store.record([
+            alert(f"a{n:02}", start_ts=DAY + n, raised_ts=DAY + n, track_ids=tuple(range(300)))
+        ])  # fmt: skip
+        close(store, f"a{n:02}", "true" if n < 3 else "false")
+    store.record([alert("open"), alert("other", rule="else"), alert("there", camera="gate")])
+    for name in ("other", "there"):
+        close(store, name, "false")
+    rows, left_out = store.precision.closings(LOOKED, "plaza", "intrusion@lawn")
+    assert [each.alert for each in rows] == [
+        "a02", "a01", "a00", *(f"a{n:02}" for n in range(59, 12, -1)),
+    ]  # fmt: skip
+    assert (left_out, [each.true_alarm for each in rows].count(True)) == (10, 3)
+    first = rows[0]
+    assert (first.start_ts, first.raised_ts, first.end_ts) == (DAY + 2, DAY + 2, None)
+    assert first.track_ids == tuple(range(100, 300))
+    assert store.precision.closings(Span(0, DAY), "plaza", "intrusion@lawn") == ([], 0)
+    assert store.precision.closings(LOOKED, "plaza", "nothing").rows == []

@@ -89,6 +89,40 @@ def test_settings_are_frozen_with_defaults_units_and_help(kind: str) -> None:
             assert setting.name.endswith(tuple(UNITS)), f"{kind}.{setting.name} names no unit"
 
 
+@every_kind
+def test_thresholds_are_numbers_of_the_settings_within_what_the_rule_takes(kind: str) -> None:
+    made = registry.kinds()[kind]
+    hints = typing.get_type_hints(made.Settings)
+    names = [threshold.name for threshold in made.thresholds]
+    assert len(names) == len(set(names))
+    # what is tried on tracks has one, but for what has no number
+    tracks_alone = made.place != "camera" and not made.stages and not made.raw_boxes
+    assert bool(names) is (tracks_alone and any(map(numeric, hints.values())))
+    for threshold in made.thresholds:
+        hint, now = hints[threshold.name], getattr(made.Settings(), threshold.name)
+        assert numeric(hint), f"{kind}.{threshold.name} is no number"
+        if hint is int:
+            assert all(isinstance(v, int) for v in (threshold.low, threshold.high, threshold.step))
+        for value in (threshold.low, threshold.high):
+            made.Settings(**{threshold.name: value})
+        if now is not None:
+            assert threshold.low <= now <= threshold.high
+            assert threshold.beyond(now), f"{kind}.{threshold.name} cannot be stricter"
+
+
+@every_kind
+def test_a_stricter_threshold_tells_of_no_more(kind: str) -> None:
+    as_it_is = len(last_words(played(kind)))
+    for threshold in registry.kinds()[kind].thresholds:
+        now = getattr(fresh(kind).config.settings, threshold.name)
+        for value in () if now is None else threshold.beyond(now):
+            typed = int(value) if isinstance(now, int) else value
+            changed = {**scenario(kind).settings, threshold.name: typed}
+            watcher = rule(kind, changed)
+            stated = play(watcher, scenario(kind).film(), scenario(kind).scene)
+            assert len(last_words(stated)) <= as_it_is, (threshold.name, value)
+
+
 # --- events -------------------------------------------------------------------------------------
 
 
