@@ -45,8 +45,8 @@ format: $(STAMP) ## rewrite the code as `make check` wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Each file's tests stay on one worker, so that what a module sets up is set up once; in the files'
-# order, since those with few tests are the slow ones, and would leave one worker idle at the end.
+# Each file's tests stay on one worker, so that what a module sets up is set up once. The longest files
+# come first (tests/conftest.py), not those with the most tests.
 SPREAD := --dist loadfile --no-loadscope-reorder
 
 test: check ## check, then every test but the long ones

@@ -8,27 +8,59 @@ import ssl
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx._transports.default as transports
 import pytest
 import redis
 from hypothesis import HealthCheck, settings
 
+import streams.detector
 from streams.valkey import EmbeddedValkey
 from tests.needs import REPO, in_ci, need
+from tests.remembered import remembering
 from vision.errors import ServiceError
 
-# A busy machine is slow, not wrong: no deadline anywhere, and the same examples in every CI run.
+# A busy machine is slow, not wrong: no deadline anywhere. The same examples in every CI run, and
+# half as many as at home, where they are others each time.
 settings.register_profile("home", deadline=None)
 settings.register_profile(
     "ci",
     deadline=None,
+    max_examples=50,
     derandomize=True,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ci" if in_ci() else "home")
+
+
+LONGEST: Final = (
+    "faults/test_chain.py",
+    "streams/evaluation/test_paste.py",
+    "streams/evaluation/test_counts_baseline.py",
+    "streams/evaluation/test_changes.py",
+    "streams/evaluation/test_incidents_baseline.py",
+    "api/test_counts.py",
+    "faults/test_alarms.py",
+    "api/test_schemathesis.py",
+    "faults/test_live.py",
+    "faults/test_trouble.py",
+    "streams/test_quiet.py",
+    "streams/test_motion.py",
+    "streams/test_falls.py",
+    "vision/rules/test_contract.py",
+    "api/test_access_mutations.py",
+    "faults/test_configuration.py",
+    "api/test_demo_command.py",
+    "vision/test_oracle_properties.py",
+)
+"""Files that take long are begun first, so that no worker is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {REPO / "tests" / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 def pytest_configure() -> None:
@@ -72,8 +104,26 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def clip_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clips that were encoded, for all processes of this run."""
+    return _of_the_run(tmp_path_factory) / "clips"
+
+
+def _of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all processes of this run."""
     own = tmp_path_factory.getbasetemp()
-    return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "clips"
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture
+def remembered(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are not asked again about a picture that they were asked about in this run."""
+    folder = _of_the_run(tmp_path_factory) / "detections"
+    folder.mkdir(exist_ok=True)
+    build = streams.detector._build
+
+    def built(model: Any, *how: Any, **more: Any) -> Any:
+        return remembering(build(model, *how, **more), model.entry.sha256, folder)
+
+    monkeypatch.setattr(streams.detector, "_build", built)
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ def test_a_scene_is_changed_while_all_runs(tmp_path: Path, clip_cache: Path) -> 
 
 @pytest.mark.long
 def test_a_scene_is_changed_again_and_again(tmp_path: Path, clip_cache: Path) -> None:
-    check(changing(tmp_path, clip_cache, rounds=12))
+    check(changing(tmp_path, clip_cache, rounds=6))
 
 
 class Parts:

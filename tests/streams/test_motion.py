@@ -191,7 +191,7 @@ def test_real_clips(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("fps", [5, 10, None])
+@pytest.mark.parametrize("fps", [5, None])
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_car_park_whatever_the_line_and_the_picture(
     change: str, fps: int | None, shared: Path

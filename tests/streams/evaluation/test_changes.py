@@ -207,9 +207,7 @@ MORE: tuple[tuple[ChangeKind, dict[str, Any]], ...] = (
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("name", "fps"), [*((name, 5) for name in CLIPS), *((name, 10) for name in CLIPS[::4])]
-)
+@pytest.mark.parametrize(("name", "fps"), [*((name, 5) for name in CLIPS), (CLIPS[0], 10)])
 def test_every_change_of_every_clip_is_noticed_and_nothing_else(
     shared: Path, name: str, fps: int
 ) -> None:

@@ -13,7 +13,6 @@ import pytest
 
 from models.zoo import resolve
 from streams.detector import Detectors
-from streams.evaluation.changes import loop
 from streams.evaluation.paste import (
     Pasted,
     bag,
@@ -33,10 +32,12 @@ from vision.scene import RuleConfig, Scene, Zone
 from vision.track import TrackerSettings
 from vision.types import Detections, Event, FloatArray, Frame, Image
 
+pytestmark = pytest.mark.usefixtures("remembered")
+
 Size = tuple[int, int]
 PLAZA = REPO / "samples" / "clips" / "plaza.mp4"
 SIZE = (768, 576)
-BLACK, RED, BLUE, GREY = (30, 30, 30), (40, 40, 160), (110, 70, 50), (120, 125, 130)
+BLACK, RED, BLUE = (30, 30, 30), (40, 40, 160), (110, 70, 50)
 KINDS = ("abandoned_object", "removed_object")
 
 
@@ -278,10 +279,15 @@ def walkers() -> tuple[dict[int, FloatArray], list[Event]]:
     return seen, list(told.values())
 
 
+@cache
+def mostly_seen() -> Image:
+    return empty_view([one.image for one in plaza(0, 1000)[::20]])
+
+
 def played(things: Sequence[Pasted], start_s: float, end_s: float, fps: int = 7) -> list[Event]:
     seen, _ = walkers()
-    empty = empty_view([one.image for one in plaza(0, 1000)[::20]])
-    shown = paste(plaza(start_s, end_s, fps), things, empty=empty, people=lambda f: seen[f.index])
+    film = plaza(start_s, end_s, fps)
+    shown = paste(film, things, empty=mostly_seen(), people=lambda f: seen[f.index])
     return events(pipeline(), shown)
 
 
@@ -293,8 +299,8 @@ DROPS = ((25, 441, 299), (37, 586, 340), (36, 574, 262), (75, 528, 295), (97, 52
 @pytest.mark.parametrize("drop", DROPS, ids=[f"{t} s at {x},{y}" for t, x, y in DROPS])
 @pytest.mark.parametrize(
     ("size", "colour"),
-    [((24, 20), BLACK), ((20, 18), GREY), ((14, 12), BLUE), ((12, 10), BLACK)],
-    ids=["large", "grey", "blue", "small"],
+    [((24, 20), BLACK), ((14, 12), BLUE), ((12, 10), BLACK)],
+    ids=["large", "blue", "small"],
 )
 def test_bags_left_on_the_plaza_are_found(
     drop: tuple[float, int, int], size: tuple[int, int], colour: tuple[int, int, int]
@@ -315,9 +321,11 @@ def test_nothing_is_found_while_somebody_stays_beside_it(drop: tuple[float, int,
     seen, _ = walkers()
     now = min(plaza(0, 1000), key=lambda one: abs(one.ts - ts))
     who = min(seen[now.index], key=lambda box: np.hypot((box[0] + box[2]) / 2 - x, box[3] - y))
-    empty = empty_view([one.image for one in plaza(0, 1000)[::20]])
     stays = Pasted(
-        cut_out(now.image, empty, who), ((who[0] + who[2]) / 2, float(who[3])), now.ts, sways=True
+        cut_out(now.image, mostly_seen(), who),
+        ((who[0] + who[2]) / 2, float(who[3])),
+        now.ts,
+        sways=True,
     )
     assert played([Pasted(bag((16, 14), BLACK), (x, y), ts), stays], ts - 14, ts + 30) == []
 
@@ -336,12 +344,11 @@ def test_bags_taken_from_the_plaza_are_missed(drop: tuple[float, int, int]) -> N
 def test_half_the_pictures_say_the_same() -> None:
     """The clip as a film of 10 a second, and every second picture of it."""
     seen, _ = walkers()
-    empty = empty_view([one.image for one in plaza(0, 1000)[::20]])
     ts, x, y = 25 * 0.7, 441, 299
     left = Pasted(bag((20, 18), BLACK), (x, y), ts)
     film = plaza(3, 40, 10)
     fast, slow = (
-        events(pipeline(), paste(some, [left], empty=empty, people=lambda f: seen[f.index]))
+        events(pipeline(), paste(some, [left], empty=mostly_seen(), people=lambda f: seen[f.index]))
         for some in (film, film[::2])
     )
     assert [event.kind for event in fast] == [event.kind for event in slow] == ["abandoned_object"]
@@ -354,19 +361,14 @@ def test_nothing_is_found_on_the_plaza_as_it_is() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seconds", [0, 60], ids=["once", "forth and back"])
-def test_nothing_is_found_in_the_shared_clips(shared: Path, seconds: float) -> None:
+def test_nothing_is_found_in_the_shared_clips(shared: Path) -> None:
     clips = [*sorted((shared / "clips").glob("**/*.mp4")), shared / "clips/exposure_jump.avi"]
     found = {}
     for path in clips:
         clip = ClipSource(path, camera_id="cam", fps=Fraction(5))
-        if clip.info.duration_s > seconds > 0:
-            continue
         size = clip.info.width, clip.info.height
         with clip:
-            frames = loop(clip, seconds) if seconds else clip.frames()
-            found[path.name] = [
-                (e.kind, e.details["box_px"]) for e in events(pipeline(size), frames)
-            ]
+            told = events(pipeline(size), clip.frames())
+        found[path.name] = [(event.kind, event.details["box_px"]) for event in told]
     assert len(found) > 10
     assert {name: told for name, told in found.items() if told} == {}

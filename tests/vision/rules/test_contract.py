@@ -149,7 +149,7 @@ corners = st.lists(
 
 
 @every_kind
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(walks=st.lists(corners, min_size=1, max_size=3), fps=st.sampled_from([4, 10, 25]))
 def test_whoever_walks_events_open_once_and_close_once(
     kind: str, walks: list[list[tuple[float, int, int]]], fps: int
