@@ -41,6 +41,8 @@ class Permission(StrEnum):
     """What the camera sent, with every face and plate in it."""
     EVIDENCE_MANAGE = "evidence:manage"
     """Find, delete, hold and release evidence."""
+    EVIDENCE_MASK = "evidence:mask"
+    """Fetch originals to mask them, and send the copies: for workers alone."""
     SYSTEM_READ = "system:read"
     """How the workers are, and why something is not well."""
     AUDIT_READ = "audit:read"
@@ -67,7 +69,7 @@ ROLES: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.OPERATOR: _VIEWER | {_P.ALERTS_HANDLE},
     # no picture: live ones are not masked, and copies belong to alerts, which they do not read
     Role.ANALYST: _EVERYBODY,
-    Role.ADMINISTRATOR: frozenset(Permission),
+    Role.ADMINISTRATOR: frozenset(Permission) - {_P.EVIDENCE_MASK},
 }
 SCOPES: Final = (
     _P.ALERTS_READ,
@@ -83,8 +85,8 @@ SCOPES: Final = (
 )
 """What a machine key may be given, for its cameras. Originals and what becomes of evidence are for
 people, whose name then stands in the record."""
-WORKER_SCOPES: Final = frozenset({_P.ALERTS_STATE})
-"""What the key of a worker is given."""
+WORKER_SCOPES: Final = frozenset({_P.ALERTS_STATE, _P.EVIDENCE_MASK})
+"""What the key of a worker is given, of which masking is for no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def permitted(kind: Kind, role: str | None, scopes: Iterable[str]) -> frozenset[
     if kind == "session":
         return ROLES[Role(role)] if role in set(Role) else frozenset()
     if kind == "key":
-        return frozenset(p for p in SCOPES if p in set(scopes)) | {_P.KNOWN}
+        return frozenset({*SCOPES, *WORKER_SCOPES} & {*scopes}) | {_P.KNOWN}
     return frozenset() if kind == "device" else frozenset({_P.ENTER})
 
 
@@ -177,9 +179,9 @@ RULES: Final = (
     Rule("GET", _ITEMS, _P.ALERTS_READ),
     Rule("POST", _ITEMS + "/{form}", _P.ALERTS_STATE),
     Rule("POST", _ITEMS + "/{form}/missing", _P.ALERTS_STATE),
-    Rule("GET", _ITEMS + "/{form}/material", _P.ALERTS_STATE),
+    Rule("GET", _ITEMS + "/{form}/material", _P.EVIDENCE_MASK),
     Rule("GET", _ITEMS + "/{form}/copy", _P.EVIDENCE_SEE),
-    Rule("POST", _ITEMS + "/{form}/copy", _P.ALERTS_STATE),
+    Rule("POST", _ITEMS + "/{form}/copy", _P.EVIDENCE_MASK),
     Rule("GET", _ITEMS + "/{form}/original", _P.EVIDENCE_ORIGINAL),
     Rule("POST", _API + "/alerts/{alert_id}/hold", _P.EVIDENCE_MANAGE),
     Rule("POST", _API + "/alerts/{alert_id}/release", _P.EVIDENCE_MANAGE),

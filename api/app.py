@@ -43,7 +43,7 @@ from api.evidence import answers, managing
 from api.evidence import routes as evidence
 from api.evidence.masks import Masks
 from api.evidence.room import EvidenceRoom
-from api.evidence.transfer import Intake, TooManyUploadsError
+from api.evidence.transfer import Intake, Reading, TooManyUploadsError
 from api.feed import Feed
 from api.known import KnownKeys
 from api.live import CrowdedError, Hub
@@ -114,6 +114,7 @@ def create_app(
         room=room,
         masks=Masks(room, control, lambda: ingest.workers, lambda: bell.closed),
         intake=Intake(),
+        reading=Reading(),
         oidc=oidc,
     )
     for part in (

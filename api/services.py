@@ -15,7 +15,7 @@ from api.auth import CALLER
 from api.bell import Bell
 from api.evidence.masks import Masks
 from api.evidence.room import EvidenceRoom
-from api.evidence.transfer import Intake
+from api.evidence.transfer import Intake, Reading
 from api.feed import Feed
 from api.ingest import Heard
 from api.known import KnownKeys
@@ -59,6 +59,7 @@ class Services:
     room: EvidenceRoom
     masks: Masks
     intake: Intake
+    reading: Reading
     oidc: SignIn | None = None
     """The second way in, where there is one."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from vision.errors import ConfigError, PostingError
 CONNECT_S: Final = 3.0
 MAX_ANSWER_BYTES: Final = 1 << 20
 CHUNK_BYTES: Final = 1 << 18
+WORKERS_KEY: Final = "--worker --every-camera"
 _LOGIN: Final = frozenset({401, 403})
 
 Body: TypeAlias = bytes | Path
@@ -27,27 +29,32 @@ Body: TypeAlias = bytes | Path
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``body`` is empty where it was written to a file."""
+    """``body`` is empty where it was written to a file; ``retry_s`` is after how many seconds to
+    ask again, None where the API does not say."""
 
     status: int
     body: bytes
+    retry_s: float | None = None
 
 
 class ApiClient:
     """The API at ``url``, with a worker's ``key``, which no text of it shows.
 
     The address is https, or http for an API on this very machine: else the key could be read on its
-    way. Raises ConfigError for any other address, and for a key that cannot be sent. Used by one
-    thread.
+    way. Raises ConfigError for any other address, and for a key that cannot be sent. ``needs`` is
+    what makes a key that will do, as 'matakota keys create' takes it. Used by one thread.
     """
 
-    def __init__(self, url: str, key: str, *, connect_s: float = CONNECT_S) -> None:
+    def __init__(
+        self, url: str, key: str, *, connect_s: float = CONNECT_S, needs: str = WORKERS_KEY
+    ) -> None:
         self.url = _address(url)
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise ConfigError(
                 f"{API_KEY_VARIABLE} holds a character that cannot be sent: copy the key again"
             )
         self._key = key
+        self._needs = needs
         self._timeout = httpx.Timeout(None, connect=connect_s)
         self._runner: asyncio.Runner | None = None
         self._client: httpx.AsyncClient | None = None
@@ -116,7 +123,8 @@ class ApiClient:
         ) as response:
             self._judge(response.status_code)
             taken = into if response.status_code == httpx.codes.OK else None
-            return Answer(response.status_code, await self._take(response, taken, max_bytes))
+            found = await self._take(response, taken, max_bytes)
+            return Answer(response.status_code, found, _retry_s(response))
 
     def _connected(self) -> httpx.AsyncClient:
         if self._client is None:
@@ -132,7 +140,7 @@ class ApiClient:
         if status in _LOGIN:
             raise PostingError(
                 f"the API at {self.url} refuses the key (status {status}): make another with "
-                f"'matakota keys create NAME --worker --every-camera' and set {API_KEY_VARIABLE}"
+                f"'matakota keys create NAME {self._needs}' and set {API_KEY_VARIABLE}"
             )
         if 300 <= status < 400:
             raise PostingError(
@@ -157,6 +165,12 @@ async def _within(asked: Coroutine[None, None, Answer], limit_s: float) -> Answe
     # the client's own time-outs would begin anew with every byte that comes
     async with asyncio.timeout(limit_s):
         return await asked
+
+
+def _retry_s(response: httpx.Response) -> float | None:
+    # it may be a date, which would take their clock for ours
+    said = response.headers.get("Retry-After", "")
+    return float(said) if re.fullmatch(r"[0-9]{1,6}", said) else None
 
 
 async def _read(path: Path) -> AsyncIterator[bytes]:

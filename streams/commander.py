@@ -62,7 +62,7 @@ BUSY: Final = Tried(
 BUSY_MASKING: Final = Masked(
     ok=False, message="evidence is being masked now: try again in a minute", busy=True
 )
-NO_API: Final = Masked(ok=False, message="this worker knows no API to get evidence from")
+NO_API: Final = Masked(ok=False, own=True, message="this worker knows no API to get evidence from")
 REPLAYING: Final = "tracks are being replayed now: try again in a minute"
 NOT_KEPT: Final = "this worker keeps no tracks"
 
@@ -121,7 +121,9 @@ class Commander:
         self._tries: list[threading.Thread] = []
         self._evidence = evidence
         self._replay: threading.Thread | None = None
+        self._replaying = threading.Lock()
         self._mask: threading.Thread | None = None
+        self._masking = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="commander", daemon=True)
         self.number = 0
@@ -291,7 +293,7 @@ class Commander:
             log.warning("an address was tried, and nobody hears it", why=str(error))
 
     def _begin_replay(self, command: str, wanted: Kept) -> None:
-        if self._replay is not None and self._replay.is_alive():
+        if not self._replaying.acquire(blocking=False):
             self._control.answer(command, encode(_busy(wanted)))
             return
         self._replay = threading.Thread(
@@ -301,7 +303,12 @@ class Commander:
 
     def _run_replay(self, command: str, wanted: Kept) -> None:
         try:
-            self._control.answer(command, encode(self._replayed(wanted)))
+            said = encode(self._replayed(wanted))
+        finally:
+            # whoever hears the answer may ask for more at once
+            self._replaying.release()
+        try:
+            self._control.answer(command, said)
         except BusError as error:
             log.warning("tracks were replayed, and nobody hears it", why=str(error))
 
@@ -318,7 +325,7 @@ class Commander:
         return replay(wanted, own, keeper, self._stopping)
 
     def _begin_mask(self, command: str, wanted: Mask) -> None:
-        if self._mask is not None and self._mask.is_alive():
+        if not self._masking.acquire(blocking=False):
             self._control.answer(command, encode(BUSY_MASKING))
             return
         self._mask = threading.Thread(
@@ -328,8 +335,11 @@ class Commander:
 
     def _run_mask(self, command: str, wanted: Mask) -> None:
         masked = NO_API
-        if self._evidence is not None:
-            masked = self._evidence.mask(wanted, self._stopping)
+        try:
+            if self._evidence is not None:
+                masked = self._evidence.mask(wanted, self._stopping)
+        finally:
+            self._masking.release()
         try:
             self._control.answer(command, encode(masked))
         except BusError as error:

@@ -102,11 +102,12 @@ class Mask(_Body):
 
 class Masked(_Body):
     """What came of it: ``message`` says why there is no copy. A worker that is ``busy`` did not
-    try at all."""
+    try at all; where the trouble is its ``own`` and not the item's, another one may do it."""
 
     ok: bool
     message: str = ""
     busy: bool = False
+    own: bool = False
 
     @staticmethod
     def of(body: str) -> Masked:

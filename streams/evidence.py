@@ -126,8 +126,9 @@ class Evidence:
 
     @property
     def problem(self) -> str | None:
-        """Why evidence is not kept or not posted, one sentence, or None."""
-        return self._waiting.problem or self._poster.problem
+        """Why this worker keeps no evidence, one sentence, or None. What the API does not take is
+        no trouble of the worker's."""
+        return self._waiting.problem
 
     @property
     def alive(self) -> bool:
@@ -195,7 +196,7 @@ class Evidence:
         try:
             self._waiting.check()
         except EvidenceError as error:
-            return Masked(ok=False, message=f"it cannot be masked now: {error}")
+            return Masked(ok=False, own=True, message=f"it cannot be masked now: {error}")
         api = self._connect()
         try:
             return copy_made(wanted, api, self._waiting.folder, stop)
@@ -248,7 +249,7 @@ class Evidence:
                 self._miss(alert, camera, form, BUSY)
 
     def _miss(self, alert: str, camera: str, form: Form, why: str, *, held: bool = False) -> None:
-        why = why[:MAX_SENTENCE_CHARS]
+        why = why[:MAX_SENTENCE_CHARS] or BROKEN
         self._waiting.put_missing(
             Missing(alert=alert, camera=camera, form=form, why=why), held=held
         )

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streams.evidenceform import MAX_PART_BYTES
 from streams.messages import Ts
+from vision.bystanders import Part
 from vision.errors import EvidenceError
 from vision.kept import Kept, kept_of
 from vision.masking import PERSON, Sight
@@ -43,7 +44,8 @@ TROUBLE: Final = (ArithmeticError, AttributeError, LookupError, MemoryError, Typ
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What is known of a time: ``persons`` says whether they were looked for in all of it."""
+    """What is known of a time: ``persons`` says whether they were looked for whenever anybody
+    was."""
 
     sights: tuple[Sight, ...]
     persons: bool
@@ -51,12 +53,21 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Picture:
-    """One analysed picture, and the boxes in it that nobody follows."""
+    """One analysed picture, and the boxes in it that nobody follows. ``within`` is what was looked
+    at, as in ``Sight``, and ``persons`` whether they were looked for there."""
 
     kept: Kept
     run: int
     loose: FloatArray
     names: tuple[str, ...]
+    persons: bool
+    within: Part | None
+
+    @property
+    def looked(self) -> bool:
+        """Whether any of it was looked at."""
+        part = self.within
+        return part is None or (part[0] < part[2] and part[1] < part[3])
 
 
 @dataclass(slots=True, eq=False)
@@ -99,9 +110,16 @@ class Memory:
             )
             # nobody follows them, or as something that the scene does not look for
             free = ~np.isin(tracked.track_id, kept.rows.id)
-            found = tracked.detections
+            found, besides = tracked.detections, tracked.bystanders
             names = tuple(tracked.classes[i] for i in found.class_id[free].tolist())
-            picture = _Picture(kept, camera.run, found.xyxy[free], names)
+            picture = _Picture(
+                kept,
+                camera.run,
+                np.concatenate([found.xyxy[free], besides.xyxy]),
+                (*names, *besides.names),
+                PERSON in looked_for or PERSON in besides.classes,
+                _shares(besides.within, frame_size),
+            )
         except TROUBLE:
             # a picture without boxes is hidden whole
             self._cut(camera)
@@ -138,8 +156,8 @@ class Memory:
             for sight in _sights(picture)
             if from_ts <= sight.ts <= to_ts
         ]
-        within = [each.kept for each in pictures if from_ts <= each.kept.ts <= to_ts]
-        persons = bool(within) and all(PERSON in kept.looked_for for kept in within)
+        within = [each for each in pictures if from_ts <= each.kept.ts <= to_ts]
+        persons = bool(within) and all(each.persons for each in within if each.looked)
         return Seen(tuple(sights), persons)
 
     def forget(self) -> None:
@@ -159,15 +177,25 @@ def _rows(picture: _Picture) -> int:
     return 1 + len(picture.kept.rows) + len(picture.loose)
 
 
+def _shares(part: Part | None, size: tuple[int, int]) -> Part | None:
+    """A ``part`` in px of a picture of ``size`` (w, h), in shares of it."""
+    if part is None:
+        return None
+    x1, x2 = (min(max(x / size[0], 0.0), 1.0) for x in part[::2])
+    y1, y2 = (min(max(y / size[1], 0.0), 1.0) for y in part[1::2])
+    return x1, y1, x2, y2
+
+
 def _sights(picture: _Picture) -> Iterator[Sight]:
     kept = picture.kept
     scale = np.tile(np.array(kept.frame_size, np.float32), 2)
     base = picture.run * RUN
     rows = kept.rows
-    complete = kept.trusted and PERSON in kept.looked_for
+    complete = kept.trusted and picture.persons and picture.looked
     ids = (*(base + i for i in rows.id.tolist()), *(-1 for _ in picture.names))
     boxes = np.concatenate([rows.xyxy, picture.loose]).reshape(-1, 4).astype(np.float32)
-    yield Sight(kept.ts, complete, ids, (*kept.names, *picture.names), boxes / scale)
+    names = (*kept.names, *picture.names)
+    yield Sight(kept.ts, complete, ids, names, boxes / scale, picture.within)
     told = dict(
         zip(rows.id.tolist(), zip(kept.names, rows.first_ts.tolist(), strict=True), strict=True)
     )
@@ -183,16 +211,19 @@ def _sights(picture: _Picture) -> Iterator[Sight]:
 
 
 class _Boxes(BaseModel):
-    """``pictures`` are time, whether it is complete, and of each box its track, the place of its
-    class in ``classes``, and x1, y1, x2, y2 in shares of the picture."""
+    """``pictures`` are time, whether it is complete, within what part (null: all of it), and of
+    each box its track, the place of its class in ``classes``, and x1, y1, x2, y2; all in shares of
+    the picture."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Annotated[int, Field(alias="schema", ge=1, le=1)] = 1
     classes: tuple[Annotated[str, Field(max_length=80)], ...]
-    pictures: tuple[tuple[Ts, bool, tuple[_Row, ...]], ...]
+    pictures: tuple[tuple[Ts, bool, _Within | None, tuple[_Row, ...]], ...]
 
 
+_Inner = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Within = tuple[_Inner, _Inner, _Inner, _Inner]
 _Share = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 _Row = tuple[
     Annotated[int, Field(ge=-1, lt=1 << 63)], Annotated[int, Field(ge=0)],
@@ -209,7 +240,8 @@ def encode_boxes(sights: Sequence[Sight]) -> bytes:
         places = sight.xyxy.astype(np.float64).round(DECIMALS).tolist()
         rows = zip(sight.ids, sight.names, places, strict=True)
         boxes = [[number, classes[name], *place] for number, name, place in rows]
-        pictures.append([sight.ts, sight.complete, boxes])
+        within = None if sight.within is None else [round(x, DECIMALS) for x in sight.within]
+        pictures.append([sight.ts, sight.complete, within, boxes])
     document = {"schema": 1, "classes": [*classes], "pictures": pictures}
     body = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
     if len(body) > MAX_PART_BYTES["boxes"]:
@@ -230,8 +262,9 @@ def decode_boxes(body: bytes) -> list[Sight]:
                 tuple(row[0] for row in rows),
                 tuple(boxes.classes[row[1]] for row in rows),
                 np.array([row[2:] for row in rows], np.float32).reshape(-1, 4),
+                within,
             )
-            for ts, complete, rows in boxes.pictures
+            for ts, complete, within, rows in boxes.pictures
         ]
     except (ValidationError, IndexError):
         raise EvidenceError("the boxes cannot be read, so nothing can be masked by them") from None

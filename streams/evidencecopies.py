@@ -15,11 +15,10 @@ from streams.apiclient import ApiClient
 from streams.commands import Mask, Masked
 from streams.evidenceform import CONTENT_TYPE, MAX_HEAD_BYTES, MAX_PART_BYTES, Head, Part
 from streams.evidenceposting import PATH, STORED
-from streams.evidencewaiting import pack
+from streams.evidencewaiting import CHUNK_BYTES, pack
 from streams.maskingprocess import make_copy
 from vision.errors import EvidenceError, PostingError
 
-CHUNK_BYTES: Final = 1 << 20
 SUFFIX: Final = {"snapshot": ("image/jpeg", "jpg"), "clip": ("video/mp4", "mp4")}
 _REASONS: Final = {
     404: "the API has no such evidence, or this worker's key may not see it",
@@ -35,11 +34,13 @@ def copy_made(wanted: Mask, api: ApiClient, folder: Path, stop: threading.Event)
         made = Path(tempfile.mkdtemp(prefix="mask-", dir=folder))
         _Copying(wanted, api, made, stop).run()
         return Masked(ok=True)
-    except (EvidenceError, PostingError) as error:
+    except EvidenceError as error:
         return Masked(ok=False, message=str(error))
+    except PostingError as error:
+        return Masked(ok=False, own=True, message=str(error))
     except OSError as error:
         why = (error.strerror or "error").lower()
-        return Masked(ok=False, message=f"the worker has no room to mask it ({why})")
+        return Masked(ok=False, own=True, message=f"the worker has no room to mask it ({why})")
     finally:
         if made is not None:
             shutil.rmtree(made, ignore_errors=True)

@@ -46,6 +46,7 @@ class EvidencePoster:
         self._waiting = waiting
         self._connect = connect
         self._problem: str | None = None
+        self._refused = False
         self._delay_s = FIRST_DELAY_S
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="evidence-posting", daemon=True)
@@ -85,7 +86,7 @@ class EvidencePoster:
                     self._try(api, entry)
                 elif not len(self._waiting):
                     # what failed last may have been given up
-                    self._problem = None
+                    self._problem, self._refused = None, False
         finally:
             api.close()
 
@@ -102,12 +103,10 @@ class EvidencePoster:
             self._stopping.wait(_jittered(self._delay_s))
             self._delay_s = min(2 * self._delay_s, MAX_DELAY_S)
             return
-        if self._problem is not None:
-            log.info("evidence is posted again")
-        self._problem, self._delay_s = None, FIRST_DELAY_S
+        self._delay_s = FIRST_DELAY_S
 
     def _post(self, api: ApiClient, entry: Entry) -> None:
-        """Raises PostingError where the API takes nothing now."""
+        """Raises PostingError where nothing can be asked now."""
         path = PATH.format(alert=entry.alert, form=entry.form)
         if entry.missing is not None:
             body = entry.missing.model_dump_json(include={"camera", "why"}).encode()
@@ -121,21 +120,27 @@ class EvidencePoster:
                 raise PostingError(f"what answers at {api.url} is no Matakota")
         else:
             raise AssertionError
-        if answer.status == NOT_YET:
-            delay_s = min(FIRST_DELAY_S * 2 ** min(entry.tries, 10), MAX_DELAY_S)
-            entry.tries += 1
-            self._waiting.later(entry, _jittered(delay_s))
-        elif answer.status in STORED:
+        if answer.status in STORED:
             self._waiting.done(entry)
+            # that there is none is taken also where there is no room
+            if self._problem is not None and (entry.missing is None or not self._refused):
+                log.info("evidence is posted again")
+                self._problem, self._refused = None, False
         elif answer.status in OVER:
             log.warning(
                 "evidence is not taken", alert=entry.alert, form=entry.form, status=answer.status
             )
             self._waiting.done(entry)
         else:
-            raise PostingError(
-                f"the API at {api.url} takes no evidence now (status {answer.status}): see its disk"
-            )
+            if answer.status != NOT_YET:
+                self._refused = True
+                self._fail(
+                    f"the API at {api.url} takes no evidence now (status {answer.status}): see its "
+                    "disk"
+                )
+            delay_s = min(FIRST_DELAY_S * 2 ** min(entry.tries, 10), MAX_DELAY_S)
+            entry.tries += 1
+            self._waiting.later(entry, _jittered(delay_s))
 
     def _fail(self, why: str) -> None:
         if self._problem is None and not self._stopping.is_set():

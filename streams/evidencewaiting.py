@@ -106,16 +106,19 @@ class Waiting:
         self._serial = itertools.count()
         self._bytes = self._lost = 0
         self._problem: str | None = None
+        self._opening = threading.Lock()
+        self._opened = False
 
     @property
     def problem(self) -> str | None:
-        """Why nothing can be kept here, one sentence, or None."""
+        """Why nothing can be kept here, or not all of it, one sentence, or None."""
+        lost = self._lost
+        if self._problem is None and lost:
+            return (
+                f"of {lost} pictures and clips nothing was said, since more than {MAX_ENTRIES} "
+                "waited: see why the API takes none"
+            )
         return self._problem
-
-    @property
-    def lost(self) -> int:
-        """Statements for which there was no room at all."""
-        return self._lost
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -123,29 +126,10 @@ class Waiting:
     # --- what is put
 
     def open(self) -> None:
-        """Take up what an earlier run left."""
-        try:
-            self._make_folder()
-            names = sorted(os.listdir(self.folder))
-        except OSError as error:
-            self._fail(error)
-            return
-        for name in names:
-            path = self.folder / name
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-                continue
-            try:
-                entry = _read(path) if _NAME.fullmatch(name) else None
-            except (OSError, EvidenceError, ValidationError):
-                log.warning("evidence that waited cannot be read and is left out", file=name)
-                entry = None
-            if entry is None:
-                # one that was not finished
-                with suppress(OSError):
-                    path.unlink()
-                continue
-            self._add(entry)
+        """Take up what an earlier run left; where that cannot be read yet, ``check``, ``sweep``
+        and whatever is put try again."""
+        with suppress(EvidenceError):
+            self.check()
         self.sweep()
 
     def check(self) -> None:
@@ -195,12 +179,39 @@ class Waiting:
         return self.folder / f"{int(entry.ts * 1e6):016d}-{name}.{kind}"
 
     def _make_folder(self) -> None:
+        """Raises OSError where nothing can be kept in it now; it is read all the same."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.folder.stat().st_mode & 0o077:
             self.folder.chmod(0o700)
+        # before anything of this run is in it, and on a disk without room too
+        with self._opening:
+            if not self._opened:
+                self._take_up()
+                self._opened = True
         disk = os.statvfs(self.folder)
         if disk.f_bavail * disk.f_frsize < FREE_BYTES:
             raise OSError(errno.ENOSPC, "")
+
+    def _take_up(self) -> None:
+        for name in sorted(os.listdir(self.folder)):
+            path = self.folder / name
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+                continue
+            try:
+                entry = _read(path) if _NAME.fullmatch(name) else None
+            except (OSError, EvidenceError, ValidationError):
+                log.warning("evidence that waited cannot be read and is left out", file=name)
+                entry = None
+            if entry is None:
+                # one that was not finished
+                with suppress(OSError):
+                    path.unlink()
+                continue
+            self._add(entry)
+        with self._changed:
+            # statements may have come before them, which were kept in memory
+            self._entries = dict(sorted(self._entries.items(), key=lambda each: each[1].ts))
 
     def _add(self, entry: Entry, *, held: bool = False) -> None:
         with self._changed:
@@ -208,6 +219,8 @@ class Waiting:
             self._entries[entry.alert, entry.form] = entry
             self._bytes += entry.size
             while len(self._entries) > MAX_ENTRIES:
+                if not self._lost:
+                    log.warning("evidence is given up without a word", why=TOO_MUCH)
                 self._lost += 1
                 self._drop(next(iter(self._entries.values())))
             if not held:
@@ -222,6 +235,9 @@ class Waiting:
         if entry.path is not None and entry.path != but:
             with suppress(OSError):
                 entry.path.unlink()
+        if self._lost and len(self._entries) <= MAX_ENTRIES // 2:
+            log.warning("no more evidence is given up without a word", lost=self._lost)
+            self._lost = 0
 
     # --- what is taken
 
@@ -258,7 +274,11 @@ class Waiting:
             self._changed.notify_all()
 
     def sweep(self) -> None:
-        """Let go of what is too old and, the oldest first, of items that are too much."""
+        """Let go of what is too old and, the oldest first, of items that are too much; look again
+        where nothing could be kept."""
+        if self._problem is not None:
+            with suppress(EvidenceError):
+                self.check()
         oldest_ts = self._clock() - self._max_age_s
         gone: list[tuple[Entry, str]] = []
         with self._changed:

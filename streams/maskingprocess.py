@@ -64,7 +64,7 @@ def make_copy(
     limit_s: float,
     stop: threading.Event,
 ) -> None:
-    """Write the masked copy of the ``original``, whose first picture is of ``from_ts`` (UTC
+    """Write the masked copy of the ``original``, whose first packet is of ``from_ts`` (UTC
     seconds), to ``copy``: a JPEG, or an MP4 (its name must end so) that browsers play. Takes up to
     ``limit_s`` seconds. Raises EvidenceError, one sentence, and then leaves no file."""
     command = [
@@ -193,7 +193,7 @@ def _pictures(
     container: av.container.InputContainer, stream: VideoStream
 ) -> Iterator[tuple[Image, float]]:
     """The pictures of a clip, (h, w, 3) BGR, all of one size, at up to ``MAX_FPS``, each with how
-    many seconds it is after the first one."""
+    many seconds it is after the file's first packet, whether that one can be decoded or not."""
     stream.codec_context.thread_count = 1
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     first_s: float | None = None
@@ -201,31 +201,36 @@ def _pictures(
     due_s, packets, damaged = 0.0, 0, 0
     for packet in container.demux(stream):
         packets += 1
+        if first_s is None and packet.pts is not None:
+            # what is shown before it is cut off by the file's edit list
+            first_s = float(packet.pts * packet.time_base)
         try:
             decoded = packet.decode()
         except FFmpegError:
             damaged += 1
             continue
         for picture in decoded:
-            if picture.pts is None:
+            if picture.pts is None or first_s is None:
                 continue
-            first_s = picture.time if first_s is None else first_s
             offset_s = picture.time - first_s
             if not 0 <= offset_s <= MAX_SPAN_S:
                 raise EvidenceError("the clip's pictures lie minutes apart, so it is not masked")
             if offset_s + 1e-3 < due_s:
                 continue
             due_s = max(due_s + 1 / MAX_FPS, offset_s + 0.5 / MAX_FPS)
-            size = size or _smaller(picture)
+            if size is None:
+                # H.264 has even sides
+                w, h = _smaller(picture.width, picture.height)
+                size = max(2, w // 2 * 2), max(2, h // 2 * 2)
             yield _image(picture, size), offset_s
     if damaged > MAX_DAMAGED * packets:
         raise EvidenceError("most pictures of the clip are damaged, so it cannot be masked")
 
 
-def _smaller(picture: VideoFrame) -> tuple[int, int]:
-    scale = min(1.0, MAX_SIDE_PX / max(picture.width, picture.height))
-    w, h = (max(2, round(side * scale) // 2 * 2) for side in (picture.width, picture.height))
-    return w, h
+def _smaller(width: int, height: int) -> tuple[int, int]:
+    """How large copies of pictures are, (w, h) px."""
+    scale = min(1.0, MAX_SIDE_PX / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _image(picture: VideoFrame, size: tuple[int, int]) -> Image:
@@ -237,9 +242,8 @@ def masked(image: Image, masking: Masking, ts: float) -> Image:
     """A picture of ``ts`` (UTC seconds), no larger than copies are, in which nobody can be
     recognised."""
     height, width = image.shape[:2]
-    scale = min(1.0, MAX_SIDE_PX / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    if scale < 1:
+    size = _smaller(width, height)
+    if size != (width, height):
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     return pixelate(image, masking.regions(ts, size))
 

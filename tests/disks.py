@@ -30,6 +30,11 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+def enlarge(folder: Path, size: str) -> None:
+    """Give a small disk another size."""
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
+
+
 def fill_up(folder: Path) -> Path:
     """A file that takes what is free."""
     ballast = folder / "ballast"

@@ -1,22 +1,24 @@
 """From pictures to detections: letterbox, run, decode the layout, suppress duplicates.
 
-``Finder`` is what a pipeline asks of whatever finds objects. ``Detector`` takes whatever runs a
-model (``Session``); it knows nothing of onnxruntime. Everything is batch first.
+``Finder`` is what a pipeline asks of whatever finds objects, by ``look``. ``Detector`` takes
+whatever runs a model (``Session``); it knows nothing of onnxruntime. Everything is batch first.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.bystanders import NO_ONE, Bystanders
 from vision.errors import DetectorError
 from vision.geometry import areas, intersections
+from vision.masking import HIDDEN
 from vision.types import Detections, FloatArray, Frame, Image, IntArray
 
 MAX_CANDIDATES = 300
@@ -42,6 +44,26 @@ class Finder(Protocol):
     def group_of(self) -> IntArray: ...
 
     def find(self, frame: Frame) -> Detections: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What is in one picture, in its own px: what was looked for, and who is only to be hidden."""
+
+    found: Detections
+    bystanders: Bystanders = NO_ONE
+
+
+@runtime_checkable
+class Onlooker(Protocol):
+    """A finder that also tells of bystanders: ``look(...).found`` is what ``find`` gives."""
+
+    def look(self, frame: Frame) -> Look: ...
+
+
+def look(finder: Finder, frame: Frame) -> Look:
+    """All that ``finder`` can tell of ``frame``."""
+    return finder.look(frame) if isinstance(finder, Onlooker) else Look(finder.find(frame))
 
 
 class Nobody:
@@ -148,12 +170,34 @@ def letterbox(
     return canvas, Letterbox((w / image.shape[1], h / image.shape[0]), left, top)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sought:
+    """Classes that are looked for together: their ``columns`` (C,) in a model's scores, their
+    names, and ``group_of`` (C,)."""
+
+    columns: NDArray[np.intp]
+    classes: tuple[str, ...]
+    group_of: IntArray
+
+    @classmethod
+    def of(cls, spec: DetectorSpec, names: Collection[str]) -> _Sought:
+        columns = np.array([i for i, name in enumerate(spec.classes) if name in names], np.intp)
+        classes = tuple(spec.classes[i] for i in columns)
+        groups = [set(group.classes) for group in spec.groups]
+        numbers = [
+            next((g for g, known in enumerate(groups) if name in known), len(groups) + i)
+            for i, name in enumerate(classes)
+        ]
+        return cls(columns, classes, np.array(numbers, np.int32))
+
+
 class Detector:
     """Finds objects of the wanted classes in batches of pictures.
 
     ``classes`` are the names behind ``Detections.class_id``: the wanted ones and those that
     compete with them in a group, so that a lorry is not counted as a car where only cars are
-    ``wanted``. Raises DetectorError for a wanted class that the model does not know.
+    ``wanted``. ``look`` also tells of what evidence hides and nobody looks for. Raises
+    DetectorError for a wanted class that the model does not know.
     """
 
     def __init__(self, spec: DetectorSpec, session: Session, wanted: Sequence[str]) -> None:
@@ -164,26 +208,32 @@ class Detector:
             if set(group.classes) & set(wanted)
             for name in group.classes
         }
-        self._columns = np.array(
-            [i for i, name in enumerate(spec.classes) if name in rivals or name in wanted], np.intp
-        )
-        self.classes = tuple(spec.classes[i] for i in self._columns)
+        self._sought = _Sought.of(spec, rivals | set(wanted))
+        self._besides = _Sought.of(spec, HIDDEN - set(self._sought.classes))
+        self.classes = self._sought.classes
+        self.group_of = self._sought.group_of
         self.wanted = tuple(wanted)
         self.spec = spec
         self._session = session
-        groups = [set(group.classes) for group in spec.groups]
-        self.group_of = np.array(
-            [next((g for g, names in enumerate(groups) if name in names), len(groups) + i)
-             for i, name in enumerate(self.classes)], np.int32,
-        )  # fmt: skip
         self._limits = [(group.iou, group.containment) for group in spec.groups]
 
     def find(self, frame: Frame) -> Detections:
         """Detections of one picture, as ``detect`` gives them."""
         return self.detect([frame.image])[0]
 
+    def look(self, frame: Frame) -> Look:
+        """The same, and the bystanders, out of one run of the model."""
+        [(found, besides)] = self._seen([frame.image], [self._sought, self._besides])
+        classes = self._besides.classes
+        names = tuple(classes[i] for i in besides.class_id.tolist())
+        return Look(found, Bystanders(classes, names, besides.xyxy))
+
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """Detections of each picture, in its own pixels, best score first."""
+        return [found for (found,) in self._seen(images, [self._sought])]
+
+    def _seen(self, images: Sequence[Image], sought: Sequence[_Sought]) -> list[list[Detections]]:
+        """Of each picture, what there is of each of ``sought``."""
         spec = self.spec
         fitted = [
             letterbox(image, spec.input_size, spec.pad_value, spec.centred) for image in images
@@ -197,17 +247,24 @@ class Detector:
         with np.errstate(over="ignore", invalid="ignore"):
             boxes, scores = _DECODERS[spec.layout](outputs, spec)
             return [
-                self._finish(boxes[i], scores[i], place, image.shape)
+                [self._finish(boxes[i], scores[i], each, place, image.shape) for each in sought]
                 for i, (image, (_, place)) in enumerate(zip(images, fitted, strict=True))
             ]
 
     def _finish(
-        self, boxes: FloatArray, scores: FloatArray, place: Letterbox, shape: tuple[int, ...]
+        self,
+        boxes: FloatArray,
+        scores: FloatArray,
+        sought: _Sought,
+        place: Letterbox,
+        shape: tuple[int, ...],
     ) -> Detections:
-        scores = scores[:, self._columns]
+        if not sought.classes:
+            return Detections.empty()
+        scores = scores[:, sought.columns]
         best = scores.max(axis=1)
-        finite = np.isfinite(best) & np.isfinite(boxes).all(axis=1)
-        keep = np.flatnonzero((best >= self.spec.min_score) & finite)
+        keep = np.flatnonzero((best >= self.spec.min_score) & np.isfinite(best))
+        keep = keep[np.isfinite(boxes[keep]).all(axis=1)]
         keep = keep[np.argsort(-best[keep], kind="stable")[:MAX_CANDIDATES]]
         xyxy = (boxes[keep] - np.array([place.left, place.top] * 2, np.float32)) / np.array(
             place.ratio * 2, np.float32
@@ -220,11 +277,10 @@ class Detector:
             scores[keep].argmax(axis=1).astype(np.int32),
         )
         found = found.select(areas(found.xyxy) > 0)
-        return found.select(self._survivors(found))
+        return found.select(self._survivors(found, sought.group_of[found.class_id]))
 
-    def _survivors(self, found: Detections) -> NDArray[np.intp]:
-        """Greedy suppression within each group, best first: indices of what stays."""
-        group = self.group_of[found.class_id]
+    def _survivors(self, found: Detections, group: IntArray) -> NDArray[np.intp]:
+        """Greedy suppression within each ``group`` (n,), best first: indices of what stays."""
         common = intersections(found.xyxy, found.xyxy)
         area = areas(found.xyxy)
         overlap = common / (area[:, None] + area[None, :] - common)

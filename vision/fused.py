@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from vision.detect import Finder
+from vision.detect import Finder, Look, look
 from vision.errors import DetectorError
 from vision.foreground import MOVING, MotionDetector
 from vision.geometry import areas, intersections, iou
@@ -53,7 +53,14 @@ class FusedFinder:
     def find(self, frame: Frame) -> Detections:
         """The model's detections, as they are, then what moves besides, the largest first, all in
         the frame's own pixels."""
-        found, moving = self._model.find(frame), self._motion.find(frame)
+        return self.look(frame).found
+
+    def look(self, frame: Frame) -> Look:
+        """The same, and the model's bystanders, who explain nothing."""
+        seen = look(self._model, frame)
+        return Look(self._joined(seen.found, self._motion.find(frame)), seen.bystanders)
+
+    def _joined(self, found: Detections, moving: Detections) -> Detections:
         if not len(moving):
             return found
         fits = (iou(found.xyxy, moving.xyxy) >= FITS_IOU).any(axis=1)

@@ -2,25 +2,28 @@
 
 Boxes come from analysed pictures, a few a second; the pictures to mask are more. Between two of
 them a box is where it would be on a straight way, and it is carried on for a while at both ends.
-Where nobody knows who was there, all of the picture is hidden.
+Where nobody knows who was there, all of the picture is hidden, or the part that nobody looked at.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.bystanders import Part
+from vision.geometry import iou
 from vision.types import FloatArray, Image, IntArray
 
 PERSON: Final = "person"
 RIDDEN: Final = frozenset({"bicycle", "motorcycle"})
 WITH_PLATES: Final = frozenset({"car", "bus", "truck"})
+HIDDEN: Final = RIDDEN | WITH_PLATES | {PERSON}
 MOVING: Final = "moving"
 """What moves and nobody knows what it is."""
 
@@ -33,7 +36,19 @@ CARRY_S: Final = 1.0
 JOIN_S: Final = 2.0
 """And in between, where it was lost for less than this."""
 LOOSE_S: Final = 0.3
-"""As ``CARRY_S``, for a box that nobody follows."""
+"""As ``CARRY_S``, for a box that nobody follows; or up to the next analysed picture and from the
+one before, where those are further."""
+STAYS_IOU: Final = 0.4
+"""Where the next analysed picture, or the one before, has such a box of the same class, the two of
+them hide what is between: of heads, 0.45 of the height, which is as far as they may be apart."""
+SLACK_S: Final = 0.1
+"""Otherwise it may have gone anywhere. So long its margin hides that."""
+WALKS: Final = 0.8
+"""After that a person's hidden part grows on each side by so many of its heights a second, which is
+1.4 m/s of who is 1.7 m tall."""
+DRIVES: Final = 2.0
+"""And a vehicle's: one that comes at 8 m/s, 20 m before a camera 5 m high, moves by 1.7 in the
+picture. One that passes is faster, and its plates are not seen from the side."""
 
 WIDEN: Final = 0.15
 """Of a box's width and height, added on each side."""
@@ -63,18 +78,41 @@ NONE: Final = np.zeros((0, 4), np.int32)
 class Sight:
     """Who was in one analysed picture at ``ts`` (UTC seconds): of each its track (-1 for a box
     that nobody follows), its class, and its box (n, 4) float32 xyxy in shares of the picture's
-    width and height. ``complete`` says that persons were looked for and the picture was trusted."""
+    width and height. ``complete`` says that persons were looked for and the picture was trusted,
+    ``within`` in what part of it, in shares too: None for all, one without area for none."""
 
     ts: float
     complete: bool
     ids: tuple[int, ...]
     names: tuple[str, ...]
     xyxy: FloatArray
+    within: Part | None = None
 
     def __post_init__(self) -> None:
         n = len(self.ids)
         if len(self.names) != n or self.xyxy.shape != (n, 4):
             raise ValueError(f"{n} boxes have {n} classes and ({n}, 4) places")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Loose:
+    """A box that nobody follows: seen at ``ts``, it is hidden from ``first_ts`` to ``last_ts``.
+    ``came`` and ``stays`` say whether it was there before, and is after it."""
+
+    ts: float
+    first_ts: float
+    last_ts: float
+    name: str
+    box: FloatArray
+    came: bool
+    stays: bool
+
+    def grown(self, ts: float) -> float:
+        """By how many of its heights it may have moved at ``ts``."""
+        if self.came if ts < self.ts else self.stays:
+            return 0.0
+        pace = WALKS if self.name == PERSON else DRIVES
+        return pace * max(0.0, abs(ts - self.ts) - SLACK_S)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,15 +145,14 @@ class Masking:
 
     def __init__(self, sights: Iterable[Sight]) -> None:
         ordered = sorted(sights, key=lambda sight: sight.ts)
-        self._times = [sight.ts for sight in ordered if sight.complete]
+        known = [sight for sight in ordered if sight.complete]
+        self._times = [sight.ts for sight in known]
         self._ways = _ways(ordered)
-        self._loose = [
-            (sight.ts, name, box)
-            for sight in ordered
-            for number, name, box in zip(sight.ids, sight.names, sight.xyxy, strict=True)
-            if number < 0
-        ]
-        self._loose_times = [ts for ts, _, _ in self._loose]
+        self._loose = [loose for sight in ordered for loose in _loose(sight, known, self._times)]
+        self._loose_times = [loose.ts for loose in self._loose]
+        looks = [sight for sight in ordered if sight.complete or sight.within is not None]
+        self._look_times = [sight.ts for sight in looks]
+        self._within = [sight.within for sight in looks]
 
     def covers(self, ts: float) -> bool:
         """Whether it is known who was there at ``ts``."""
@@ -130,21 +167,31 @@ class Masking:
 
     def regions(self, ts: float, size: tuple[int, int]) -> IntArray:
         """What to hide in a picture of ``size`` (w, h) at ``ts``: (n, 4) int32 xyxy px within
-        it, none of them empty; the whole picture where ``covers`` says no."""
+        it, none of them empty; the whole picture where ``covers`` says no, and what one of the
+        analysed pictures before and after it did not look at."""
         w, h = size
         if not self.covers(ts):
             return np.array([[0, 0, w, h]], np.int32)
-        found = [(way.names, way.at(ts)) for way in self._ways]
-        first = bisect_left(self._loose_times, ts - LOOSE_S)
-        for seen_ts, name, box in self._loose[first:]:
-            if seen_ts > ts + LOOSE_S:
-                break
-            found.append((frozenset({name}), box[None]))
         scale = np.array([w, h, w, h], np.float32)
-        hidden = [
-            part for names, boxes in found for box in boxes for part in _hidden(names, box * scale)
-        ]
+        hidden = [part * scale for part in self._unseen(ts)]
+        for way in self._ways:
+            for box in way.at(ts):
+                hidden += _hidden(way.names, box * scale)
+        first = bisect_left(self._loose_times, ts - GAP_S)
+        last = bisect_right(self._loose_times, ts + GAP_S)
+        for loose in self._loose[first:last]:
+            if loose.first_ts <= ts <= loose.last_ts:
+                hidden += _hidden({loose.name}, loose.box * scale, loose.grown(ts))
         return _within(hidden, size)
+
+    def _unseen(self, ts: float) -> list[FloatArray]:
+        """What was not looked at, (4,) each, in shares of the picture."""
+        times = self._look_times
+        after = bisect_left(times, ts)
+        here = after < len(times) and times[after] == ts
+        near = [after] if here else [i for i in (after - 1, after) if 0 <= i < len(times)]
+        parts = dict.fromkeys(self._within[i] for i in near)
+        return [outer for part in parts if part is not None for outer in _around(part)]
 
 
 def pixelate(image: Image, regions: IntArray) -> Image:
@@ -170,12 +217,50 @@ def _ways(sights: Sequence[Sight]) -> list[_Way]:
     ]
 
 
-def _hidden(names: frozenset[str], box: FloatArray) -> list[FloatArray]:
-    """The parts to hide of a ``box`` (4,) xyxy px that was taken for each of ``names``."""
+def _loose(sight: Sight, known: Sequence[Sight], times: Sequence[float]) -> Iterator[_Loose]:
+    """Those of ``sight`` whom nobody follows, between its neighbours in ``known``, which are of
+    ``times``."""
+    if not any(number < 0 for number in sight.ids):
+        return
+    ts = sight.ts
+    before, after = bisect_left(times, ts) - 1, bisect_right(times, ts)
+    last = known[before] if before >= 0 else None
+    next_ = known[after] if after < len(known) else None
+    since_s = END_S if last is None else min(ts - last.ts, GAP_S)
+    until_s = END_S if next_ is None else min(next_.ts - ts, GAP_S)
+    first_ts, last_ts = ts - max(LOOSE_S, since_s), ts + max(LOOSE_S, until_s)
+    rows = zip(
+        sight.ids, sight.names, sight.xyxy, _is_in(sight, last), _is_in(sight, next_), strict=True
+    )
+    for number, name, box, came, stays in rows:
+        if number < 0:
+            yield _Loose(ts, first_ts, last_ts, name, box, came, stays)
+
+
+def _is_in(sight: Sight, other: Sight | None) -> list[bool]:
+    """Of each box, whether ``other`` has one like it."""
+    if other is None:
+        return [False] * len(sight.ids)
+    same = np.array(sight.names)[:, None] == np.array(other.names)[None, :]
+    like = same & (iou(sight.xyxy, other.xyxy) >= STAYS_IOU)
+    found: list[bool] = like.any(axis=1).tolist()
+    return found
+
+
+def _around(part: Part) -> list[FloatArray]:
+    """What is left of a picture without ``part``, all in shares; some may be empty."""
+    x1, y1, x2, y2 = part
+    outer = [(0, 0, 1, y1), (0, y2, 1, 1), (0, y1, x1, y2), (x2, y1, 1, y2)]
+    return [np.array(each, np.float32) for each in outer]
+
+
+def _hidden(names: Set[str], box: FloatArray, grown: float = 0.0) -> list[FloatArray]:
+    """The parts to hide of a ``box`` (4,) xyxy px that was taken for each of ``names``, with
+    ``grown`` of its heights more on each side."""
     x1, y1, x2, y2 = box.tolist()
     pad_x, pad_y = WIDEN * (x2 - x1), WIDEN * (y2 - y1)
     left, top, right, bottom = x1 - pad_x, y1 - pad_y, x2 + pad_x, y2 + pad_y
-    known = names & (RIDDEN | WITH_PLATES | {PERSON, MOVING})
+    known = names & (HIDDEN | {MOVING})
     parts = []
     if MOVING in names or (known and max(x2 - x1, y2 - y1) <= SMALL_PX):
         parts.append((left, top, right, bottom))
@@ -185,7 +270,8 @@ def _hidden(names: frozenset[str], box: FloatArray) -> list[FloatArray]:
         parts.append((left, y1 - RIDER * (y2 - y1), right, bottom))
     if names & WITH_PLATES:
         parts.append((left, y2 - PLATE * (y2 - y1), right, bottom))
-    return [np.array(part, np.float32) for part in parts]
+    more = np.array([-1, -1, 1, 1], np.float32) * np.float32(grown * (y2 - y1))
+    return [np.array(part, np.float32) + more for part in parts]
 
 
 def _within(parts: Sequence[FloatArray], size: tuple[int, int]) -> IntArray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vision.detect import Finder
+from vision.detect import Finder, Look, look
 from vision.scene import Scene
 from vision.types import BoolArray, Detections, FloatArray, Frame, IntArray
 
@@ -92,7 +92,7 @@ class RegionFinder:
     cuts off below is left out: where its feet are is not in sight, and its lower edge would be a
     foot at the border, up to a whole body away. One that is cut off at a side stays: its foot is
     off by less than half its width, as at the edge of any picture; and one that is cut off above
-    has its feet in sight.
+    has its feet in sight. For evidence all are hidden, so those that are left out are bystanders.
     """
 
     def __init__(
@@ -117,13 +117,24 @@ class RegionFinder:
 
     def find(self, frame: Frame) -> Detections:
         """What is found in the region of ``frame``, in its own px."""
+        return self.look(frame).found
+
+    def look(self, frame: Frame) -> Look:
+        """The same, and the bystanders in the region."""
         x, y, w, h = self.box_in(frame.size)
-        found = self.finder.find(replace(frame, image=frame.image[y : y + h, x : x + w]))
+        seen = look(self.finder, replace(frame, image=frame.image[y : y + h, x : x + w]))
+        found, besides = seen.found, seen.bystanders
         if y + h < frame.size[1]:
             zoom = self._zoom * self._frame_size[1] / frame.size[1]
-            found = found.select(~_cut_below(found.xyxy, h, CUT_PX / zoom))
+            cut = _cut_below(found.xyxy, h, CUT_PX / zoom)
+            names = [self.classes[i] for i in found.class_id[cut].tolist()]
+            besides = besides.joined(names, found.xyxy[cut])
+            found = found.select(~cut)
         offset = np.array([x, y, x, y], np.float32)
-        return Detections(found.xyxy + offset, found.score, found.class_id)
+        return Look(
+            Detections(found.xyxy + offset, found.score, found.class_id),
+            replace(besides, xyxy=besides.xyxy + offset, within=(x, y, x + w, y + h)),
+        )
 
     def box_in(self, size: tuple[int, int]) -> Box:
         """``box`` in a picture of ``size`` (w, h) px."""

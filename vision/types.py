@@ -16,6 +16,8 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.bystanders import NO_ONE, Bystanders
+
 FloatArray: TypeAlias = NDArray[np.float32]
 IntArray: TypeAlias = NDArray[np.int32]
 BoolArray: TypeAlias = NDArray[np.bool_]
@@ -239,7 +241,8 @@ class Tracked:
     ``track_id`` (n,) int32 names the track of each detection, -1 where there is none;
     ``classes`` are the names behind ``detections.class_id``; ``tracks`` are the live confirmed
     tracks, in order of id; ``ended`` are the ids that ended in this step. ``quality`` says how far
-    the picture is to be trusted; where it is not, nobody is followed in it.
+    the picture is to be trusted; where it is not, nobody is followed in it. ``bystanders`` are only
+    to be hidden in evidence.
     """
 
     camera_id: str
@@ -252,6 +255,7 @@ class Tracked:
     ended: tuple[int, ...]
     quality: Quality = Quality()
     observations: Observations = Observations()
+    bystanders: Bystanders = NO_ONE
 
     def __post_init__(self) -> None:
         if self.track_id.shape != (len(self.detections),):

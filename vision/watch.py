@@ -9,8 +9,9 @@ from datetime import datetime
 
 import numpy as np
 
+from vision.bystanders import UNSEEN
 from vision.counting import Counted, Counter
-from vision.detect import Finder
+from vision.detect import Finder, look
 from vision.doubt import Held
 from vision.errors import DetectorError
 from vision.flames import Flames
@@ -203,9 +204,10 @@ class Watch:
     def look(self, frame: Frame, quality: Quality) -> tuple[Tracked, Decided]:
         """Take a picture of this view. What is seen while its ``quality`` is in doubt is stated
         once the doubt is gone, and never where it was right."""
-        scale = np.array(self.scene.scale_from(frame.size) * 2, np.float32)
-        found = self._detector.find(frame)
-        found = Detections(found.xyxy * scale, found.score, found.class_id)
+        by = self.scene.scale_from(frame.size)
+        seen = look(self._detector, frame)
+        found = seen.found
+        found = Detections(found.xyxy * np.array(by * 2, np.float32), found.score, found.class_id)
         track_id, tracks, ended = self._tracker.update(found, frame.ts)
         # rivals of the wanted classes were only needed to tell them apart
         tracks = tuple(track for track in tracks if track.class_name in self.wanted)
@@ -223,7 +225,9 @@ class Watch:
                 self._observed(frame, tracks, quality), frame, tracks, quality
             ),
         )
-        return tracked, self._released(self._held.take(tracked))
+        decided = self._released(self._held.take(tracked))
+        # counters and rules never hear of them
+        return replace(tracked, bystanders=seen.bystanders.scaled(*by)), decided
 
     def _observed(self, frame: Frame, tracks: Sequence[Track], quality: Quality) -> Observations:
         """What the stages see that rules ask for; a picture in doubt teaches them nothing."""
@@ -315,4 +319,5 @@ def unseen(
         tracks=(),
         ended=ended,
         quality=quality,
+        bystanders=UNSEEN,
     )

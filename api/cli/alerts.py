@@ -15,7 +15,7 @@ from api.cli.casing import save
 from api.cli.options import DataOption, time_of
 from api.cli.replaying import NoAnswerError, answered, reached
 from api.cli.stored import CameraOption, cameras_of, opened
-from api.cli.tables import print_rows
+from api.cli.tables import plain, print_rows
 from api.i18n import texts
 from api.learning import DAY_S, DAYS, MAX_DAYS, Judged, span
 from api.precision import PrecisionOut
@@ -158,7 +158,7 @@ def case(
 def _show(asked: Asked) -> None:
     found = asked.found
     for line in sentences(asked, texts("en")) if found.ok else [found.message]:
-        typer.echo(_plain(line))
+        typer.echo(plain(line))
     if found.tried:
         rows = [
             (
@@ -178,7 +178,7 @@ def _show(asked: Asked) -> None:
 def _row(row: Judged) -> tuple[str, ...]:
     share, interval = row.precision, row.interval
     return (
-        *map(_plain, (row.camera, row.kind, row.rule)),
+        *map(plain, (row.camera, row.kind, row.rule)),
         str(row.alerts),
         str(row.true_alarms),
         str(row.false_alarms),
@@ -186,8 +186,3 @@ def _row(row: Judged) -> tuple[str, ...]:
         "-" if share is None else f"{share:.0%}",
         "-" if interval is None else f"{interval.low:.0%} to {interval.high:.0%}",
     )
-
-
-def _plain(name: str) -> str:
-    """Without what a terminal would obey."""
-    return "".join(char if char.isprintable() else "?" for char in name)

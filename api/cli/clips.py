@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import random
 import time
+from contextlib import closing
 from typing import Final
 
-import httpx
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from streams.posting import Poster
+from streams.apiclient import Answer, ApiClient
+from streams.evidenceform import MAX_PART_BYTES
+from streams.evidenceposting import PATH
 from streams.settings import API_KEY_VARIABLE, API_VARIABLE, Settings
+from vision.errors import PostingError
 
-PATIENCE_S: Final = 60.0
-"""So long is waited for a copy that is made when it is first asked for."""
-AGAIN_S: Final = 2.0
+PATIENCE_S: Final = 150.0
+"""So long is waited for a copy that is made when it is first asked for: a worker has two minutes,
+and others may be before us."""
+AGAIN_S, MAX_AGAIN_S = 2.0, 10.0
 ANSWER_S: Final = 10.0
-MAX_CLIP_BYTES: Final = 256 << 20
+FETCH_S: Final = 300.0
+"""A large copy over a slow line takes so long."""
+LATER: Final = frozenset({202, 503})
+"""It is being made, or is not yet for want of somebody who makes it."""
 
 log = structlog.get_logger()
 
@@ -39,48 +47,42 @@ def clip_of(alert_id: str, settings: Settings) -> bytes | None:
     if settings.api_url is None or settings.api_key is None:
         log.info("no clip is asked for", why=f"{API_VARIABLE} or {API_KEY_VARIABLE} is not set")
         return None
-    # as strict about where a key is sent as a worker is
-    base = f"{Poster(settings.api_url, settings.api_key).url}/{alert_id}/evidence"
-    headers = {"Authorization": f"Bearer {settings.api_key}"}
-    try:
-        with httpx.Client(headers=headers, timeout=ANSWER_S, trust_env=False) as client:
-            return _masked(client, base)
-    except httpx.HTTPError as error:
-        log.warning("no clip is saved", why=f"the API does not answer ({type(error).__name__})")
-        return None
+    scopes = "--scope alerts:read --scope evidence:see --every-camera"
+    with closing(ApiClient(settings.api_url, settings.api_key, needs=scopes)) as api:
+        try:
+            return _masked(api, PATH.format(alert=alert_id, form="clip"))
+        except PostingError as error:
+            log.warning("no clip is saved", why=str(error))
+            return None
 
 
-def _masked(client: httpx.Client, base: str) -> bytes | None:
-    listed = client.get(base)
-    if listed.status_code != 200:
-        log.info("no clip is saved", status=listed.status_code)
+def _masked(api: ApiClient, path: str) -> bytes | None:
+    """Raises PostingError."""
+    listed = api.ask("GET", path.rpartition("/")[0], limit_s=ANSWER_S)
+    if listed.status != 200:
+        log.info("no clip is saved", status=listed.status)
         return None
     try:
-        items = _Listed.model_validate_json(listed.content).items
+        items = _Listed.model_validate_json(listed.body).items
     except ValidationError:
         log.warning("no clip is saved", why="the API's answer is of another version")
         return None
     if not any(each.form == "clip" and each.state == "stored" for each in items):
         log.info("no clip is saved", why="the alert has none")
         return None
+    answer = _copy(api, f"{path}/copy")
+    if answer.status != 200:
+        log.warning("no clip is saved", status=answer.status)
+        return None
+    return answer.body
+
+
+def _copy(api: ApiClient, path: str) -> Answer:
+    """The copy, or the last answer that is none. Raises PostingError."""
     until_s = time.monotonic() + PATIENCE_S
     while True:
-        with client.stream("GET", f"{base}/clip/copy") as answer:
-            status = answer.status_code
-            if status == 200:
-                return _body(answer)
-        if status != 202 or time.monotonic() >= until_s:
-            log.warning("no clip is saved", status=status)
-            return None
-        # it is being made
-        time.sleep(AGAIN_S)
-
-
-def _body(answer: httpx.Response) -> bytes | None:
-    found = bytearray()
-    for part in answer.iter_bytes():
-        found += part
-        if len(found) > MAX_CLIP_BYTES:
-            log.warning("no clip is saved", why="it is too large")
-            return None
-    return bytes(found)
+        answer = api.ask("GET", path, limit_s=FETCH_S, max_bytes=MAX_PART_BYTES["copy"])
+        again_s = min(max(answer.retry_s or 0.0, AGAIN_S), MAX_AGAIN_S) * random.uniform(1.0, 1.2)
+        if answer.status not in LATER or time.monotonic() + again_s > until_s:
+            return answer
+        time.sleep(again_s)

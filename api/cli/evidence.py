@@ -13,7 +13,7 @@ import typer
 
 from api.cli.options import DataOption, time_of
 from api.cli.stored import cameras_of
-from api.cli.tables import print_rows, shown
+from api.cli.tables import plain, print_rows, shown
 from api.evidence.room import EvidenceRoom
 from api.store import Actor, Store
 from api.store.evidence_items import Item
@@ -62,7 +62,7 @@ def verify(as_json: JsonOption = False, data: DataOption = None) -> None:
         typer.echo(json.dumps(said, indent=2, ensure_ascii=False))
     else:
         for finding in report.findings:
-            typer.echo(_plain(str(finding)))
+            typer.echo(plain(str(finding)))
         verdict = "all is as it was stored" if report.ok else "not all is as it was stored"
         typer.echo(
             f"{report.items} items, {report.files} files and {report.entries} entries of the "
@@ -121,7 +121,7 @@ def hold(alert: AlertArgument, reason: ReasonOption, data: DataOption = None) ->
     """Spare an alert's evidence, also what is still to come, from every deletion."""
     with _room(data) as (_, room):
         done = room.hold(alert, _reason(reason), Actor.command())
-    typer.echo(f"alert {_plain(alert)} {'is held' if done else 'was held already'}")
+    typer.echo(f"alert {plain(alert)} {'is held' if done else 'was held already'}")
 
 
 @app.command()
@@ -129,7 +129,7 @@ def release(alert: AlertArgument, reason: ReasonOption, data: DataOption = None)
     """End that: the evidence goes when it is old enough."""
     with _room(data) as (_, room):
         done = room.release(alert, _reason(reason), Actor.command())
-    typer.echo(f"alert {_plain(alert)} {'is held no more' if done else 'was not held'}")
+    typer.echo(f"alert {plain(alert)} {'is held no more' if done else 'was not held'}")
 
 
 def _reason(text: str) -> str:
@@ -141,7 +141,7 @@ def _reason(text: str) -> str:
 
 def _row(item: Item) -> tuple[str, ...]:
     return (
-        _plain(item.alert), item.form, _plain(item.camera), shown(item.from_ts), shown(item.to_ts),
+        plain(item.alert), item.form, plain(item.camera), shown(item.from_ts), shown(item.to_ts),
         str(item.bytes), item.copy, "held" if item.hold else "-",
     )  # fmt: skip
 
@@ -159,8 +159,3 @@ def _said(item: Item) -> dict[str, str | int | bool | None]:
         "copy": item.copy,
         "hold": item.hold,
     }
-
-
-def _plain(text: str) -> str:
-    """Without what a terminal would obey."""
-    return "".join(char if char.isprintable() else "?" for char in text)

@@ -28,6 +28,11 @@ def print_rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         typer.echo("  ".join(cells).rstrip())
 
 
+def plain(text: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 def shown(ts: float | None) -> str:
     """A time (UTC seconds) in a column."""
     return "-" if ts is None else iso(ts)

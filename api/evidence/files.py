@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -24,12 +26,14 @@ PRIVATE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
 CHUNK: Final = 1 << 20
 INSIDE: Final = ".incoming"
+PROBE: Final = ".probe"
 """Of a folder, where files are until they are whole."""
 CONNECT_S: Final = 3
 READ_S: Final = 15
 UPLOAD_S: Final = 30
 SLOWEST_BYTES_PER_S: Final = 1 << 20
 """An upload takes no longer than ``UPLOAD_S`` and its bytes at this rate."""
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 TRIES: Final = 2
 """Of each request to a bucket, so that one that is gone is noticed within a minute."""
 
@@ -103,7 +107,23 @@ class Files:
             with contextlib.suppress(OSError):
                 beside.unlink(missing_ok=True)
 
-    def read(self, name: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def check(self) -> None:
+        """See whether files can be written and removed there; a full disk counts as one where they
+        can, since room may be made. Raises NoRoomError."""
+        name = f"{INSIDE}/{secrets.token_hex(8)}{PROBE}"
+        try:
+            if self._folder is None:
+                self.write(name, ())
+            else:
+                with self._no_room(but=_FULL):
+                    path = self._folder / name
+                    path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+                    path.touch(PRIVATE)
+            self.remove(name)
+        except UnavailableError as error:
+            raise NoRoomError(str(error)) from None
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> Generator[bytes]:
         """The bytes from ``offset`` on. Raises DamagedError where there is no such file, and
         UnavailableError."""
         left = length
@@ -137,11 +157,11 @@ class Files:
         return [name for name in names if not name.startswith(f"{INSIDE}/")]
 
     def clear_incoming(self, older_s: float) -> int:
-        """Remove what was begun so long ago and never became whole; how many."""
+        """Remove what was begun so long ago and never became whole, and probes; how many."""
         gone, limit = 0, time.time() - older_s
         with contextlib.suppress(OSError):
             for path in self._incoming.iterdir():
-                if path.lstat().st_mtime < limit:
+                if path.suffix == PROBE or path.lstat().st_mtime < limit:
                     path.unlink(missing_ok=True)
                     gone += 1
         return gone
@@ -161,7 +181,7 @@ class Files:
         path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         os.replace(beside, path)
         for folder in (path.parent, path.parent.parent):
-            _sync_folder(folder)
+            sync_folder(folder)
 
     def _upload(self, beside: Path, name: str) -> None:
         if not isinstance(self._system, AsyncFileSystem):
@@ -179,10 +199,13 @@ class Files:
         return self._incoming / name.replace("/", "_")
 
     @contextmanager
-    def _no_room(self) -> Iterator[None]:
+    def _no_room(self, but: Collection[int] = ()) -> Iterator[None]:
+        """``but`` are numbers of errors of the system that pass."""
         try:
             yield
         except self._wrong as error:
+            if getattr(error, "errno", None) in but:
+                return
             raise NoRoomError(
                 f"evidence cannot be written to {self.label} ({_said(error)}): free some space, "
                 "and check its rights and that it answers"
@@ -223,7 +246,8 @@ def _write_all(descriptor: int, chunk: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring what a folder holds to the disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from api.evidence.files import sync_folder
 from api.evidence.refusals import UnavailableError
 from api.store.evidence import Evidence
 from api.store.evidence_chain import Link
@@ -55,7 +56,7 @@ class Heads:
                     file.write(_line(0, NO_HASH, time.time()))
                     file.flush()
                     os.fsync(descriptor)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
 
     def catch_up(self) -> None:
         """Add the heads that the chain has and the file has not; nothing where the chain does not
@@ -146,11 +147,3 @@ class Heads:
 
 def _line(seq: int, digest: str, at: float) -> bytes:
     return f"{seq} {digest} {iso(at)}\n".encode("ascii")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

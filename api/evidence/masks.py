@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from starlette.concurrency import run_in_threadpool
 
@@ -26,7 +26,7 @@ from vision.errors import BusError, EvidenceError, StoreError
 MAX_MASKS: Final = 4
 """At the same moment, by all callers; a worker makes fewer."""
 MAX_TRIED: Final = 3
-"""So many workers are asked in turn where the ones before are busy."""
+"""So many workers are asked in turn where the ones before are busy, or in trouble themselves."""
 MASK_S: Final = 120.0
 MORE_S: Final = 3.0
 """A worker that answers does so within its time-out and this."""
@@ -64,6 +64,13 @@ class Wanted:
     again_s: float
 
 
+class _Failed(NamedTuple):
+    """Why no copy came, and whether that is to be kept with the item."""
+
+    why: str
+    of_item: bool = True
+
+
 class Masks:
     """Asks workers for copies. Used within one event loop, but for ``known``; ``workers`` gives
     those that are heard now, ``ended`` says that all is to end."""
@@ -94,7 +101,7 @@ class Masks:
     def want(self, item: Item) -> Wanted:
         """Have the copy of an item made that has none, unless that is under way or failed just
         now."""
-        known = self.known(item.alert, item.form)
+        known = self.known(item.alert, item.form) or _paused(item)
         if known is not None:
             return known
         if len(self._running) >= MAX_MASKS:
@@ -129,36 +136,44 @@ class Masks:
     async def _make(self, item: Item, workers: Sequence[str]) -> None:
         name = item.alert, item.form
         try:
-            why = await self._tried(item, workers)
-            if why is None:
+            failed = await self._tried(item, workers)
+            if failed is None:
                 self._failed.pop(name, None)
                 return
-            if why != BUSY:
-                await run_in_threadpool(self._room.copy_failed, *name, why)
+            if self._ended():
+                # what is given up at the end says nothing of the item
+                return
+            if failed.of_item:
+                await run_in_threadpool(self._room.copy_failed, *name, failed.why)
         except (BusError, StoreError, EvidenceError) as error:
             # of the item itself that says nothing
             self._keep(name, str(error), SOON_S)
         else:
-            self._keep(name, why, SOON_S if why == BUSY else AGAIN_S)
+            self._keep(name, failed.why, SOON_S if failed.why == BUSY else AGAIN_S)
 
-    async def _tried(self, item: Item, workers: Sequence[str]) -> str | None:
+    async def _tried(self, item: Item, workers: Sequence[str]) -> _Failed | None:
         """Why no copy came of asking these workers; None where one did."""
         wanted = Mask(alert=item.alert, camera=item.camera, form=item.form, timeout_s=MASK_S)
+        own: str | None = None
         for worker in workers:
             try:
                 masked = await self._ask(worker, wanted)
             except MessageError:
-                return NOT_READABLE
+                return _Failed(NOT_READABLE)
             if masked is None:
-                return NO_ANSWER
+                return _Failed(NO_ANSWER)
             if masked.busy:
+                own = BUSY
+                continue
+            if masked.own:
+                own = own or masked.message
                 continue
             if not masked.ok:
-                return masked.message
+                return _Failed(masked.message)
             items = await run_in_threadpool(self._room.items, item.alert)
             came = any(each.form == item.form and each.copied is not None for each in items)
-            return None if came else NOT_HERE
-        return BUSY
+            return None if came else _Failed(NOT_HERE)
+        return _Failed(own or BUSY, of_item=False)
 
     async def _ask(self, worker: str, wanted: Mask) -> Masked | None:
         """What ``worker`` says, or None where it says nothing in time. Raises BusError, or
@@ -178,3 +193,11 @@ class Masks:
         self._failed.move_to_end(name)
         while len(self._failed) > MAX_KEPT:
             self._failed.popitem(last=False)
+
+
+def _paused(item: Item) -> Wanted | None:
+    """How it is with a copy that failed just now, also where this was not running then."""
+    if item.copy_why is None or item.copy_failed_at is None:
+        return None
+    left_s = item.copy_failed_at + AGAIN_S - time.time()
+    return Wanted("failed", item.copy_why, left_s) if 0 < left_s <= AGAIN_S else None

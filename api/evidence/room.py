@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ import structlog
 from api.evidence.arriving import Arriving
 from api.evidence.files import Files
 from api.evidence.heads import Heads, HeadsError
+from api.evidence.leaving import PARTS, PIECE, RETENTION, Leaving
 from api.evidence.refusals import (
     DamagedError,
     DeletedError,
@@ -29,10 +31,11 @@ from api.evidence.settings import EvidenceSettings
 from api.evidence.signing import KeyFile
 from api.evidence.values import Chunks, Deleted, Opened, Packed, Swept, Taken
 from api.evidence.verifying import Report, verify
+from api.i18n import N_
 from api.store import Actor, Store
 from api.store.evidence import Kinds
 from api.store.evidence_items import Item, Kept
-from api.store.evidence_rows import Key, check_same
+from api.store.evidence_rows import check_same
 from api.times import EPOCH
 from streams.evidenceform import Form, Head, PartName
 from vision.errors import EvidenceError, StoreError
@@ -41,12 +44,7 @@ RESERVE_BYTES: Final = 512 << 20
 """So much of a disk is left to the database."""
 UPLOAD_S: Final = 1800.0
 """No upload takes longer; what is older by half is a leftover."""
-PIECE: Final = 100
-MOST: Final = 1000
-"""Items that are let go at once."""
-RETENTION: Final = Actor("command", "retention")
-BUDGET: Final = Actor("command", "budget")
-PARTS: Final[tuple[PartName, ...]] = ("original", "boxes", "copy")
+NOT_NOW: Final = N_("the server has no room for it now; it waits at its worker")
 COPIES: Final[Mapping[Form, str]] = {"snapshot": "image/jpeg", "clip": "video/mp4"}
 
 __all__ = ["Chunks", "Deleted", "EvidenceRoom", "Opened", "Packed", "Swept", "Taken"]
@@ -78,7 +76,12 @@ class EvidenceRoom:
         self._keep = keep
         self._max_bytes = max_bytes
         self._reserve_bytes = reserve_bytes
+        self._leaving = Leaving(
+            store.evidence, files, self._key, self._catch_up,
+            max_bytes=max_bytes, reserve_bytes=reserve_bytes,
+        )  # fmt: skip
         self._problem: str | None = None
+        self._staying: str | None = None
 
     @classmethod
     def open(cls, store: Store, data: Path, environ: Mapping[str, str]) -> Self:
@@ -95,7 +98,8 @@ class EvidenceRoom:
         """Keep original and boxes (and the copy, if it came along) of an item; ``parts`` are the
         bytes after the head's line, cut anyhow. Sent again, nothing changes: where the same
         original is there already, ``parts`` is not read. Raises NoAlertError, UnfitError,
-        OtherOriginalError, DeletedError, NoRoomError."""
+        OtherOriginalError, DeletedError, and NoRoomError or UnavailableError, which stand at its
+        alert until it is sent again."""
         sent = {part.name: part for part in head.parts}
         if not {"original", "boxes"} <= sent.keys():
             raise UnfitError("evidence needs its original and its boxes: send both")
@@ -104,8 +108,14 @@ class EvidenceRoom:
         if known is not None and known.state != "missing":
             check_same(known, sha256)
             return Taken(sha256, created=False)
-        self._begin_heads()
-        place = self._fill(head, parts, before=head.from_ts)
+        self._rows.turn_away(head)
+        try:
+            self._begin_heads()
+            place = self._fill(head, parts, originals=True)
+        except (NoRoomError, UnavailableError):
+            with suppress(EvidenceError, StoreError):
+                self._rows.miss(head.alert, head.camera, head.form, NOT_NOW)
+            raise
         try:
             created = self._rows.keep(head, place, self._key)
         except EvidenceError:
@@ -125,7 +135,7 @@ class EvidenceRoom:
         item = self._stored(self._rows.expect(head), head.alert, head.form)
         if item.copied is not None:
             return Taken(item.copied.sha256, created=False)
-        place = self._fill(head, parts, before=item.from_ts)
+        place = self._fill(head, parts, originals=False)
         copied = Kept(head.parts[0].size, head.parts[0].sha256)
         try:
             kept = self._rows.keep_copy(head.alert, head.form, copied, place)
@@ -169,12 +179,10 @@ class EvidenceRoom:
         except DamagedError:
             if part != "copy":
                 raise
-            # another one can be made of the original
-            self._files.remove(name)
-            self._rows.forget_copy(item)
+            self._forget_copy(item)
             raise NoItemError(f"the copy of the {form} of alert {alert!a} is gone") from None
         media = {"original": item.media or "", "boxes": "application/json", "copy": COPIES[form]}
-        return Opened(kept.size, media[part], kept.sha256, partial(self._files.read, name))
+        return Opened(kept.size, media[part], kept.sha256, partial(self._chunks, item, part, kept))
 
     def material(self, alert: str, form: Form) -> Packed:
         """What a worker needs to make the copy: original and boxes. Raises as ``read``."""
@@ -198,8 +206,10 @@ class EvidenceRoom:
 
     def delete(self, camera: str, from_ts: float, to_ts: float, reason: str, by: Actor) -> Deleted:
         """Delete all that is stored of a camera and shows a moment of [from_ts, to_ts), but for
-        what is held. Each leaves a signed tombstone and a line in the record. Raises
-        KeyGoneError."""
+        what is held; what comes later of it, up to now, is not kept. Each leaves a signed tombstone
+        and a line in the record. Raises KeyGoneError."""
+        # before anything goes, so that nothing of it is stored meanwhile
+        self._rows.delete_span(camera, from_ts, to_ts, reason)
         total = spared = 0
         while True:
             # what is held stays in front of those that are found
@@ -207,7 +217,7 @@ class EvidenceRoom:
             free = [item for item in found if not item.hold]
             if not free and len(found) < spared + PIECE:
                 return Deleted(total, len(found))
-            total += self._let_go(free, reason, by)
+            total += self._leaving.let_go(free, reason, by)
             spared = len(found) - len(free)
 
     def hold(self, alert: str, reason: str, by: Actor) -> bool:
@@ -228,20 +238,21 @@ class EvidenceRoom:
         """Delete what is older than it may be kept (``now`` is UTC seconds), then the oldest until
         budget and disk have room again, and clear away what interrupted uploads and deletions
         left. Alerts stay. Call it at the start and then every few minutes. Raises KeyGoneError,
-        UnavailableError."""
+        NoRoomError."""
         self._catch_up()
         leftovers = self._files.clear_incoming(2 * UPLOAD_S)
         for upload in self._rows.uploads(now - 2 * UPLOAD_S):
             self._clear(upload.place)
             leftovers += 1
-        leftovers += self._remove(self._rows.unremoved(MOST))
+        leftovers += self._leaving.remove_rest()
+        self._staying = self._leaving.staying(now)
         old = 0
         while found := self._rows.older(now, self._keep, PIECE):
-            gone = self._let_go(found, "it was kept for as long as it may be", RETENTION)
+            gone = self._leaving.let_go(found, "it was kept for as long as it may be", RETENTION)
             old += gone
             if gone == 0:
                 break
-        return Swept(old, self._free_room(0, None), leftovers)
+        return Swept(old, self._leaving.free_room(0, None), leftovers)
 
     def verify(self) -> Report:
         """Look at everything: chain, heads, rows, files, signatures. Changes nothing."""
@@ -249,14 +260,45 @@ class EvidenceRoom:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with the heads outside the database, one sentence; None if nothing is."""
-        return self._problem
+        """What is wrong with the heads outside the database, or that what is deleted does not go,
+        one sentence; None if nothing is."""
+        return self._problem or self._staying
 
-    def _fill(self, head: Head, parts: Iterable[bytes], before: float | None) -> str:
-        """Write the parts, whole and as the head says; the place where they lie then."""
+    def _chunks(
+        self, item: Item, part: PartName, kept: Kept, offset: int = 0, length: int | None = None
+    ) -> Iterator[bytes]:
+        """The bytes of a part; all but the last piece of one that is read whole and has changed,
+        which then raises DamagedError."""
+        name = f"{item.copy_place if part == 'copy' else item.place}.{part}"
+        whole = offset == 0 and (length is None or length >= kept.size)
+        digest, held = hashlib.sha256(), b""
+        with closing(self._files.read(name, offset, length)) as pieces:
+            for piece in pieces:
+                digest.update(piece)
+                if held:
+                    yield held
+                held = piece
+        if whole and digest.hexdigest() != kept.sha256:
+            log.error("a part of evidence is not what was stored", file=name)
+            if part == "copy":
+                self._forget_copy(item)
+            raise DamagedError(
+                f"the {part} of the {item.form} of alert {item.alert!a} was changed: see "
+                "'matakota evidence verify'"
+            )
+        yield held
+
+    def _forget_copy(self, item: Item) -> None:
+        """Another one can be made of the original."""
+        self._files.remove(f"{item.copy_place}.copy")
+        self._rows.forget_copy(item)
+
+    def _fill(self, head: Head, parts: Iterable[bytes], *, originals: bool) -> str:
+        """Write the parts, whole and as the head says; the place where they lie then. For them go
+        copies and, where ``originals`` may, whatever is older."""
         size = sum(part.size for part in head.parts)
         try:
-            self._free_room(size, before)
+            self._leaving.free_room(size, head.from_ts, originals=originals)
         except KeyGoneError as error:
             raise NoRoomError(f"no room can be made: {error}") from None
         day = EPOCH + timedelta(seconds=head.from_ts)
@@ -276,56 +318,6 @@ class EvidenceRoom:
             arriving.end()
             undo.pop_all()
         return place
-
-    def _free_room(self, size: int, before: float | None) -> int:
-        """Let the oldest go (of those that begin before, UTC seconds) until so many bytes find
-        room; nothing, where that would not do. How many went."""
-        total = 0
-        while True:
-            needed = self._rows.used() + size - self._max_bytes
-            free = self._files.free()
-            if free is not None:
-                needed = max(needed, self._reserve_bytes + size - free)
-            if needed <= 0:
-                return total
-            chosen = list[Item]()
-            for item in self._rows.oldest(before, MOST):
-                if needed > 0:
-                    chosen.append(item)
-                    needed -= item.bytes
-            if needed > 0 and len(chosen) < MOST and size > 0:
-                return total
-            gone = self._let_go(chosen, "newer evidence needed its room", BUDGET)
-            total += gone
-            if gone == 0 or (needed > 0 and len(chosen) < MOST):
-                return total
-
-    def _let_go(self, items: Sequence[Item], why: str, by: Actor) -> int:
-        """Delete these as far as they may be; how many went. Their files go after the commit."""
-        total = 0
-        recorded = by not in (RETENTION, BUDGET)
-        for first in range(0, len(items), PIECE):
-            keys: list[Key] = [(item.alert, item.form) for item in items[first : first + PIECE]]
-            gone = self._rows.delete(keys, why, by, self._key, recorded=recorded)
-            self._catch_up()
-            self._remove(gone)
-            total += len(gone)
-        return total
-
-    def _remove(self, items: Collection[Item]) -> int:
-        """Remove the files of deleted items, as far as that can be done now; how many."""
-        done = list[Key]()
-        try:
-            for item in items:
-                for part in PARTS:
-                    place = item.copy_place if part == "copy" else item.place
-                    if place is not None:
-                        self._files.remove(f"{place}.{part}")
-                done.append((item.alert, item.form))
-        except UnavailableError as error:
-            log.warning("files of deleted evidence are removed later", why=str(error))
-        self._rows.set_removed(done)
-        return len(done)
 
     def _clear(self, place: str) -> None:
         """Take away what was written there; what cannot be now is swept later."""

@@ -151,7 +151,7 @@ async def read_material(
 ) -> Response:
     """For a worker that makes the masked copy. It stands in the record."""
     await run_in_threadpool(alert_of, served, caller, alert_id)
-    packed = await run_in_threadpool(served.room.material, alert_id, form)
+    packed = await served.reading.run(served.room.material, alert_id, form)
     await _trace(request, served, MATERIAL, alert_id, form)
     line = packed.head.encode()
 
@@ -159,9 +159,9 @@ async def read_material(
         yield line
         yield from packed.chunks
 
-    allowed = _allowed(served, caller, packed.head.camera, Permission.ALERTS_STATE)
+    allowed = _allowed(served, caller, packed.head.camera, Permission.EVIDENCE_MASK)
     return Sent(
-        sent(chunks(), allowed), media_type=CONTENT_TYPE,
+        sent(chunks(), allowed, served.reading), media_type=CONTENT_TYPE,
         headers={**_PRIVATE, "Content-Length": str(packed.size)},
     )  # fmt: skip
 
@@ -192,7 +192,7 @@ async def read_copy(
     item = next((each for each in items if each.form == form), None)
     if item is not None and item.state == "stored" and item.copied is None:
         return _not_yet(served, item)
-    opened = await run_in_threadpool(served.room.read, alert_id, form, "copy")
+    opened = await served.reading.run(served.room.read, alert_id, form, "copy")
     etag = f'"{opened.sha256}"'
     piece = wanted_piece(range_, if_range, etag, opened.size)
     headers = {**_PRIVATE, "ETag": etag, "Accept-Ranges": "bytes"}
@@ -204,7 +204,7 @@ async def read_copy(
         headers["Content-Range"] = piece.said
     allowed = _allowed(served, caller, alert.camera, Permission.EVIDENCE_SEE)
     return Sent(
-        sent(opened.chunks(piece.start, piece.length), allowed),
+        sent(opened.chunks(piece.start, piece.length), allowed, served.reading),
         status_code=206 if piece.partial else 200,
         media_type=opened.media,
         headers=headers,
@@ -236,13 +236,13 @@ async def read_original(
     """Everybody in it can be known by it: who asks for it stands in the record, before the first
     byte is sent."""
     alert = await run_in_threadpool(alert_of, served, caller, alert_id)
-    opened: Opened = await run_in_threadpool(served.room.read, alert_id, form, "original")
+    opened: Opened = await served.reading.run(served.room.read, alert_id, form, "original")
     await _trace(request, served, ORIGINAL, alert_id, form)
     plain = "".join(each if each.isalnum() else "-" for each in alert_id)
     name = f"{plain}-{form}-original.{SUFFIXES[opened.media]}"
     allowed = _allowed(served, caller, alert.camera, Permission.EVIDENCE_ORIGINAL)
     return Sent(
-        sent(opened.chunks(), allowed),
+        sent(opened.chunks(), allowed, served.reading),
         media_type=opened.media,
         headers={
             **_PRIVATE,

@@ -92,6 +92,9 @@ class Chain:
 
 def differing(item: Item, told: tuple[str, float, Subject] | None) -> str | None:
     """How a row differs from what was last told of it; None where it does not."""
+    if told is None and item.state == "deleted" and item.place is None:
+        # deleted before it came
+        return None
     state, at, subject = told or ("missing", 0.0, {})
     if state != item.state:
         return f"its row says that it is {item.state}, but the chain that it is {state}"

@@ -7,22 +7,26 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, suppress
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
-from anyio import from_thread
+from anyio import CapacityLimiter, from_thread, to_thread
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.types import Send
 
-from api.evidence.refusals import UnfitError
+from api.evidence.refusals import UnavailableError, UnfitError
 from api.evidence.room import Taken
 from streams.evidenceform import MAX_HEAD_BYTES, Head
 from vision.errors import EvidenceError, ServiceError
 
 MAX_UPLOADS: Final = 4
 """At the same moment: each has a thread."""
+MAX_READING: Final = 8
+"""Threads that wait for storage at the same moment; those of everything else stay free."""
+WAIT_S = 5.0
+"""So long one of them is waited for."""
 STALLED_S = 20.0
 """Whoever sends or takes nothing for so long is not waited for."""
 UPLOAD_S = 900.0
@@ -33,6 +37,8 @@ CROWDED: Final = "so much evidence is being sent that this has to wait: send it 
 STALLED: Final = "the evidence did not come in time: send it again, without a pause"
 NO_HEAD: Final = f"evidence begins with a line of at most {MAX_HEAD_BYTES} bytes: send that first"
 TOO_MUCH: Final = "more bytes came than the parts of the first line have: send those alone"
+SILENT: Final = "where evidence is kept answers so slowly that this has to wait: ask again later"
+T = TypeVar("T")
 Take: TypeAlias = Callable[[Head, Iterator[bytes]], Taken]
 
 
@@ -78,6 +84,28 @@ class Intake:
             return taken
         finally:
             self._running -= 1
+
+
+class Reading:
+    """Threads of their own for what reads from storage, so that one that is silent takes no others.
+    Used within one event loop."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(MAX_READING)
+        self._limiter = CapacityLimiter(MAX_READING)
+
+    async def run(self, call: Callable[..., T], *args: Any) -> T:
+        """What ``call`` gives. Raises UnavailableError where no thread is free for some seconds,
+        and what it raises."""
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._free.acquire()
+        except TimeoutError:
+            raise UnavailableError(SILENT) from None
+        try:
+            return await to_thread.run_sync(call, *args, limiter=self._limiter)
+        finally:
+            self._free.release()
 
 
 class _Body:
@@ -157,18 +185,20 @@ class Sent(StreamingResponse):
 
 
 async def sent(
-    chunks: Iterator[bytes], allowed: Callable[[], Awaitable[bool]]
+    chunks: Iterator[bytes], allowed: Callable[[], Awaitable[bool]], reading: Reading
 ) -> AsyncGenerator[bytes]:
-    """The chunks, read by threads. Raises ServiceError where they are not ``allowed`` any more: an
-    end that looks like one would pass for the whole."""
+    """The chunks, read by threads of ``reading``. Raises ServiceError where they are not
+    ``allowed`` any more, or cannot be read: an end that looks like one would pass for the whole."""
     checked_s = time.monotonic()
     try:
-        while piece := await run_in_threadpool(next, chunks, b""):
+        while piece := await reading.run(next, chunks, b""):
             if time.monotonic() >= checked_s + CHECK_S:
                 if not await allowed():
                     raise ServiceError("the right to see this ended while it was sent")
                 checked_s = time.monotonic()
             yield piece
+    except EvidenceError as error:
+        raise ServiceError(str(error)) from None
     finally:
         close = getattr(chunks, "close", None)
         if close is not None:

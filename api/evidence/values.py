@@ -20,7 +20,8 @@ class Taken:
 
 class Chunks(Protocol):
     """Reads ``length`` bytes from ``offset`` on (all that follow, for None), in pieces. Raises
-    UnavailableError."""
+    UnavailableError, and before the last piece DamagedError where all of them are read and are not
+    those that were stored."""
 
     def __call__(self, offset: int = 0, length: int | None = None) -> Iterator[bytes]: ...
 

@@ -124,7 +124,7 @@ def _row(item: Item, chain: Chain, seen: _Seen) -> Iterator[Finding]:
             if kept is not None:
                 file = _File(item, part, kept)
                 seen.files[file.name] = file
-    elif item.state == "deleted":
+    elif item.state == "deleted" and item.place is not None:
         for name in (f"{item.place}.original", f"{item.place}.boxes", f"{item.copy_place}.copy"):
             seen.going[name] = item
     wrong = differing(item, told)

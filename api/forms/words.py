@@ -23,7 +23,7 @@ ROLES_SAID: Final[Mapping[Role, str]] = {
 _P: Final = Permission
 SCOPES: Final[Mapping[Permission, str]] = {
     _P.ALERTS_READ: N_("Reads alerts of its cameras."),
-    _P.ALERTS_STATE: N_("Reports alerts of its cameras and how they go on, as a worker does."),
+    _P.ALERTS_STATE: N_("Reports alerts of its cameras and how they go on, with their evidence."),
     _P.ALERTS_HANDLE: N_(
         "Handles alerts of its cameras, opens some, and silences them for a while."
     ),

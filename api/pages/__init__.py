@@ -20,8 +20,9 @@ from api.services import Services
 
 BUILD_S: Final = 60.0
 """A page waits so long for a slow store; what then fails says so, and tries again by itself."""
-RECONNECT_S: Final = 5.0
-"""A browser that comes back within this goes on; after it, or after our restart, it loads anew."""
+RECONNECT_S: Final = 15.0
+"""A browser that comes back within this goes on; after it, or after our restart, it loads anew, and
+what somebody was writing is gone. A third of it is how long both may be too busy to answer."""
 
 TAKEN: Final = ("handshake", "event", "javascript_response", "ack", "log")
 """What a page's browser sends over its socket, each naming the page."""

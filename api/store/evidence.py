@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
+from api.evidence.refusals import DeletedError
 from api.store.audit import Actor, Values, write_audit
 from api.store.database import Database
 from api.store.evidence_chain import (
@@ -24,9 +25,9 @@ from api.store.evidence_chain import (
 )
 from api.store.evidence_items import Item, Kept
 from api.store.evidence_rows import (
-    PARTS,
     Key,
     check_same,
+    deleted_span,
     end_upload,
     is_held,
     item_of,
@@ -36,9 +37,10 @@ from api.store.evidence_rows import (
     put,
     rows,
     stored_one,
+    stored_values,
     used_bytes,
 )
-from api.store.evidence_tables import evidence, evidence_holds, evidence_uploads
+from api.store.evidence_tables import evidence, evidence_holds, evidence_spans, evidence_uploads
 from streams.evidenceform import FORMS, Form, Head
 
 DAY_S: Final = 86400.0
@@ -83,6 +85,21 @@ class Evidence:
             kind_of(connection, head.alert, head.camera)
             return one(connection, head.alert, head.form)
 
+    def turn_away(self, head: Head) -> None:
+        """Raises DeletedError where the item that this head brings is new, and what it shows was
+        deleted before it came. Its row says so then; it needs no tombstone, as it never was."""
+        with self._database.read() as connection:
+            why = _span_of(connection, head)
+        if why is None:
+            return
+        with self._write() as connection:
+            kind = kind_of(connection, head.alert, head.camera)
+            known = one(connection, head.alert, head.form)
+            if known is None or known.state == "missing":
+                why = _turn_away(connection, head, kind, known, self._clock())
+        if why is not None:
+            raise _deleted_before(head, why)
+
     def get(self, alert: str, form: Form) -> Item | None:
         with self._database.read() as connection:
             return one(connection, alert, form)
@@ -125,25 +142,16 @@ class Evidence:
             if known is not None and known.state != "missing":
                 check_same(known, parts["original"].sha256)
                 return False
-            now = self._clock()
-            copied = parts.get("copy")
-            values = {
-                "camera": head.camera, "kind": kind, "state": "stored", "why": None,
-                "from_ts": head.from_ts, "to_ts": head.to_ts, "revision": head.revision,
-                "media": head.media, "note": head.note, "place": place,
-                "copy_place": None if copied is None else place,
-                "copy_why": head.copy_why if copied is None else None,
-                "copy_failed_at": now if copied is None and head.copy_why is not None else None,
-                "stored_at": now, "changed_at": now, "removed": False,
-            }  # fmt: skip
-            for name in PARTS:
-                kept = parts.get(name)
-                values[f"{name}_bytes"] = None if kept is None else kept.size
-                values[f"{name}_sha256"] = None if kept is None else kept.sha256
-            put(connection, head.alert, head.form, known, values)
-            end_upload(connection, place)
-            stored = stored_one(connection, head.alert, head.form)
-            append(connection, "stored", stored.told(), signer, now)
+            why = _turn_away(connection, head, kind, known, self._clock())
+            if why is None:
+                now = self._clock()
+                values = stored_values(head, kind, place, now)
+                put(connection, head.alert, head.form, known, values)
+                end_upload(connection, place)
+                stored = stored_one(connection, head.alert, head.form)
+                append(connection, "stored", stored.told(), signer, now)
+        if why is not None:
+            raise _deleted_before(head, why)
         return True
 
     def keep_copy(self, alert: str, form: Form, copied: Kept, place: str) -> Item:
@@ -184,7 +192,7 @@ class Evidence:
             known = one(connection, alert, form)
             if known is None or known.state == "missing":
                 values = {"camera": camera, "kind": kind, "state": "missing", "why": why}
-                more = {"changed_at": self._clock(), "removed": False}
+                more = {"changed_at": self._clock(), "removed": True}
                 put(connection, alert, form, known, values | more)
 
     def find(
@@ -214,6 +222,11 @@ class Evidence:
         begins = [] if before is None else [evidence.c.from_ts < before]
         return self._oldest(and_(evidence.c.state == "stored", not_held(), *begins), limit)
 
+    def oldest_copies(self, limit: int) -> tuple[Item, ...]:
+        """Stored items that have a masked copy and are not held, the oldest first."""
+        copied = evidence.c.copy_place.is_not(None)
+        return self._oldest(and_(evidence.c.state == "stored", copied, not_held()), limit)
+
     def used(self) -> int:
         """Bytes of all files that are there, or are being written."""
         with self._database.read() as connection:
@@ -237,16 +250,28 @@ class Evidence:
                 if recorded:
                     said: Values = {"form": form, "camera": known.camera, "reason": why}
                     write_audit(
-                        connection, by, "evidence.deleted", "alert", alert, now=now, after=said
+                        connection, by, "evidence.deleted", "evidence", alert, now=now, after=said
                     )
                 gone.append(known)
         return gone
 
-    def unremoved(self, limit: int) -> tuple[Item, ...]:
-        """Deleted items whose files may still be there."""
-        return self._oldest(
-            and_(evidence.c.state == "deleted", evidence.c.removed.is_(False)), limit
-        )
+    def delete_span(self, camera: str, from_ts: float, to_ts: float, why: str) -> None:
+        """Say that what shows a moment of [from_ts, to_ts) so far is deleted: what comes later of
+        it is not kept, unless its alert is held."""
+        with self._write() as connection:
+            to_ts = min(to_ts, self._clock())
+            if to_ts <= from_ts:
+                return
+            values = {"camera": camera, "from_ts": from_ts, "to_ts": to_ts}
+            same = [evidence_spans.c[name] == value for name, value in values.items()]
+            connection.execute(delete(evidence_spans).where(*same))
+            connection.execute(insert(evidence_spans).values(why=why, **values))
+
+    def unremoved(self, limit: int, *, before: float | None = None) -> tuple[Item, ...]:
+        """Deleted items whose files may still be there, of those deleted before (UTC seconds)."""
+        since = [] if before is None else [evidence.c.changed_at < before]
+        going = and_(evidence.c.state == "deleted", evidence.c.removed.is_(False), *since)
+        return self._oldest(going, limit)
 
     def set_removed(self, keys: Iterable[Key]) -> None:
         """The files of these deleted items are gone."""
@@ -312,6 +337,31 @@ class Evidence:
             return tuple(item_of(row) for row in rows(connection, which, limit))
 
 
+def _span_of(connection: Connection, head: Head) -> str | None:
+    return deleted_span(connection, head.alert, head.camera, head.from_ts, head.to_ts)
+
+
+def _turn_away(
+    connection: Connection, head: Head, kind: str, known: Item | None, now: float
+) -> str | None:
+    """Why a new item was deleted before it came, which its row then says; None where it was not."""
+    why = _span_of(connection, head)
+    if why is not None:
+        values = {
+            "camera": head.camera, "kind": kind, "state": "deleted", "why": why,
+            "from_ts": head.from_ts, "to_ts": head.to_ts, "changed_at": now, "removed": True,
+        }  # fmt: skip
+        put(connection, head.alert, head.form, known, values)
+    return why
+
+
+def _deleted_before(head: Head, why: str) -> DeletedError:
+    return DeletedError(
+        f"what the {head.form} of alert {head.alert!a} shows was deleted before it came ({why}): "
+        "do not send it"
+    )
+
+
 def _tell(
     connection: Connection,
     action: Literal["held", "released"],
@@ -325,4 +375,4 @@ def _tell(
     told: Subject = {"alert": alert, "why": reason, "by": by.name}
     append(connection, action, told, signer, now)
     said: Values = {"reason": reason}
-    write_audit(connection, by, f"evidence.{action}", "alert", alert, now=now, after=said)
+    write_audit(connection, by, f"evidence.{action}", "evidence", alert, now=now, after=said)

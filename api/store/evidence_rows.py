@@ -26,12 +26,12 @@ from api.evidence.refusals import (
     UnfitError,
 )
 from api.store.evidence_items import Item, Kept
-from api.store.evidence_tables import evidence, evidence_holds, evidence_uploads
+from api.store.evidence_tables import evidence, evidence_holds, evidence_spans, evidence_uploads
 from api.store.tables import alerts
-from streams.evidenceform import Form
+from streams.evidenceform import Form, Head, PartName
 from streams.messages import SYSTEM_CAMERA
 
-PARTS: Final = ("original", "boxes", "copy")
+PARTS: Final[tuple[PartName, ...]] = ("original", "boxes", "copy")
 PIECE: Final = 500
 Key: TypeAlias = tuple[str, Form]
 
@@ -79,6 +79,39 @@ def put(
     connection.execute(update(evidence).where(which).values(**values))
 
 
+def stored_values(head: Head, kind: str, place: str, now: float) -> dict[str, Any]:
+    """What a row says of an item whose files lie there now."""
+    parts = {part.name: part for part in head.parts}
+    copied = "copy" in parts
+    values: dict[str, Any] = {
+        "camera": head.camera, "kind": kind, "state": "stored", "why": None,
+        "from_ts": head.from_ts, "to_ts": head.to_ts, "revision": head.revision,
+        "media": head.media, "note": head.note, "place": place,
+        "copy_place": place if copied else None,
+        "copy_why": None if copied else head.copy_why,
+        "copy_failed_at": None if copied or head.copy_why is None else now,
+        "stored_at": now, "changed_at": now, "removed": False,
+    }  # fmt: skip
+    for name in PARTS:
+        part = parts.get(name)
+        values[f"{name}_bytes"] = None if part is None else part.size
+        values[f"{name}_sha256"] = None if part is None else part.sha256
+    return values
+
+
+def deleted_span(
+    connection: Connection, alert: str, camera: str, from_ts: float, to_ts: float
+) -> str | None:
+    """Why what shows ``from_ts`` to ``to_ts`` was deleted of that camera before it came; None where
+    it was not, or the alert is held."""
+    spans = evidence_spans.c
+    # a snapshot shows one moment, which is its beginning and its end
+    into = or_(spans.from_ts <= from_ts, spans.from_ts < to_ts)
+    query = select(spans.why).where(spans.camera == camera, spans.to_ts > from_ts, into)
+    found = connection.execute(query.order_by(spans.to_ts).limit(1)).first()
+    return None if found is None or is_held(connection, alert) else str(found.why)
+
+
 def end_upload(connection: Connection, place: str) -> None:
     connection.execute(delete(evidence_uploads).where(evidence_uploads.c.place == place))
 
@@ -96,8 +129,8 @@ def not_held() -> ColumnElement[bool]:
 def used_bytes(connection: Connection) -> int:
     """Of all files that are there, or are being written."""
     sizes = [func.coalesce(evidence.c[f"{name}_bytes"], 0) for name in PARTS]
-    there = or_(evidence.c.state == "stored", evidence.c.removed.is_(False))
-    kept = connection.scalar(select(func.sum(sizes[0] + sizes[1] + sizes[2])).where(there))
+    with_files = evidence.c.removed.is_(False)
+    kept = connection.scalar(select(func.sum(sizes[0] + sizes[1] + sizes[2])).where(with_files))
     begun = connection.scalar(select(func.sum(evidence_uploads.c.bytes)))
     return int(kept or 0) + int(begun or 0)
 

@@ -39,12 +39,33 @@ evidence = Table(
     Column("copy_failed_at", Double),
     Column("stored_at", Double),
     Column("changed_at", Double, nullable=False),
-    # Of a deleted one: whether its files are gone.
+    # Whether it has no files (any more): of one that is missing, or was deleted, its files too.
     Column("removed", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
 Index("ix_evidence_camera_from", evidence.c.camera, evidence.c.from_ts)
 Index("ix_evidence_state_from", evidence.c.state, evidence.c.from_ts)
+# What takes room is summed up before each upload.
+Index(
+    "ix_evidence_room",
+    evidence.c.original_bytes,
+    evidence.c.boxes_bytes,
+    evidence.c.copy_bytes,
+    sqlite_where=evidence.c.removed.is_(False),
+    postgresql_where=evidence.c.removed.is_(False),
+)
+
+# What was deleted of cameras by people, so that what is still on its way then is not kept: spans
+# of capture time, of which none lies after its deletion.
+evidence_spans = Table(
+    "evidence_spans",
+    metadata,
+    Column("camera", Name, primary_key=True),
+    Column("from_ts", Double, primary_key=True),
+    Column("to_ts", Double, primary_key=True),
+    Column("why", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 # Alerts whose evidence must not be deleted.
 evidence_holds = Table(

@@ -118,7 +118,7 @@ def _understood(answer: bytes) -> Clip:
 
 
 def _text(said: object) -> str:
-    if not isinstance(said, str) or len(said) > MAX_TEXT or not said.isprintable():
+    if not (isinstance(said, str) and said.strip() and said.isprintable()) or len(said) > MAX_TEXT:
         raise ValueError("no text")
     return said
 

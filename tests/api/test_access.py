@@ -157,7 +157,7 @@ def test_what_each_role_may() -> None:
         Role.VIEWER: watching,
         Role.OPERATOR: watching | {P.ALERTS_HANDLE},
         Role.ANALYST: everybody,
-        Role.ADMINISTRATOR: set(P),
+        Role.ADMINISTRATOR: set(P) - {P.EVIDENCE_MASK},
     }
 
 
@@ -173,9 +173,10 @@ def test_what_scopes_give() -> None:
         P.ALERTS_READ, P.KNOWN,
     }  # fmt: skip
     assert permitted("session", None, ()) == permitted("session", "root", ()) == frozenset()
-    assert {P.ALERTS_STATE} == WORKER_SCOPES
+    assert {P.ALERTS_STATE, P.EVIDENCE_MASK} == WORKER_SCOPES
+    assert permitted("key", None, WORKER_SCOPES) == {*WORKER_SCOPES, P.KNOWN}
     assert set(SCOPES).isdisjoint({P.ENTER, P.PERSON, P.PEOPLE_MANAGE, P.KNOWN})
-    assert set(SCOPES).isdisjoint({P.EVIDENCE_ORIGINAL, P.EVIDENCE_MANAGE})
+    assert set(SCOPES).isdisjoint({P.EVIDENCE_ORIGINAL, P.EVIDENCE_MANAGE, P.EVIDENCE_MASK})
 
 
 def test_cameras() -> None:

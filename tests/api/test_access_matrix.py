@@ -86,11 +86,11 @@ def test_who_is_shown_what_is_not_masked(served: Running, table: Table) -> None:
     }
     every = {
         (what, camera, caller)
-        for what in ("original", "material")
+        for what in ("original",)
         for camera in ("own", "foreign")
         for caller in ("administrator", "no_token")
     }
-    assert shown == every | {("material", "own", "worker"), ("material", "own", "key_alerts_state")}
+    assert shown == every | {("material", "own", "worker")}
     entries = served.world.store.audit.find(Wanted(object_kind="evidence"), limit=1000).entries
     assert len([each for each in entries if each.action.endswith("original")]) >= 4
 

@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from api.access import RULES, SCOPES, Permission, find_rule
+from api.access import ROLES, RULES, SCOPES, Permission, Role, find_rule
 from api.auth import NO_KEY, UNNAMED_PROXY, WRONG_KEY, WRONG_LINK, WRONG_SESSION
 from api.links import new_link
 from tests.api.whole import GUARD_S, POLLING, SOCKET, Whole, read, serving_whole
@@ -165,7 +165,10 @@ def test_a_connection_that_asked_for_what_is_open_opens_nothing_else(whole: Whol
 
 def test_with_a_session_or_a_key_each_is_let_in(whole: Whole) -> None:
     """To what the table says is theirs, and nothing else is there for them."""
-    ways = [(whole.held, set(Permission)), ({"X-Api-Key": whole.key}, {*SCOPES, Permission.KNOWN})]
+    ways = [
+        (whole.held, ROLES[Role.ADMINISTRATOR]),
+        ({"X-Api-Key": whole.key}, {*SCOPES, Permission.KNOWN}),
+    ]
     left = {"/enter", "/leave", "/login", "/language"}
     paths = [path for path in whole.paths("http", "mount") if path not in left]
     for path in [*paths, "/enter", POLLING, "/none", "/room/none"]:

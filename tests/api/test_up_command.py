@@ -15,7 +15,7 @@ import httpx
 import pytest
 import structlog
 
-from api.access import Permission
+from api.access import WORKER_SCOPES
 from api.cli import run, up
 from api.cli.listening import Way, checked_way
 from api.cli.up import System, running
@@ -234,7 +234,7 @@ def test_the_worker_alone_has_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert {key.name for key in keys} == {f"worker of {socket.gethostname()}"}
         holder = store.keys.holder(keys[-1].id)
         assert holder is not None
-        assert Permission.ALERTS_STATE in holder.caller.permissions
+        assert holder.caller.permissions >= WORKER_SCOPES
         assert holder.caller.cameras is None
         named = replace(settings, api_url="https://room.example", api_key="mk_named")
         with running(named, way):

@@ -4,21 +4,32 @@ for everybody who reads alerts, originals for those who may."""
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from api.access import Role
 from api.store import Wanted
+from streams.evidenceboxes import encode_boxes
+from streams.evidenceform import PartName
+from streams.maskingprocess import make_copy
+from streams.rtsp.clipping import Clip, cut
+from streams.rtsp.forkserver import ForkServer
+from streams.rtsp.ring import Ring
+from streams.simulator import Simulator, load_recording
 from tests.api.evidence.packing import BOXES, V1, clip, packed, picture, post
 from tests.api.served import add_key, add_user, alert, report
 from tests.browser.desk import PATIENCE_MS, Desk
 from tests.browser.sites import Site, serving
+from tests.streams.rtsp.oddcameras import frames, source
+from tests.streams.simulator.clients import small_clip
 
 PLAYED = "video => video.currentTime"
 PLAY = "video => { video.muted = true; return video.play(); }"
@@ -55,7 +66,8 @@ def send(site: Site, form: str, *, masked: bool = True, **more: Any) -> None:
 
 
 def worker(site: Site) -> httpx.Client:
-    headers = {"authorization": f"Bearer {add_key(site.store, f'w{time.monotonic_ns()}')}"}
+    key = add_key(site.store, f"w{time.monotonic_ns()}", worker=True)
+    headers = {"authorization": f"Bearer {key}"}
     return httpx.Client(base_url=site.address, headers=headers, timeout=30)
 
 
@@ -106,6 +118,63 @@ def test_the_opened_alert_shows_what_was_seen(desk: Desk, site: Site) -> None:
         asked = page.context.request.get(f"{site.address}{V1}/alerts/a/evidence/{form}/original")
         assert asked.status == 403
     assert site.store.audit.find(Wanted(action="evidence"), limit=9).entries == []
+
+
+def test_what_a_camera_sent_plays_masked_and_as_it_was(
+    desk: Desk, site: Site, tmp_path: Path
+) -> None:
+    clip, parts = cut_of_a_camera(tmp_path)
+    seconds = clip.to_ts - clip.from_ts
+    with worker(site) as client:
+        body = packed("a", "clip", parts=parts, **{"from": clip.from_ts, "to": clip.to_ts})
+        assert post(client, body, "clip").status_code == 201
+    page = desk.open("/room/", user=add_user(site.store, "petugas"))
+    shown = item(look(page), "clip")
+    check_plays(shown.locator("video"), seconds)
+    # the original is for downloading; what players make of it shows one that is beside it
+    shown.locator("a").evaluate(
+        "link => { const video = document.createElement('video');"
+        " video.id = 'whole'; video.src = link.href; document.body.append(video); }"
+    )
+    check_plays(page.locator("#whole"), seconds)
+    asked = {url.rpartition("/")[2] for url in desk.asked if "/evidence/clip/" in url}
+    assert asked == {"copy", "original"}
+
+
+def cut_of_a_camera(folder: Path) -> tuple[Clip, dict[PartName, bytes]]:
+    """Three seconds of a simulated camera with H.264, cut and masked as workers do."""
+    original, boxes, copy = folder / "cut.mp4", folder / "boxes", folder / "copy.mp4"
+    recording = load_recording(small_clip(folder / "small.mp4"), folder / "cache")
+    with (
+        Simulator({"a": recording}) as simulator,
+        ForkServer() as forkserver,
+        source(simulator.url("a"), forkserver, ring=Ring(forkserver)) as camera,
+    ):
+        first_ts = last_ts = frames(camera, 1)[0].ts
+        while last_ts < first_ts + 4:
+            (frame,) = frames(camera, 1)
+            last_ts = frame.ts
+        assert camera.ring is not None
+        found = cut(camera.ring, first_ts + 0.5, first_ts + 3.5, original)
+    with av.open(str(original)) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+    boxes.write_bytes(encode_boxes([]))
+    make_copy(
+        "clip", original, boxes, copy,
+        from_ts=found.from_ts, limit_s=PATIENCE_MS / 1000, stop=threading.Event(),
+    )  # fmt: skip
+    paths: dict[PartName, Path] = {"original": original, "boxes": boxes, "copy": copy}
+    return found, {name: path.read_bytes() for name, path in paths.items()}
+
+
+def check_plays(video: Locator, seconds: float) -> None:
+    video.evaluate(PLAY)
+    expect(video).to_have_js_property("error", None)
+    video.evaluate(
+        "video => new Promise(done => { video.ontimeupdate = () => video.currentTime > 1 && done();"
+        " })"
+    )
+    assert abs(video.evaluate("video => video.duration") - seconds) < 0.5
 
 
 def test_whoever_may_gets_the_original_and_leaves_a_trace(desk: Desk, site: Site) -> None:

@@ -50,7 +50,9 @@ def test_one_item_is_masked_at_a_time(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_worker_without_an_api_masks_nothing(tmp_path: Path) -> None:
     with Running(tmp_path) as running:
-        assert "knows no API" in masked(running).message
+        said = masked(running)
+        assert (said.ok, said.own) == (False, True)
+        assert "knows no API" in said.message
 
 
 def test_evidence_that_cannot_be_kept_is_said_and_disturbs_nothing(tmp_path: Path) -> None:

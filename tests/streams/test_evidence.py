@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -16,7 +18,16 @@ import pytest
 import streams.evidence as module
 import streams.evidenceposting as posting_module
 import streams.evidencewaiting as waiting_module
-from streams.evidence import BUSY, ENDED, NO_PACKETS, NO_PICTURE, SYNTHETIC, UNSEEN, Evidence
+from streams.evidence import (
+    BROKEN,
+    BUSY,
+    ENDED,
+    NO_PACKETS,
+    NO_PICTURE,
+    SYNTHETIC,
+    UNSEEN,
+    Evidence,
+)
 from streams.evidenceboxes import decode_boxes
 from streams.evidencewaiting import FULL, UNWRITABLE
 from streams.incidents import Seen
@@ -28,6 +39,7 @@ from tests.streams.evidenceapi import EvidenceApi, evidence_api
 from tests.streams.stage import event
 from tests.vision.rules.scenarios import SIZE, film, standing
 from tests.waiting import wait_for
+from vision.errors import EvidenceError
 from vision.masking import Masking
 from vision.scene import Scene
 from vision.types import Frame, Quality
@@ -161,6 +173,31 @@ def test_a_camera_that_sent_nothing_has_no_clip(
         tell(evidence, "a2")
         wait_for(lambda: ("a2", "snapshot") in api.items, "the next one is made")
     assert "no packets of the camera" in api.missing["a1", "clip"]
+
+
+def test_a_clip_is_of_ten_seconds_before_and_after(
+    tmp_path: Path, api: EvidenceApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faster = SimpleNamespace(monotonic=lambda: 50 * time.monotonic(), time=time.time)
+    monkeypatch.setattr(module, "time", faster)
+    asked: list[tuple[float, float, float]] = []
+    told_s = 0.0
+
+    def cut(_: Ring, from_ts: float, to_ts: float, path: Path) -> None:
+        asked.append((from_ts, to_ts, faster.monotonic() - told_s))
+        # nothing is no reason
+        raise EvidenceError("")
+
+    monkeypatch.setattr(module, "cut", cut)
+    with ForkServer() as forkserver, making(tmp_path, api) as evidence:
+        told_s = faster.monotonic()
+        tell(evidence, "a1", ring=Ring(forkserver))
+        wait_for(lambda: ("a1", "clip") in api.missing, "it is said")
+        assert evidence.alive
+    ((from_ts, to_ts, after_s),) = asked
+    assert (from_ts, to_ts) == (FRAME_TS - 10, FRAME_TS + 10)
+    assert after_s >= 10
+    assert api.missing["a1", "clip"] == BROKEN
 
 
 def test_an_end_before_the_clip_is_said_by_the_next_run(tmp_path: Path, api: EvidenceApi) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 import streams.evidenceposting as module
 import streams.evidencewaiting as waiting_module
@@ -82,6 +83,20 @@ def test_an_api_that_takes_nothing_now(tmp_path: Path, api: EvidenceApi, status:
         wait_for(lambda: not len(waits), "it is posted")
         wait_for(lambda: poster.problem is None, "all is well")
     assert [what for what, *_ in api.asked] == [ITEM] * 4
+
+
+def test_no_room_is_said_once_and_holds_up_nothing_that_is_taken(
+    tmp_path: Path, api: EvidenceApi
+) -> None:
+    api.answers = {ITEM: deque([507] * 4)}
+    with posting(tmp_path, api) as (waits, poster), capture_logs() as logs:
+        for number in range(3):
+            put(waits, f"a{number}")
+            waits.put_missing(missing(f"b{number}"))
+        wait_for(lambda: not len(waits), "all is posted")
+        assert poster.problem is None
+    assert len(api.missing) == len(api.items) == 3
+    assert [log["event"] for log in logs].count("evidence waits") == 1
 
 
 @pytest.mark.parametrize("status", [409, 410, 413, 422])

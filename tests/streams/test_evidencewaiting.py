@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 import streams.evidencewaiting as module
 from streams.evidenceform import Head
@@ -121,11 +122,18 @@ def test_what_is_too_old_goes(tmp_path: Path) -> None:
 def test_there_are_never_more_than_so_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_ENTRIES", 10)
     waits = waiting(tmp_path)
-    for number in range(25):
-        waits.put_missing(missing(f"a{number}"))
+    with capture_logs() as logged:
+        for number in range(25):
+            waits.put_missing(missing(f"a{number}"))
     assert [entry.alert for entry in taken(waits)] == [f"a{number}" for number in range(15, 25)]
-    assert waits.lost == 15
     assert len(os.listdir(waits.folder)) == 10
+    assert "of 15 pictures and clips nothing was said" in (waits.problem or "")
+    assert [said["event"] for said in logged] == ["evidence is given up without a word"]
+    with capture_logs() as logged:
+        for entry in [*waits._entries.values()][:5]:
+            waits.done(entry)
+    assert waits.problem is None
+    assert [said["lost"] for said in logged] == [15]
 
 
 def test_an_item_that_no_api_takes_is_not_kept(tmp_path: Path) -> None:
@@ -174,3 +182,35 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "evidence").unlink()
     waits.put_item(head("a1"), {"original": b"x", "boxes": b"{}"})
     assert waits.problem is None
+
+
+def test_what_was_left_is_read_on_a_disk_without_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = waiting(tmp_path)
+    left.put_item(head("a1"), {"original": b"x", "boxes": b"{}"})
+    left.put_missing(missing("a2"))
+    monkeypatch.setattr(module, "FREE_BYTES", 1 << 60)
+    waits = waiting(tmp_path)
+    assert "nearly full" in (waits.problem or "")
+    assert [entry.alert for entry in taken(waits)] == ["a1", "a2"]
+    # what is too old does not stay for want of room
+    old = waiting(tmp_path, clock=lambda: NOW + module.MAX_AGE_S + 1)
+    assert [entry.missing and entry.missing.why for entry in taken(old)] == [TOO_OLD]
+    assert os.listdir(old.folder) == []
+
+
+def test_what_could_not_be_read_is_taken_up_later(tmp_path: Path) -> None:
+    left = waiting(tmp_path)
+    left.put_item(head("a1"), {"original": b"x", "boxes": b"{}"})
+    aside = left.folder.rename(tmp_path / "aside")
+    left.folder.write_text("this is a file")
+    waits = waiting(tmp_path, clock=lambda: NOW + 1)
+    waits.put_missing(missing("a2", UNWRITABLE))
+    assert [entry.alert for entry in taken(waits)] == ["a2"]
+    waits.folder.unlink()
+    aside.rename(waits.folder)
+    waits.sweep()
+    assert waits.problem is None
+    assert [entry.alert for entry in taken(waits)] == ["a1"]
+    assert [entry.alert for entry in waits._entries.values()] == ["a1", "a2"]

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -47,11 +48,13 @@ def noise(number: int, size: tuple[int, int] = SIZE) -> Image:
     )
 
 
-def film(path: Path, size: tuple[int, int] = SIZE, count: int = COUNT, codec: str = "h264") -> Path:
+def film(
+    path: Path, size: tuple[int, int] = SIZE, count: int = COUNT, codec: str = "h264", **more: str
+) -> Path:
     jpeg = codec == "mjpeg"
     with av.open(str(path), "w", format="mov" if jpeg else "mp4") as container:
         encoder = {"h264": "libx264"}.get(codec, codec)
-        options = {"preset": "ultrafast"} if codec == "h264" else {}
+        options = ({"preset": "ultrafast"} if codec == "h264" else {}) | more
         stream = container.add_stream(encoder, rate=RATE, options=options)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = size
@@ -110,6 +113,36 @@ def test_heads_are_hidden_and_the_rest_is_seen(tmp_path: Path, codec: str) -> No
         assert stream.codec_context.pix_fmt == "yuv420p"
     data = copy.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat"), "it plays before it is all there"
+
+
+@pytest.mark.parametrize("how", [{}, {"bf": "2"}, {"codec": "mjpeg"}])
+def test_pictures_that_cannot_be_decoded_move_no_mask(tmp_path: Path, how: dict[str, str]) -> None:
+    """Who stands in the middle stood at the left until the first pictures, which are damaged, were
+    over."""
+    group = 20
+    more = {} if "codec" in how else {"g": str(group), "keyint_min": str(group)}
+    original = film(tmp_path / "film.mp4", count=3 * group, **more, **how)
+    before = dict(pictures(original))
+    with av.open(str(original)) as container:
+        first = [packet for packet in container.demux(video=0) if packet.size]
+    with original.open("r+b") as file:
+        for packet in first[: group if "codec" in how else 1]:
+            assert packet.pos is not None
+            file.seek(packet.pos)
+            file.write(bytes(packet.size))
+    sights = [
+        replace(sight, xyxy=sight.xyxy - np.float32([0.4, 0, 0.4, 0]))
+        if sight.ts < START_TS + group / RATE - 0.05
+        else sight
+        for sight in standing(-1, 3)
+    ]
+    copy = copied(tmp_path, original, sights)
+    shown = [(t, image) for t, image in pictures(copy) if t >= group / RATE]
+    assert len(shown) > group
+    for time_s, image in shown:
+        whole = before[min(before, key=lambda t: abs(t - time_s))]
+        assert detail(image[HEAD]) < 0.3 * detail(whole[HEAD])
+        assert detail(image[ELSEWHERE]) > 0.7 * detail(whole[ELSEWHERE])
 
 
 def test_a_large_one_is_made_smaller(tmp_path: Path) -> None:

@@ -6,8 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from vision.masking import BLOCKS, CARRY_S, GAP_S, LEVELS, Masking, Sight, pixelate
+from vision.bystanders import Part
+from vision.masking import (
+    BLOCKS,
+    CARRY_S,
+    END_S,
+    GAP_S,
+    LEVELS,
+    LOOSE_S,
+    Masking,
+    Sight,
+    pixelate,
+)
 from vision.types import Image, IntArray
 
 SIZE = (640, 480)
@@ -99,13 +111,117 @@ def test_a_box_is_carried_on_and_not_for_ever() -> None:
         assert len(masking.regions(ts, SIZE)) == 0
 
 
-def test_a_box_that_nobody_follows_is_hidden_for_a_moment() -> None:
-    seen = [sight(0.0), sight(0.5, (-1, "person", BOX), (-1, "person", (0.7, 0.3, 0.8, 0.7)))]
-    masking = Masking([*seen, sight(1.0)])
-    for ts in (0.3, 0.5, 0.7):
+@pytest.mark.parametrize("step", [0.2, 0.5, GAP_S])
+def test_a_box_that_nobody_follows_is_hidden_from_look_to_look(step: float) -> None:
+    seen = [sight(step * i) for i in range(12)]
+    boxes = (-1, "person", BOX), (-1, "person", (0.7, 0.3, 0.8, 0.7))
+    masking = Masking([*seen[:5], sight(step * 5, *boxes), *seen[6:]])
+    first, last = 5 * step - max(step, LOOSE_S), 5 * step + max(step, LOOSE_S)
+    for ts in (first + 0.01, 5 * step, last - 0.01):
+        assert not hides(masking.regions(ts, SIZE), 0.1, 0.9)
         assert hides(masking.regions(ts, SIZE), 0.45, 0.35)
         assert hides(masking.regions(ts, SIZE), 0.75, 0.35)
-    assert len(masking.regions(0.1, SIZE)) == len(masking.regions(0.9, SIZE)) == 0
+    for ts in (first - 0.01, last + 0.01):
+        assert len(masking.regions(ts, SIZE)) == 0
+
+
+def test_a_box_that_nobody_follows_ends_with_what_is_known() -> None:
+    masking = Masking([sight(0.0, (-1, "person", BOX))])
+    assert hides(masking.regions(END_S, SIZE), 0.45, 0.35)
+    assert hides(masking.regions(-END_S, SIZE), 0.45, 0.35)
+    assert not is_whole(masking.regions(END_S, SIZE))
+    assert is_whole(masking.regions(END_S + 0.01, SIZE))
+
+
+@pytest.mark.parametrize("fps", [1, 2, 5])
+@pytest.mark.parametrize("missed", [False, True])
+def test_who_walks_from_look_to_look_is_hidden_on_the_way(fps: int, missed: bool) -> None:
+    """1.36 m/s to the right, 1.7 m tall, three times as high as wide, where every look sees who it
+    is or each second one does."""
+    speed = 0.8 * 0.4 * SIZE[1] / SIZE[0]
+
+    def box(ts: float) -> tuple[float, ...]:
+        return BOX[0] + speed * ts - 0.2, BOX[1], BOX[2] + speed * ts - 0.2, BOX[3]
+
+    looks = [i / fps for i in range(3 * fps + 1)]
+    masking = Masking(
+        sight(ts, *([(-1, "person", box(ts))] if i % 2 == 0 or not missed else []))
+        for i, ts in enumerate(looks)
+    )
+    for ts in np.linspace(0, 2.0, 81).tolist():
+        x1, y1, x2, y2 = box(ts)
+        for x in (x1 + 0.3 * (x2 - x1), x1 + 0.7 * (x2 - x1)):
+            assert hides(masking.regions(ts, SIZE), x, y1 + 0.001), ts
+            assert hides(masking.regions(ts, SIZE), x, y1 + 0.15 * (y2 - y1)), ts
+
+
+@pytest.mark.parametrize("name", ["person", "car"])
+def test_who_is_still_there_needs_no_more_room(name: str) -> None:
+    """And who is not may have gone anywhere."""
+
+    def at(later: tuple[int, str, tuple[float, ...]]) -> int:
+        masking = Masking([sight(0.0, (-1, name, BOX)), sight(0.8, later)])
+        return int((~shown(masking.regions(0.4, SIZE))).sum())
+
+    near = (BOX[0] + 0.02, BOX[1], BOX[2] + 0.02, BOX[3])
+    still = at((-1, name, BOX))
+    assert still == (~shown(Masking([sight(0.0, (-1, name, BOX))]).regions(0.0, SIZE))).sum()
+    assert still < at((-1, name, near)) < 1.5 * still
+    assert at((-1, name, near)) < at((7, name, near)) + still
+    for gone in ((-1, "bus", near), (-1, name, (0.8, 0.8, 0.81, 0.81))):
+        assert at(gone) > 2 * still
+
+
+REGION = (0.25, 0.25, 0.75, 0.9)
+
+
+def looked(ts: float, within: Part | None, complete: bool = True) -> Sight:
+    return Sight(ts, complete, (), (), np.zeros((0, 4), np.float32), within)
+
+
+def shown(regions: IntArray, size: tuple[int, int] = SIZE) -> NDArray[np.bool_]:
+    """(h, w): which pixels are not hidden."""
+    there = np.ones(size[::-1], np.bool_)
+    for x1, y1, x2, y2 in regions.tolist():
+        there[y1:y2, x1:x2] = False
+    return there
+
+
+@pytest.mark.parametrize("size", [SIZE, (1280, 720), (317, 211)])
+def test_what_was_not_looked_at_is_hidden(size: tuple[int, int]) -> None:
+    there = shown(Masking([looked(0.0, REGION), looked(0.5, REGION)]).regions(0.2, size), size)
+    w, h = size
+    x1, y1, x2, y2 = REGION[0] * w, REGION[1] * h, REGION[2] * w, REGION[3] * h
+    inner = there[int(y1) + 1 : int(y2), int(x1) + 1 : int(x2)]
+    assert inner.all()
+    assert there.sum() == (np.floor(y2) - np.ceil(y1)) * (np.floor(x2) - np.ceil(x1))
+
+
+def test_a_look_at_all_of_the_picture_hides_nothing() -> None:
+    for within in (None, (0.0, 0.0, 1.0, 1.0)):
+        assert len(Masking([looked(0.0, within)]).regions(0.1, SIZE)) == 0
+
+
+def test_what_one_of_the_neighbours_did_not_look_at_is_hidden() -> None:
+    left, right = (0.0, 0.0, 0.6, 1.0), (0.4, 0.0, 1.0, 1.0)
+    masking = Masking([looked(0.0, left), looked(0.5, right), looked(1.0, None)])
+    at = {ts: shown(masking.regions(ts, SIZE)).mean() for ts in (-0.1, 0.0, 0.2, 0.5, 0.7, 1.1)}
+    assert at == pytest.approx({-0.1: 0.6, 0.0: 0.6, 0.2: 0.2, 0.5: 0.6, 0.7: 0.6, 1.1: 1.0})
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_around_a_picture_that_nobody_looked_at_all_is_hidden(complete: bool) -> None:
+    masking = Masking([looked(0.0, None), looked(0.2, (0, 0, 0, 0), complete), looked(0.4, None)])
+    for ts in (0.01, 0.2, 0.39):
+        assert is_whole(masking.regions(ts, SIZE))
+    for ts in (0.0, 0.4):
+        assert len(masking.regions(ts, SIZE)) == 0
+
+
+def test_where_a_track_was_before_says_nothing_of_where_was_looked() -> None:
+    past = sight(0.1, (1, "person", (0.4, 0.4, 0.5, 0.6)), complete=False)
+    masking = Masking([looked(0.0, REGION), past, looked(0.2, REGION)])
+    assert not shown(masking.regions(0.1, SIZE))[:, : SIZE[0] // 4].any()
 
 
 def test_where_nobody_knows_who_was_there_all_is_hidden() -> None:

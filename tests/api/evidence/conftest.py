@@ -12,7 +12,7 @@ import pytest
 
 from api.store import Store
 from tests.api.evidence.kept import World, fill, open_world
-from tests.api.evidence.packing import BOXES, COPY, JPEG, packed, post
+from tests.api.evidence.packing import BOXES, COPY, JPEG, packed, post, worker_of
 from tests.api.served import Api, add_user, alert, api, person, sqlite_url
 
 
@@ -48,6 +48,12 @@ def served(tmp_path: Path) -> Iterator[Api]:
     with Store.open(sqlite_url(tmp_path)) as store, api(store) as running:
         store.record([alert("a"), alert("b", camera="road")])
         yield running
+
+
+@pytest.fixture
+def worker(served: Api) -> Iterator[httpx.Client]:
+    with worker_of(served) as client:
+        yield client
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -14,7 +16,7 @@ import numpy as np
 
 from api.store import Wanted
 from streams.evidenceform import CONTENT_TYPE, Form, Head, Part, PartName
-from tests.api.served import DAY, Api
+from tests.api.served import DAY, Api, add_key
 
 V1: Final = "/api/v1"
 JPEG: Final = b"\xff\xd8 the picture " + bytes(range(256)) * 40 + b"\xff\xd9"
@@ -58,6 +60,15 @@ def post(
     headers = {"content-type": CONTENT_TYPE}
     url = f"{V1}/alerts/{alert}/evidence/{path}"
     return client.post(url, content=body, headers=headers, **more)
+
+
+@contextmanager
+def worker_of(served: Api, name: str = "worker-1", **more: Any) -> Iterator[httpx.Client]:
+    """A client with a worker's key of this name."""
+    key = add_key(served.store, name, worker=True, **more)
+    headers = {"authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=served.client.base_url, headers=headers) as client:
+        yield client
 
 
 def get(client: httpx.Client, path: str, *, alert: str = "a", **headers: str) -> httpx.Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from api.evidence.refusals import DeletedError, NoItemError, UnavailableError
@@ -92,6 +94,7 @@ def test_by_age_and_for_room_it_says_so(world: World) -> None:
 
 def test_many_behind_what_is_held(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.evidence.room.PIECE", 2)
+    monkeypatch.setattr("api.evidence.leaving.PIECE", 2)
     for number in range(9):
         world.add(f"a{number}", at=number)
         if number < 5:
@@ -100,6 +103,55 @@ def test_many_behind_what_is_held(world: World, monkeypatch: pytest.MonkeyPatch)
     world.room.sweep(DAY + 31 * 86400)
     assert len(world.room.find("plaza", None, None)) == 5
     assert world.bad() == []
+
+
+def test_what_is_still_on_its_way_is_not_kept(world: World) -> None:
+    world.store.record([alert(name) for name in ("late", "held", "next")])
+    world.room.missing("late", "plaza", "clip", "it is still being sent")
+    world.room.hold("held", "a court asks", BY)
+    # of what is to come nothing is deleted
+    world.clock.now = DAY + 20
+    assert world.room.delete("plaza", DAY, DAY + 10**6, WHY, BY) == Deleted(0, 0)
+    assert world.room.delete("plaza", DAY, DAY + 10**6, WHY, BY) == Deleted(0, 0)
+
+    def never() -> Iterator[bytes]:
+        raise AssertionError("it is not wanted")
+        yield b""
+
+    for name, at in (("late", -5), ("late", 15)):
+        head, _ = packed(name, "clip", [b"original", b"boxes"], at=at)
+        with pytest.raises(DeletedError):
+            world.room.take(head, never())
+    assert world.add("late", "snapshot", at=-5).created
+    _, clip = world.room.items("late")
+    assert (clip.state, clip.why, clip.place) == ("deleted", WHY, None)
+    with pytest.raises(DeletedError):
+        world.room.read("late", "clip", "original")
+    assert world.add("held", "clip", at=5).created
+    assert world.add("next", "clip", at=25).created
+    assert world.add("of", "clip", at=5, camera="gate").created
+    assert [link.action for link in world.store.evidence.links(0, 99)] == [
+        "begun", "held", "stored", "stored", "stored", "stored",
+    ]  # fmt: skip
+    assert len(world.files) == 8
+    assert world.room.verify().findings == ()
+
+
+def test_what_arrives_while_it_is_deleted_is_not_kept(world: World) -> None:
+    world.store.record([alert("a")])
+    head, body = packed("a", "clip", [b"original", b"boxes"])
+
+    def arriving() -> Iterator[bytes]:
+        yield body[:5]
+        world.room.delete("plaza", DAY, DAY + 60, WHY, BY)
+        yield body[5:]
+
+    with pytest.raises(DeletedError, match=WHY):
+        world.room.take(head, arriving())
+    assert world.files == []
+    assert world.room.items("a")[0].state == "deleted"
+    assert world.store.evidence.used() == 0
+    assert world.room.verify().findings == ()
 
 
 def test_held_and_released(world: World) -> None:

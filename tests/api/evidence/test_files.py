@@ -15,7 +15,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from api.evidence import files as files_module
 from api.evidence.files import Files
 from api.evidence.refusals import DamagedError, NoRoomError, UnavailableError, UnfitError
-from api.evidence.room import EvidenceRoom
+from api.evidence.room import NOT_NOW, EvidenceRoom
 from tests.api.evidence.kept import BY, World, make_room, packed
 from tests.api.served import DAY
 from tests.disks import fill_up, small_disk
@@ -60,7 +60,7 @@ def test_a_full_disk(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(files, "free", lambda: None)
         with pytest.raises(NoRoomError, match="no space left on device"):
             world.add("b", original=b"x" * 9000)
-        assert room.items("b") == ()
+        assert [(item.state, item.why) for item in room.items("b")] == [("missing", NOT_NOW)]
         assert world.bad() == []
         ballast.unlink()
         assert world.add("b", original=b"x" * 9000).created
@@ -132,7 +132,7 @@ def test_a_bucket_that_gives_no_answer(
         with pytest.raises(NoRoomError, match="cannot be written to s3://bucket/prefix") as raised:
             world.add("a")
         assert "geheim" not in str(raised.value)
-        assert room.items("a") == ()
+        assert [(item.state, item.why) for item in room.items("a")] == [("missing", NOT_NOW)]
         with pytest.raises(UnavailableError, match="cannot be reached"):
             files.size("name")
         assert any("cannot be reached" in said for said in world.bad())

@@ -18,7 +18,7 @@ from api.ingest import Heard
 from api.store import Store
 from streams.commands import Mask, Masked, decode_command
 from streams.messages import encode
-from tests.api.evidence.packing import COPY, V1, get, packed, post
+from tests.api.evidence.packing import COPY, V1, get, packed, post, worker_of
 from tests.api.served import Api, alert, api, report, sqlite_url, wait_until
 from vision.errors import BusGoneError
 
@@ -76,7 +76,7 @@ def masking(
 def send_copy(served: Api) -> Callable[[Mask], Masked]:
     def answer(wanted: Mask) -> Masked:
         body = packed(wanted.alert, wanted.form, wanted.camera, parts={"copy": COPY})
-        with httpx.Client(base_url=served.client.base_url, headers=served.client.headers) as own:
+        with worker_of(served, f"worker-{wanted.alert}") as own:
             assert post(own, body, f"{wanted.form}/copy", alert=wanted.alert).is_success
         return DONE
 
@@ -173,6 +173,49 @@ def test_a_worker_that_is_busy_and_another_one(served: Api) -> None:
     # that says nothing of the picture
     (item,) = served.room.items("b")
     assert item.copy == "none"
+
+
+def test_a_worker_in_trouble_of_its_own_and_another_one(served: Api) -> None:
+    full = Masked(ok=False, own=True, message="this worker's disk is full")
+    hear(served, "w", "v")
+    with (
+        masking(served, lambda _: full, "v") as first,
+        masking(served, send_copy(served)) as second,
+    ):
+        assert settled(served).status_code == 200
+        assert (len(first), len(second)) == (1, 1)
+    hear(served, "v")
+    with masking(served, lambda _: full, "v"):
+        found = settled(served, "b")
+    assert (found.status_code, found.json()) == (404, {"detail": full.message})
+    # that says nothing of the picture
+    (item,) = served.room.items("b")
+    assert item.copy == "none"
+
+
+def test_what_failed_is_paused_after_a_restart_too(
+    served: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.room.copy_failed("a", "snapshot", "the clip cannot be decoded")
+    with masking(served, send_copy(served)) as asked:
+        found = look(served)
+        assert (found.status_code, found.json()["detail"]) == (404, "the clip cannot be decoded")
+        monkeypatch.setattr(masks, "AGAIN_S", 0.0)
+        assert settled(served).status_code == 200
+    assert len(asked) == 1
+
+
+def test_at_the_end_nothing_is_kept_of_it(served: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner: Any = served.door.inner
+    asking = inner.state.services.masks
+    with masking(served, lambda _: None) as asked:
+        assert look(served).status_code == 202
+        wait_until(lambda: asked, GUARD_S)
+        monkeypatch.setattr(asking, "_ended", lambda: True)
+        wait_until(lambda: not asking._running, GUARD_S)
+    (item,) = served.room.items("a")
+    assert (item.copy, item.copy_failed_at) == ("none", None)
+    assert asking.known("a", "snapshot") is None
 
 
 def test_who_has_the_camera_is_asked_first(served: Api) -> None:

@@ -155,7 +155,7 @@ def forge(world: World, seq: int, change: Callable[[Subject], None], key: KeyFil
 def test_a_chain_written_anew_does_not_fit_its_heads(filled: World, tmp_path: Path) -> None:
     forge(filled, 6, lambda subject: subject.update(camera="gate"), KeyFile(tmp_path / "key.pem"))
     assert any("head 6 of those kept outside is not in the chain" in each for each in filled.bad())
-    filled.add("later")
+    filled.add("later", at=999)
     assert "does not go on from head" in str(filled.room.problem)
     assert any("head 6 of those kept outside is not in the chain" in each for each in filled.bad())
 
@@ -225,7 +225,7 @@ def test_changed_heads_are_noticed(filled: World, change: Callable[[list[str]], 
 def test_heads_that_are_gone_are_not_begun_anew(filled: World) -> None:
     filled.heads.unlink()
     assert any("is not there" in each for each in filled.bad())
-    assert filled.add("later").created
+    assert filled.add("later", at=999).created
     assert "is not there" in str(filled.room.problem)
     filled.room.sweep(filled.clock.now)
     assert not filled.heads.exists()

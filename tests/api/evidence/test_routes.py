@@ -26,6 +26,7 @@ from tests.api.evidence.packing import (
     post,
     sha,
     traces,
+    worker_of,
 )
 from tests.api.served import (
     DAY,
@@ -56,13 +57,13 @@ def test_evidence_is_sent_and_told_of(served: Api) -> None:
     assert items(served)[0]["sha256"] == sha(JPEG)
 
 
-def test_a_copy_comes_along_or_later(served: Api) -> None:
-    early = post(served.client, packed(parts={"copy": COPY}), "snapshot/copy")
+def test_a_copy_comes_along_or_later(served: Api, worker: httpx.Client) -> None:
+    early = post(worker, packed(parts={"copy": COPY}), "snapshot/copy")
     assert early.status_code == 404
     assert post(served.client, packed()).status_code == 201
-    answer = post(served.client, packed(parts={"copy": COPY}), "snapshot/copy")
+    answer = post(worker, packed(parts={"copy": COPY}), "snapshot/copy")
     assert (answer.status_code, answer.json()) == (201, {"sha256": sha(COPY)})
-    assert post(served.client, packed(parts={"copy": COPY}), "snapshot/copy").status_code == 200
+    assert post(worker, packed(parts={"copy": COPY}), "snapshot/copy").status_code == 200
     parts: dict[Any, bytes] = {"original": JPEG, "boxes": BOXES, "copy": COPY}
     assert post(served.client, packed("b", camera="road", parts=parts), alert="b").is_success
     for name in ("a", "b"):
@@ -94,8 +95,10 @@ def test_a_copy_comes_along_or_later(served: Api) -> None:
         (b"\xff" * 100 + b"\n", "snapshot", 422),
     ],
 )
-def test_what_does_not_fit_is_refused(served: Api, body: bytes, path: str, status: int) -> None:
-    answer = post(served.client, body, path)
+def test_what_does_not_fit_is_refused(
+    served: Api, worker: httpx.Client, body: bytes, path: str, status: int
+) -> None:
+    answer = post(worker, body, path)
     assert (answer.status_code, bool(answer.json()["detail"])) == (status, True), answer.text
     assert items(served) == []
     # and nothing of it is in the way of the right one
@@ -123,15 +126,18 @@ def test_an_alert_that_there_is_not_yet(served: Api) -> None:
 def test_a_key_of_another_camera_hears_of_nothing(served: Api) -> None:
     post(served.client, packed("b", camera="road"), alert="b")
     headers = {"authorization": f"Bearer {add_key(served.store, 'jaga', cameras=['plaza'])}"}
-    with httpx.Client(base_url=served.client.base_url, headers=headers) as other:
+    with (
+        httpx.Client(base_url=served.client.base_url, headers=headers) as other,
+        worker_of(served, cameras=["plaza"]) as worker,
+    ):
         for name in ("b", "never"):
             asked = [
                 post(other, packed(name, camera="road"), alert=name),
                 post(other, packed(name, camera="plaza"), alert=name),
-                post(other, packed(name, camera="road", parts={"copy": COPY}), "snapshot/copy",
+                post(worker, packed(name, camera="road", parts={"copy": COPY}), "snapshot/copy",
                      alert=name),
                 get(other, "snapshot/copy", alert=name),
-                get(other, "snapshot/material", alert=name),
+                get(worker, "snapshot/material", alert=name),
                 other.get(f"{V1}/alerts/{name}/evidence"),
                 other.post(f"{V1}/alerts/{name}/evidence/clip/missing",
                            json={"camera": "road", "why": "no disk"}),

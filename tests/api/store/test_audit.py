@@ -174,8 +174,9 @@ def test_keys_keep_what_they_could_do(blank: str) -> None:
         holder = store.keys.holder("k1")
         assert holder is not None
         assert holder.is_live(DAY)
-        could = frozenset(SCOPES) - {Permission.AUDIT_READ} | {Permission.KNOWN}
-        assert holder.caller.permissions == could, "and there was no record"
+        later = {Permission.AUDIT_READ, Permission.EVIDENCE_SEE}
+        could = frozenset(SCOPES) - later | {Permission.KNOWN}
+        assert holder.caller.permissions == could, "there was neither a record nor evidence"
         assert holder.caller.cameras is None
         revoked = store.keys.get("k2")
         assert revoked is not None

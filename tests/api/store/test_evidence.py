@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from api.evidence.room import Deleted
+from api.store.evidence_tables import evidence
 from tests.api.evidence.kept import BY, World, fill, make_room, open_world, packed
 from tests.api.served import DAY, alert
 from vision.errors import StoreError
@@ -52,3 +54,25 @@ def test_the_chain_is_only_added_to(world: World, statement: str) -> None:
     with pytest.raises(StoreError, match="only added to"), world.store._database.write() as to:
         to.exec_driver_sql(statement)
     assert world.room.verify().findings == ()
+
+
+def test_what_takes_room_is_summed_up_by_its_index(world: World) -> None:
+    fill(world)
+    world.store.record([alert("m")])
+    world.room.missing("m", "plaza", "clip", "no packets")
+    query = select(func.sum(evidence.c.original_bytes + evidence.c.boxes_bytes)).where(
+        evidence.c.removed.is_(False)
+    )
+    with world.store._database.write() as connection:
+        postgresql = connection.dialect.name == "postgresql"
+        if postgresql:
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        explain = "EXPLAIN" if postgresql else "EXPLAIN QUERY PLAN"
+        said = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
+        plan = str(connection.exec_driver_sql(f"{explain} {said}").all())
+        rows = connection.scalar(
+            select(func.count()).select_from(evidence).where(evidence.c.removed.is_(False))
+        )
+    assert "ix_evidence_room" in plan
+    # neither what is missing nor what is gone
+    assert rows == 18

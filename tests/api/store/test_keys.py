@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from api.access import SCOPES, Permission, Role
+from api.access import SCOPES, WORKER_SCOPES, Permission, Role
 from api.store import (
     Actor,
     DisabledError,
@@ -90,7 +90,7 @@ def test_what_a_key_is_given_is_what_it_may(store: Store) -> None:
             {Permission.COUNTS_READ, Permission.ALERTS_READ},
             {"a", "b", "x"},
         ),
-        "worker": (Grant(worker=True, cameras=("y", "y")), {Permission.ALERTS_STATE}, {"y"}),
+        "worker": (Grant(worker=True, cameras=("y", "y")), {*WORKER_SCOPES}, {"y"}),
         "all": (Grant(tuple(SCOPES), every_camera=True), set(SCOPES), None),
         "blind": (Grant(("audit:read",)), {Permission.AUDIT_READ}, set()),
     }

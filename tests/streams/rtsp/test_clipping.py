@@ -259,7 +259,9 @@ def test_without_a_fork_server_it_is_said(tmp_path: Path) -> None:
         b'{"from": 1, "to": 2, "note": 3, "media": "video/mp4"}',
         b'{"from": 1, "to": 2, "note": "a\\nb", "media": "video/mp4"}',
         b'{"from": 1, "to": 2, "note": null, "media": "text/html"}',
+        b'{"from": 1, "to": 2, "note": "", "media": "video/mp4"}',
         b'{"error": 5}',
+        b'{"error": ""}',
     ],
 )
 def test_nonsense_of_its_process_is_refused(answer: bytes) -> None:

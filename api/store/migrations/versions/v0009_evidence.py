@@ -45,6 +45,23 @@ def upgrade() -> None:
     )
     op.create_index("ix_evidence_camera_from", "evidence", ["camera", "from_ts"])
     op.create_index("ix_evidence_state_from", "evidence", ["state", "from_ts"])
+    with_files = sa.column("removed", sa.Boolean).is_(False)
+    op.create_index(
+        "ix_evidence_room",
+        "evidence",
+        ["original_bytes", "boxes_bytes", "copy_bytes"],
+        sqlite_where=with_files,
+        postgresql_where=with_files,
+    )
+    op.create_table(
+        "evidence_spans",
+        sa.Column("camera", NAME, nullable=False),
+        sa.Column("from_ts", sa.Double, nullable=False),
+        sa.Column("to_ts", sa.Double, nullable=False),
+        sa.Column("why", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("camera", "from_ts", "to_ts", name="pk_evidence_spans"),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "evidence_holds",
         sa.Column("alert", NAME, nullable=False),
