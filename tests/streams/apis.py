@@ -15,6 +15,37 @@ from typing import Any
 KEY = "not-a-real-key"
 
 
+class QuietHandler(BaseHTTPRequestHandler):
+    """Keeps connections, and says nothing."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class _Listening(ThreadingHTTPServer):
+    daemon_threads = True
+    # connections are kept, and nobody is to wait for their ends
+    block_on_close = False
+
+    def handle_error(self, *_: object) -> None:
+        """Who asked may be gone."""
+
+
+@contextmanager
+def listening(handler: type[QuietHandler]) -> Iterator[str]:
+    """The address of a server on loopback whose requests ``handler`` takes."""
+    with _Listening(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @dataclass
 class StubApi:
     """Answers ``status``, for the alerts in ``refused`` 422; keeps what it was sent, and by id and
@@ -49,9 +80,7 @@ def stub_api() -> Iterator[StubApi]:
     """One that listens on loopback."""
     api = StubApi()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             api.paths.append(self.path)
             api.headers.append(dict(self.headers))
@@ -67,27 +96,11 @@ def stub_api() -> Iterator[StubApi]:
                 self.end_headers()
                 self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Listening(ThreadingHTTPServer):
-        daemon_threads = True
-        # connections are kept, and nobody is to wait for their ends
-        block_on_close = False
-
-        def handle_error(self, *_: object) -> None:
-            """Who asked may be gone."""
-
-    with Listening(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        api.url = f"http://127.0.0.1:{listening.server_address[1]}"
+    with listening(Handler) as api.url:
         try:
             yield api
         finally:
             api.released.set()
-            listening.shutdown()
-            thread.join()
 
 
 @contextmanager

@@ -9,11 +9,10 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from streams.apiclient import ApiClient
 from streams.evidenceform import CONTENT_TYPE, Head
-from tests.streams.apis import KEY
+from tests.streams.apis import KEY, QuietHandler, listening
 
 ITEM, MISSING, COPY, MATERIAL = "item", "missing", "copy", "material"
 
@@ -80,13 +79,11 @@ def evidence_api() -> Iterator[EvidenceApi]:
     """One that listens on loopback."""
     api = EvidenceApi()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
+    class Handler(QuietHandler):
+        def do_GET(self) -> None:  # noqa: N802 - the library's name
             self._answer(b"")
 
-        def do_POST(self) -> None:
+        def do_POST(self) -> None:  # noqa: N802 - the library's name
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if not self.path.endswith("/missing"):
                 assert self.headers["Content-Type"] == CONTENT_TYPE
@@ -105,24 +102,8 @@ def evidence_api() -> Iterator[EvidenceApi]:
                 self.end_headers()
                 self.wfile.write(said)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Listening(ThreadingHTTPServer):
-        daemon_threads = True
-        # connections are kept, and nobody is to wait for their ends
-        block_on_close = False
-
-        def handle_error(self, *_: object) -> None:
-            """Who asked may be gone."""
-
-    with Listening(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        api.url = f"http://127.0.0.1:{listening.server_address[1]}"
+    with listening(Handler) as api.url:
         try:
             yield api
         finally:
             api.released.set()
-            listening.shutdown()
-            thread.join()
