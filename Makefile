@@ -1,10 +1,8 @@
 # Needs python3 with venv, git and make; everything else comes from requirements.lock.
 PYTHON ?= python3
 UV ?= uv
-# one more than the two cores that this is measured on: tests of cameras, servers and pages mostly wait
-WORKERS ?= 3
-# long ones wait even more
-LONG_WORKERS ?= 4
+# more than the two cores that this is measured on: tests of cameras, servers and pages mostly wait
+WORKERS ?= 4
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -53,7 +51,7 @@ test: check ## check, then every test but the long ones
 	$(BIN)/python -m pytest -n $(WORKERS) $(SPREAD)
 
 test-long: $(STAMP) ## the tests marked long
-	$(BIN)/python -m pytest -n $(LONG_WORKERS) $(SPREAD) -m long
+	$(BIN)/python -m pytest -n $(WORKERS) $(SPREAD) -m long
 
 KILLS ?= 20
 faults: $(STAMP) ## kill -9 of every part, KILLS times each, under 10,000 alerts (SEED=n repeats a plan)

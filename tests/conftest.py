@@ -58,6 +58,13 @@ LONGEST: Final = (
 """Files that take long are begun first, so that no worker is left alone with one at the end."""
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Each worker of long tests would read all other files as well, for nothing."""
+    if config.option.markexpr != "long" or not collection_path.name.startswith("test_"):
+        return None
+    return "mark.long" not in collection_path.read_text(encoding="utf-8") or None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {REPO / "tests" / name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))

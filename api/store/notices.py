@@ -143,8 +143,8 @@ class Notices:
         self, names: Collection[str], after_s: float, known: Mapping[str, float]
     ) -> dict[str, float]:
         """Of channels those by which nothing has arrived for ``after_s`` that was to be sent, and
-        since when (UTC seconds). Those that are ``known`` to be late, since then, are so until
-        something arrives or nothing is left to be sent."""
+        since when (UTC seconds). Those that are ``known`` to be late, since then or earlier, are so
+        until something arrives or nothing is left to be sent."""
         now = self._clock()
         late: dict[str, float] = {}
         with self._database.read() as connection:
@@ -153,7 +153,7 @@ class Notices:
                 if since is None:
                     continue
                 if name in known and not outbox.arrived_after(connection, name, known[name]):
-                    late[name] = known[name]
+                    late[name] = min(known[name], since)
                 elif since <= now - after_s:
                     late[name] = since
         return late

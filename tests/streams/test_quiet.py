@@ -239,7 +239,7 @@ def test_the_plaza_is_quiet_for_an_hour(detectors: Detectors, tmp_path: Path) ->
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", [name for name in SPANS if name != "plaza"])
-def test_other_clips_are_quiet_for_ten_minutes(
+def test_other_clips_are_quiet_for_five_minutes(
     name: str, shared: Path, detectors: Detectors, tmp_path: Path
 ) -> None:
-    quiet(name, shared / "clips", detectors, tmp_path, 600)
+    quiet(name, shared / "clips", detectors, tmp_path, 300)

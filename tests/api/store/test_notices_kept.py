@@ -73,6 +73,7 @@ def test_a_channel_by_which_nothing_arrives_is_late(store: Store, now: Clock) ->
     now.now = DAY + 500
     settle(store, claimed(store), NO)
     assert late() == {"room1": DAY + 60}, "and given up"
+    assert late(room1=DAY + 400) == {"room1": DAY + 60}, "whoever heard of it later says since when"
     tell(store, "c")
     settle(store, claimed(store), YES)
     assert late() == {}

@@ -191,6 +191,8 @@ CLIPS = (
 TRUE_RATES = {"plaza_vtest.avi": Fraction(7)}
 AFTER_S, RELEASE_S = 1.0, 0.5
 """The defaults of the camera's rules."""
+BEGIN_S, END_S = 14.0, 34.0
+"""The change lasts longer than whatever hides a part of the view may be no fault."""
 MORE: tuple[tuple[ChangeKind, dict[str, Any]], ...] = (
     ("pan", {"strength": 0.04}),
     ("pan", {"strength": -0.35, "edge": "reflect", "ramp_s": 0.0}),
@@ -218,13 +220,13 @@ def test_every_change_of_every_clip_is_noticed_and_nothing_else(
         fps=Fraction(fps),
         source_fps=TRUE_RATES.get(name),
     )
-    frames = list(loop(source, 60.0))
+    frames = list(loop(source, END_S + 8))
     assert told(frames) == []
     wrong = []
     # the wide range where it is hardest: people close by, cars, light that jumps, little texture
     more_of_it = MORE if fps == 5 and name in CLIPS[1::3] else ()
     for kind, more in [*((kind, {}) for kind in KINDS), *more_of_it]:
-        events = told(changed(frames, kind, 20.0, 40.0, **more))
+        events = told(changed(frames, kind, BEGIN_S, END_S, **more))
         text = " ".join(f"{fault} after {a:.1f} s, over {b:.1f} s after" for fault, a, b in events)
         print(f"{name:28} {fps:2} fps  {kind} {more or ''}: {text or 'not noticed'}")
         if len(events) != 1:
@@ -237,8 +239,8 @@ def test_every_change_of_every_clip_is_noticed_and_nothing_else(
 
 
 def told(frames: Any) -> list[tuple[str, float, float]]:
-    """What the camera's rules would say: the fault, and the seconds after 20 s when it is raised
-    and after 40 s when it is over."""
+    """What the camera's rules would say: the fault, and the seconds after the change's begin when it
+    is raised and after its end when it is over."""
     monitor = ViewMonitor()
     found: list[tuple[str, float, float]] = []
     raised: tuple[str, float] | None = None
@@ -249,8 +251,8 @@ def told(frames: Any) -> list[tuple[str, float, float]]:
         for fault in faults:
             held_ts = frame.ts
             if raised is None and frame.ts - fault.since_ts >= AFTER_S - 1e-3:
-                raised = fault.kind, frame.ts - first_ts - 20
+                raised = fault.kind, frame.ts - first_ts - BEGIN_S
         if raised is not None and not faults and frame.ts - held_ts >= RELEASE_S - 1e-3:
-            found.append((*raised, frame.ts - first_ts - 40))
+            found.append((*raised, frame.ts - first_ts - END_S))
             raised = None
-    return found if raised is None else [*found, (*raised, 20.0)]
+    return found if raised is None else [*found, (*raised, END_S - BEGIN_S)]
