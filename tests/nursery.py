@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from streams.parentage import die_with_parent
 from tests.needs import REPO
 
 MAX_BYTES = 1 << 17
@@ -32,6 +33,12 @@ class Forked:
         self._said = said
         self.pid = self._number()
         self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+        with suppress(BlockingIOError):
+            return self.wait(0)
+        return None
 
     def wait(self, timeout: float | None = None) -> int:
         """Its exit code, negative for a signal as ``subprocess`` has it. Raises TimeoutError."""
@@ -110,6 +117,7 @@ def main() -> None:
     for module in sys.argv[1:]:
         importlib.import_module(module)
     link = socket.socket(fileno=os.dup(0))
+    nursery_pid = os.getpid()
     while True:
         asked, files, _, _ = socket.recv_fds(link, MAX_BYTES, 4)
         if not asked:
@@ -119,6 +127,7 @@ def main() -> None:
             importlib.import_module(needs)
         if os.fork() == 0:
             link.close()
+            die_with_parent(nursery_pid)
             _mind(wanted, files)
         for each in files:
             os.close(each)

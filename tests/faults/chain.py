@@ -108,11 +108,11 @@ class Chain:
                 "notifier": self._command("notifier", ["notify"], variables),
                 "worker": Command(
                     "worker",
+                    "tests.faults.source:main",
                     [
-                        "-m", "tests.faults.source", "--data", str(self._spool_folder),
+                        "--data", str(self._spool_folder),
                         "--ledger", str(self.ledger.path), "--alerts", str(self.alerts),
                         "--rate", str(self._rate), "--began", str(time.monotonic()),
-                        "--supervised-by", str(os.getpid()),
                     ],
                     variables,
                     self.folder / "worker.log",
@@ -135,8 +135,8 @@ class Chain:
         self._stack.close()
 
     def _command(self, name: str, arguments: list[str], variables: dict[str, str]) -> Command:
-        head = ["-m", "api", "--log-level", "info", "--supervised-by", str(os.getpid())]
-        return Command(name, [*head, *arguments], variables, self.folder / f"{name}.log")
+        told = ["--log-level", "info", *arguments]
+        return Command(name, "api.cli:main", told, variables, self.folder / f"{name}.log")
 
     def _settings(self) -> Alerting:
         """Everything to both channels: to the first each alert of half the cameras by itself, all

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -14,8 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from streams.parentage import die_with_parent
 from streams.supervisor import BAD_INPUT
 from streams.valkey import EmbeddedValkey
+from tests.nursery import Forked, nursery
 from vision.errors import ServiceError
 
 TICK_S = 0.02
@@ -23,6 +25,8 @@ GRACE_S = 10.0
 MAX_ENDED = 20
 """What ends by itself more often than this is broken, whatever it says."""
 PAUSE_S = 0.5
+MODULES = "api.cli.serve", "api.cli.notify", "tests.faults.source"
+"""Those of all the programs."""
 
 
 class Part(Protocol):
@@ -38,18 +42,25 @@ class Part(Protocol):
 
 
 class Command:
-    """A Python module with arguments. It ends with this process."""
+    """One of our own programs, ``module:function`` with arguments, in the folder of its log: a
+    process that has its modules already, so that hundreds of starts cost little. It ends with this
+    one."""
 
     def __init__(
-        self, name: str, arguments: Sequence[str], variables: Mapping[str, str], log: Path
+        self,
+        name: str,
+        call: str,
+        arguments: Sequence[str],
+        variables: Mapping[str, str],
+        log: Path,
     ) -> None:
         self.name = name
         self.ended = 0
         """How often it ended by itself."""
-        self._arguments = arguments
+        self._arguments = call, *arguments
         self._variables = variables
         self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Forked | None = None
         self._due_s = 0.0
 
     @property
@@ -63,19 +74,16 @@ class Command:
         it ends by itself again and again, or says that it cannot run at all."""
         if self.pid is not None or time.monotonic() < self._due_s:
             return
-        if self._process is not None and self._process.returncode >= 0 and self._due_s == 0.0:
-            self._judge(self._process.returncode)
+        code = None if self._process is None else self._process.returncode
+        if code is not None and code >= 0 and self._due_s == 0.0:
+            self._judge(code)
             return
         self._due_s = 0.0
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", *self._arguments],
-                env=dict(self._variables),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        with self._log.open("ab") as log, Path(os.devnull).open() as nothing:
+            self._process = nursery(*MODULES).start(
+                f"{__name__}:begin", self._arguments,
+                folder=self._log.parent, variables=self._variables, files=(nothing, log, log),
+            )  # fmt: skip
 
     def _judge(self, code: int) -> None:
         self.ended += 1
@@ -87,14 +95,22 @@ class Command:
     def stop(self) -> None:
         if (pid := self.pid) is None or self._process is None:
             return
-        self._process.terminate()
-        # one that was stopped hears of nothing before
-        os.kill(pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+            # one that was stopped hears of nothing before
+            os.kill(pid, signal.SIGCONT)
         try:
             self._process.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
+        except TimeoutError:
             self._process.kill()
-            self._process.wait()
+
+
+def begin() -> None:
+    """The program that is named first, in a session of its own."""
+    os.setsid()
+    die_with_parent(os.getppid())
+    module, _, function = sys.argv.pop(1).partition(":")
+    getattr(importlib.import_module(module), function)()
 
 
 class KeptValkey:

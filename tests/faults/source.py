@@ -18,7 +18,6 @@ from typing import Literal
 from streams.bus import RedisBus
 from streams.forwarder import Forwarder
 from streams.messages import AlertMessage, HealthReport, encode
-from streams.parentage import die_with_parent
 from streams.posting import Poster
 from streams.recorder import Recorder
 from streams.settings import API_KEY_VARIABLE, API_VARIABLE, REDIS_VARIABLE
@@ -114,9 +113,7 @@ def main() -> None:
     parser.add_argument("--alerts", type=int, required=True)
     parser.add_argument("--rate", type=float, required=True)
     parser.add_argument("--began", type=float, required=True)
-    parser.add_argument("--supervised-by", type=int, required=True)
     told = parser.parse_args()
-    die_with_parent(told.supervised_by)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     bus = RedisBus(os.environ[REDIS_VARIABLE])
@@ -157,6 +154,3 @@ def _report(bus: RedisBus, recorder: Recorder, forwarder: Forwarder, spool: Spoo
     except BusError:
         return
 
-
-if __name__ == "__main__":
-    main()
