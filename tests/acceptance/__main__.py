@@ -25,6 +25,7 @@ from tests.acceptance.incidents import incidents
 from tests.acceptance.live import live
 from tests.acceptance.result import Result, judge
 from tests.acceptance.rights import rights
+from tests.acceptance.rooms import rooms
 from tests.api.bad_inputs import CASES, BadInput, prepare
 from tests.api.command import Ran, environment, python, read_records
 from tests.needs import REPO
@@ -254,6 +255,8 @@ def main(show: Callable[[str], object] = print) -> int:
         results += [*counting(folder, command()), *shared_clips(folder), *stays(folder)]
         results += [*incidents(folder, command()), *refused(folder), *rights(folder)]
         results += live(folder)
+        (folder / "rooms").mkdir()
+        results += rooms(folder / "rooms")
     show(table(results))
     count = {verdict: sum(r.verdict == verdict for r in results) for verdict in ("ok", "short")}
     missing = len(results) - sum(count.values())
