@@ -153,4 +153,3 @@ def _report(bus: RedisBus, recorder: Recorder, forwarder: Forwarder, spool: Spoo
         bus.report(NAME, encode(report), ttl_s=10 * REPORT_S)
     except BusError:
         return
-

@@ -239,8 +239,8 @@ def test_every_change_of_every_clip_is_noticed_and_nothing_else(
 
 
 def told(frames: Any) -> list[tuple[str, float, float]]:
-    """What the camera's rules would say: the fault, and the seconds after the change's begin when it
-    is raised and after its end when it is over."""
+    """What the camera's rules would say: the fault, the seconds after the change's begin when it is
+    raised, and those after its end when it is over."""
     monitor = ViewMonitor()
     found: list[tuple[str, float, float]] = []
     raised: tuple[str, float] | None = None
