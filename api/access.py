@@ -33,6 +33,8 @@ class Permission(StrEnum):
     """How cameras are, and what is drawn on them."""
     CAMERAS_TRY = "cameras:try"
     """Have a worker try an address."""
+    SCENES_EDIT = "scenes:edit"
+    """Draw on cameras, and try what is drawn on what they saw."""
     PICTURES_SEE = "pictures:see"
     """Live pictures and single ones, as the camera sees them."""
     EVIDENCE_SEE = "evidence:see"
@@ -146,6 +148,7 @@ RULES: Final = (
     Rule("GET", "/login", None),
     Rule("POST", "/login", None),
     Rule("POST", "/language", None),
+    Rule("POST", "/theme", None),
     Rule("GET", "/oidc/start", None),
     Rule("GET", "/oidc/back", None),
     Rule("GET", "/enter", _P.ENTER),
@@ -154,8 +157,11 @@ RULES: Final = (
     Rule("GET", "/", _P.PERSON),
     Rule("GET", "/room", _P.PERSON),
     Rule("GET", _ROOM, _P.PERSON),
+    Rule("GET", _ROOM + "wall", _P.PICTURES_SEE),
     Rule("GET", _ROOM + "_nicegui/{file:path}", _P.PERSON),
     Rule("GET", _ROOM + "favicon.ico", _P.PERSON),
+    Rule("GET", _ROOM + "cameras", _P.PERSON),
+    Rule("GET", _ROOM + "cameras/{camera}", _P.PERSON),
     Rule("GET", _ROOM + "_nicegui_ws/{rest:path}", _P.PERSON, "websocket"),
     Rule("GET", "/openapi.json", _P.KNOWN),
     Rule("GET", "/docs", _P.KNOWN),
@@ -187,6 +193,7 @@ RULES: Final = (
     Rule("POST", _API + "/alerts/{alert_id}/release", _P.EVIDENCE_MANAGE),
     Rule("GET", _API + "/evidence", _P.EVIDENCE_MANAGE),
     Rule("POST", _API + "/evidence/delete", _P.EVIDENCE_MANAGE),
+    Rule("GET", _API + "/handover.pdf", _P.ALERTS_READ),
     Rule("GET", _API + "/precision", _P.ALERTS_READ),
     Rule("GET", _API + "/precision.csv", _P.ALERTS_READ),
     Rule("GET", _API + "/suggestion", _P.ALERTS_READ),
@@ -201,6 +208,13 @@ RULES: Final = (
     Rule("GET", _API + "/cameras", _P.CAMERAS_READ),
     Rule("POST", _API + "/cameras/try", _P.CAMERAS_TRY),
     Rule("GET", _API + "/cameras/{camera}/scene", _P.CAMERAS_READ),
+    Rule("PUT", _API + "/cameras/{camera}/scene", _P.SCENES_EDIT),
+    Rule("POST", _API + "/cameras/{camera}/scene/check", _P.SCENES_EDIT),
+    Rule("GET", _API + "/cameras/{camera}/scenes", _P.CAMERAS_READ),
+    Rule("POST", _API + "/cameras/{camera}/replay", _P.SCENES_EDIT),
+    Rule("POST", _API + "/cameras/{camera}/view", _P.SCENES_EDIT),
+    Rule("GET", _API + "/scene/schema", _P.CAMERAS_READ),
+    Rule("GET", _API + "/scene/kinds", _P.CAMERAS_READ),
     Rule("GET", _API + "/cameras/{camera}/snapshot", _P.PICTURES_SEE),
     Rule("GET", _API + "/cameras/{camera}/live", _P.PICTURES_SEE),
     Rule("GET", _API + "/live", _P.PICTURES_SEE, "websocket"),
@@ -225,6 +239,8 @@ RULES: Final = (
     Rule("GET", "/audit", _P.AUDIT_READ),
     Rule("GET", "/precision", _P.ALERTS_READ),
     Rule("GET", "/precision/suggestion", _P.ALERTS_READ),
+    Rule("GET", "/handover", _P.ALERTS_READ),
+    Rule("GET", "/map", _P.ALERTS_READ),
     Rule("GET", "/silences", _P.ALERTS_READ),
     Rule("POST", "/silences", _P.ALERTS_HANDLE),
     Rule("POST", "/silences/{silence}/{change}", _P.ALERTS_HANDLE),

@@ -24,6 +24,7 @@ from api import (
     configuration,
     counts,
     deliveries,
+    drawing,
     export,
     forms,
     handling,
@@ -31,6 +32,7 @@ from api import (
     me,
     pictures,
     precision,
+    scenekinds,
     silences,
     suggestion,
     workers,
@@ -45,6 +47,8 @@ from api.evidence.masks import Masks
 from api.evidence.room import EvidenceRoom
 from api.evidence.transfer import Intake, Reading, TooManyUploadsError
 from api.feed import Feed
+from api.handover import routes as handover
+from api.handover.press import Press, PressBusyError
 from api.known import KnownKeys
 from api.live import CrowdedError, Hub
 from api.login import Login
@@ -52,7 +56,7 @@ from api.oidc import SignIn
 from api.proxies import NO_PROXIES, Proxies
 from api.services import Ingesting, Services, said
 from api.store import Store, TooManyRowsError, UnstorableError
-from api.tries import Suggestions, TooManyTriesError, Tries
+from api.tries import Checks, Replays, Stills, TooManyTriesError, Tries
 from streams.bus import Control
 from vision.errors import BusError, EvidenceError, StoreError
 
@@ -109,12 +113,15 @@ def create_app(
         ingest=ingest,
         hub=hub,
         tries=Tries(control, lambda: bell.closed),
-        suggestions=Suggestions(control, lambda: bell.closed),
+        replays=Replays(control, lambda: bell.closed),
+        stills=Stills(control, lambda: bell.closed),
+        checks=Checks(control, lambda: bell.closed),
         login=Login(store, keys),
         room=room,
         masks=Masks(room, control, lambda: ingest.workers, lambda: bell.closed),
         intake=Intake(),
         reading=Reading(),
+        press=Press(),
         oidc=oidc,
     )
     for part in (
@@ -127,12 +134,15 @@ def create_app(
         precision,
         suggestion,
         silences,
+        handover,
         chain,
         deliveries,
         counts,
         pictures,
         cameras,
         configuration,
+        drawing,
+        scenekinds,
         workers,
         audit,
     ):
@@ -149,7 +159,9 @@ def create_app(
     app.add_exception_handler(UnstorableError, _refused)
     app.add_exception_handler(TooManyRowsError, _refused)
     app.add_exception_handler(EvidenceError, _evidence)
-    for passing in (StoreError, BusError, CrowdedError, TooManyTriesError, TooManyUploadsError):
+    for passing in (
+        StoreError, BusError, CrowdedError, TooManyTriesError, TooManyUploadsError, PressBusyError
+    ):  # fmt: skip
         app.add_exception_handler(passing, _later)
     if pages is not None:
         for path in ("/", ROOM.rstrip("/")):
@@ -174,6 +186,8 @@ def _described(schema: dict[str, Any]) -> dict[str, Any]:
         alerts.AlertIn,
         *handling.BODIES,
         *silences.BODIES,
+        *configuration.BODIES,
+        *drawing.BODIES,
         *answers.BODIES,
         *managing.BODIES,
     ):

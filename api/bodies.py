@@ -14,6 +14,8 @@ SCHEMAS: Final = "#/components/schemas/"
 MAX_BODY_BYTES: Final = 256 * 1024
 SMALL_BYTES: Final = 64 * 1024
 """Of a body that holds no more than some names, numbers and a note."""
+SCENE_BYTES: Final = 512 * 1024
+"""Of a body that holds a scene: far more than anyone draws."""
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
@@ -27,13 +29,13 @@ async def bounded(request: Request, most: int, refusal: str) -> bytes:
     return bytes(body)
 
 
-def small(model: type[_Body]) -> Callable[[Request], Awaitable[_Body]]:
-    """What reads a small body of this shape, to be depended on."""
+def small(model: type[_Body], most: int = SMALL_BYTES) -> Callable[[Request], Awaitable[_Body]]:
+    """What reads a body of this shape and of at most so many bytes, to be depended on."""
 
     async def read(request: Request) -> _Body:
-        refusal = f"this takes at most {SMALL_BYTES} bytes: send less"
+        refusal = f"this takes at most {most} bytes: send less"
         try:
-            return model.model_validate_json(await bounded(request, SMALL_BYTES, refusal))
+            return model.model_validate_json(await bounded(request, most, refusal))
         except ValidationError as error:
             raise HTTPException(422, said(error.errors(include_url=False))) from None
 

@@ -30,6 +30,13 @@ NOT_ITS_OWN: Final = N_(
     "%(worker)s'"
 )
 
+NO_WORKER: Final = (
+    "no worker is heard that has the camera: start 'matakota worker', or check that it reaches "
+    "Redis"
+)
+NO_ANSWER: Final = "the worker did not answer in time: see its log, or try again"
+NOT_READABLE: Final = "the worker's answer cannot be read here: use the same version on both"
+
 router = APIRouter(tags=["cameras"])
 
 
@@ -57,6 +64,10 @@ class CameraOut(BaseModel):
     detections: Annotated[int, Field(description="Objects found in its pictures since then.")]
     crossings: Annotated[int, Field(description="Lines passed by them since then.")]
     revision: Annotated[int, Field(description="Number of its scene; 0 for none.")]
+    position: Annotated[
+        tuple[float, float] | None,
+        Field(description="Where it stands: latitude and longitude, degrees; none if not said."),
+    ] = None
     worker: Annotated[
         str | None,
         Field(
@@ -85,8 +96,9 @@ def all_cameras(served: Services) -> list[CameraOut]:
     """Every camera that is reported or configured, by id. Raises StoreError."""
     now = time.time()
     reported = {camera.report.camera: camera for camera in served.store.cameras.all()}
-    missing = [c for c in served.store.configuration.cameras() if c.id not in reported]
-    found = [_out(camera, now) for camera in reported.values()] + [_missing(c) for c in missing]
+    configured = {camera.id: camera for camera in served.store.configuration.cameras()}
+    found = [_out(camera, configured.get(name), now) for name, camera in reported.items()]
+    found += [_missing(camera) for name, camera in configured.items() if name not in reported]
     return sorted(found, key=lambda camera: camera.id)
 
 
@@ -95,6 +107,28 @@ def cameras_of(caller: Caller, cameras: Iterable[CameraOut]) -> list[CameraOut]:
     read how the system is."""
     seen = [camera for camera in cameras if caller.sees(camera.id)]
     return seen if caller.may(Permission.SYSTEM_READ) else [_nameless(camera) for camera in seen]
+
+
+def worker_of(served: Services, camera: str) -> str:
+    """Who has the camera. Raises HTTPException where nobody is heard that has it."""
+    now_s = time.monotonic()
+    for heard in served.ingest.workers:
+        if now_s - heard.at_s <= FRESH_S and any(
+            each.camera == camera for each in heard.report.cameras
+        ):
+            return heard.report.worker
+    raise HTTPException(503, NO_WORKER)
+
+
+def size_of(served: Services, camera: str) -> tuple[int, int] | None:
+    """The size of the pictures that the camera's worker gets now, px; None where that is not
+    known."""
+    now_s = time.monotonic()
+    for heard in served.ingest.workers:
+        for each in heard.report.cameras if now_s - heard.at_s <= FRESH_S else ():
+            if each.camera == camera and each.state is State.LIVE and each.width and each.height:
+                return each.width, each.height
+    return None
 
 
 def no_camera(camera: str) -> HTTPException:
@@ -111,7 +145,7 @@ def _nameless(camera: CameraOut) -> CameraOut:
     return camera.model_copy(update=plain)
 
 
-def _out(camera: StoredCamera, now: float) -> CameraOut:
+def _out(camera: StoredCamera, configured: ConfiguredCamera | None, now: float) -> CameraOut:
     report = camera.report
     age_s = max(0.0, now - camera.seen_at)
     heard = age_s <= FRESH_S
@@ -132,6 +166,7 @@ def _out(camera: StoredCamera, now: float) -> CameraOut:
         detections=report.detections,
         crossings=report.crossings,
         revision=report.revision,
+        position=None if configured is None else configured.position,
         worker=camera.worker,
         age_seconds=round(age_s, 1),
     )
@@ -156,6 +191,7 @@ def _missing(camera: ConfiguredCamera) -> CameraOut:
         detections=0,
         crossings=0,
         revision=camera.revision,
+        position=camera.position,
         worker=camera.worker,
         age_seconds=None,
     )

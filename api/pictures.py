@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, HTTPException, Response, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, HTTPException, Query, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.concurrency import run_in_threadpool
@@ -17,7 +17,15 @@ from starlette.types import Send
 
 from api.access import Caller
 from api.auth import NO_CAMERA
-from api.cameras import FRESH_S, CameraOut, all_cameras, cameras_of
+from api.cameras import (
+    FRESH_S,
+    NO_ANSWER,
+    NOT_READABLE,
+    CameraOut,
+    all_cameras,
+    cameras_of,
+    worker_of,
+)
 from api.feed import Renew
 from api.live import TOO_MANY, CrowdedError, Shown, Viewer
 from api.services import Asking, Problem, Served, Services, problems
@@ -25,6 +33,7 @@ from api.times import iso
 from api.wall import STALLED_S, STEP_S, WallPage, viewer_of
 from streams.address import MAX_CHARS, parse_address
 from streams.commands import Try
+from streams.drawing import Still, Taken
 from streams.health import Code
 from streams.messages import MessageError, Name
 from vision.errors import CameraError
@@ -37,8 +46,6 @@ NO_WORKER: Final = (
     "no worker is heard that could try it: start 'matakota worker', or check that it reaches Redis"
 )
 NOT_HEARD: Final = "that worker is not heard: GET /api/v1/workers lists those that are"
-NO_ANSWER: Final = "the worker did not answer in time: see its log, or try again"
-NOT_READABLE: Final = "the worker's answer cannot be read here: use the same version on both"
 
 router = APIRouter(tags=["pictures"])
 
@@ -138,6 +145,7 @@ _JPEG: Final[dict[int | str, dict[str, Any]]] = {
         },
     },
     503: {"model": Problem, "description": "No picture comes now; it says why"},
+    504: {"model": Problem, "description": "The worker did not answer in time"},
 }
 
 
@@ -147,20 +155,44 @@ _JPEG: Final[dict[int | str, dict[str, Any]]] = {
     response_class=Response,
     responses=problems(404, 422) | _JPEG,
 )
-async def read_snapshot(camera: Name, served: Served, caller: Asking) -> Response:
-    """What the camera sees now, with everything that is drawn on it."""
+async def read_snapshot(
+    camera: Name,
+    served: Served,
+    caller: Asking,
+    plain: Annotated[
+        bool, Query(description="The picture as it is, up to 1920 px wide, to draw on.")
+    ] = False,
+) -> Response:
+    """What the camera sees now, with everything that is drawn on it, or without."""
     await _known(served, camera, caller)
+    if plain:
+        taken = await take(served, Still(camera=camera, timeout_s=SNAPSHOT_S))
+        return _jpeg(taken.jpeg, taken.ts or 0.0)
     with served.hub.watch(camera) as viewer:
         shown = await _one(served, viewer)
     if shown is None:
         known = await _known(served, camera, caller)
         why = known.message or NO_REASON.format(state=known.state)
         raise HTTPException(503, NO_PICTURE.format(wait=SNAPSHOT_S, why=why))
-    return Response(
-        shown.picture.jpeg,
-        media_type="image/jpeg",
-        headers={"Cache-Control": "no-store", "X-Captured": iso(shown.picture.ts)},
-    )
+    return _jpeg(shown.picture.jpeg, shown.picture.ts)
+
+
+def _jpeg(jpeg: bytes, ts: float) -> Response:
+    headers = {"Cache-Control": "no-store", "X-Captured": iso(ts)}
+    return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+
+async def take(served: Services, wanted: Still) -> Taken:
+    """What the camera's worker takes. Raises HTTPException where nothing comes of it."""
+    try:
+        taken = await served.stills.ask(worker_of(served, wanted.camera), wanted)
+    except MessageError:
+        raise HTTPException(504, NOT_READABLE) from None
+    if taken is None:
+        raise HTTPException(504, NO_ANSWER)
+    if not taken.ok:
+        raise HTTPException(503, taken.message)
+    return taken
 
 
 async def _one(served: Services, viewer: Viewer) -> Shown | None:

@@ -17,13 +17,14 @@ from api.evidence.masks import Masks
 from api.evidence.room import EvidenceRoom
 from api.evidence.transfer import Intake, Reading
 from api.feed import Feed
+from api.handover.press import Press
 from api.ingest import Heard
 from api.known import KnownKeys
 from api.live import Hub
 from api.login import Login
 from api.oidc import SignIn
 from api.store import Store
-from api.tries import Suggestions, Tries
+from api.tries import Checks, Replays, Stills, Tries
 from vision.errors import BusError, StoreError
 
 
@@ -54,12 +55,15 @@ class Services:
     ingest: Ingesting
     hub: Hub
     tries: Tries
-    suggestions: Suggestions
+    replays: Replays
+    stills: Stills
+    checks: Checks
     login: Login
     room: EvidenceRoom
     masks: Masks
     intake: Intake
     reading: Reading
+    press: Press
     oidc: SignIn | None = None
     """The second way in, where there is one."""
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Caller
-from api.cameras import FRESH_S, no_camera
+from api.cameras import NO_ANSWER, NOT_READABLE, no_camera, worker_of
 from api.i18n import N_, Texts, texts
 from api.learning import DAY_S, MAX_DAYS, Span, wilson
 from api.services import Asking, Problem, Served, Services, problems
@@ -29,12 +29,6 @@ TIMEOUT_S: Final = 50.0
 MAX_TIMEOUT_S: Final = 300.0
 FEW: Final = 10
 """Fewer alerts than this are little to go by."""
-NO_WORKER: Final = (
-    "no worker is heard that has the camera: start 'matakota worker', or check that it reaches "
-    "Redis"
-)
-NO_ANSWER: Final = "the worker did not answer in time: see its log, or try again"
-NOT_READABLE: Final = "the worker's answer cannot be read here: use the same version on both"
 REFUSED: Final[Mapping[str, str]] = {
     "camera": N_("The worker has no scene of this camera, so nothing can be tried."),
     "rule": N_("The camera's scene has no rule of this name any more."),
@@ -103,23 +97,12 @@ async def ask(
     found: Suggested | None = NOBODY_CLOSED
     if command is not None:
         try:
-            found = await served.suggestions.ask(_worker(served, camera), command)
+            found = await served.replays.suggest(worker_of(served, camera), command)
         except MessageError:
             raise HTTPException(504, NOT_READABLE) from None
     if found is None:
         raise HTTPException(504, NO_ANSWER)
     return Asked(camera, rule, span, closings, found)
-
-
-def _worker(served: Services, camera: str) -> str:
-    """Who has the camera."""
-    now_s = time.monotonic()
-    for heard in served.ingest.workers:
-        if now_s - heard.at_s <= FRESH_S and any(
-            each.camera == camera for each in heard.report.cameras
-        ):
-            return heard.report.worker
-    raise HTTPException(503, NO_WORKER)
 
 
 # --- in words

@@ -12,6 +12,7 @@ from streams.config import WITA
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 END_TS: Final = 253_402_300_800
 """The end of the year 9999, UTC seconds."""
+_LAST: Final = datetime.max.replace(tzinfo=WITA)
 _MAX_CHARS = 40
 
 
@@ -23,8 +24,9 @@ def iso(ts: float) -> str:
 
 
 def local(ts: float) -> datetime:
-    """``ts`` (UTC seconds) as the city's clocks show it."""
-    return (EPOCH + timedelta(seconds=ts)).astimezone(WITA)
+    """``ts`` (UTC seconds) as the city's clocks show it; they end with the year 9999, a few hours
+    before that of UTC."""
+    return min(EPOCH + timedelta(seconds=ts), _LAST).astimezone(WITA)
 
 
 def midnight(ts: float) -> int:

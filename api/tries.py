@@ -1,16 +1,17 @@
-"""What workers try on behalf of people: addresses, since they reach the cameras, and thresholds,
-since they keep what passed them."""
+"""What workers try on behalf of people: addresses, since they reach the cameras; thresholds and
+scenes, since they keep what passed and have the models; and pictures as the cameras see them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 from starlette.concurrency import run_in_threadpool
 
 from streams.bus import Control
-from streams.commands import Suggest, Suggested, Tried, Try
+from streams.commands import Replay, Replayed, Suggest, Suggested, Tried, Try
+from streams.drawing import Check, Checked, Still, Taken
 from streams.messages import encode
 from vision.errors import ServiceError
 
@@ -25,69 +26,101 @@ TOO_MANY: Final = "so many addresses are tried that no other can be: try this on
 CROWDED: Final = "so many thresholds are tried that no other can be: ask again in a minute"
 
 
+REPLAYING: Final = "so much is replayed that nothing else can be: ask again in a minute"
+MAX_STILLS: Final = 8
+"""The same of pictures as they are."""
+CROWDED_STILLS: Final = "so many pictures are taken that no other can be: ask again in a moment"
+CROWDED_CHECKS: Final = "so many scenes are checked that no other can be: try again in a moment"
+Wanted: TypeAlias = Try | Suggest | Replay | Still | Check
+
+
 class TooManyTriesError(ServiceError):
     """As many are tried as can be, by all callers or by that worker."""
 
     passing = True
 
 
-class Tries:
-    """Asks workers to try addresses. Used within one event loop; ``ended`` says that all is to
-    end, which no try then holds up."""
+class _Asking:
+    """Asks workers, so many at the same moment. Used within one event loop; ``ended`` says that all
+    is to end, which no question then holds up."""
 
     def __init__(self, control: Control, ended: Callable[[], bool]) -> None:
         self._control = control
         self._ended = ended
         self._running = 0
+
+    async def _asked(self, worker: str, wanted: Wanted, most: int, crowded: str) -> str | None:
+        """What ``worker`` answers, or None where it says nothing in time."""
+        if self._running >= most:
+            raise TooManyTriesError(crowded)
+        self._running += 1
+        try:
+            return await _answer(self._control, worker, wanted, self._ended)
+        finally:
+            self._running -= 1
+
+
+class Tries(_Asking):
+    """Asks workers to try addresses."""
 
     async def ask(self, worker: str, wanted: Try) -> Tried | None:
         """What ``worker`` says of an address, or None where it says nothing in time. Raises
         BusError, TooManyTriesError, or MessageError for an answer that is none."""
-        if self._running >= MAX_TRIES:
-            raise TooManyTriesError(TOO_MANY)
-        self._running += 1
-        try:
-            return await self._ask(worker, wanted)
-        finally:
-            self._running -= 1
-
-    async def _ask(self, worker: str, wanted: Try) -> Tried | None:
-        body = await _answer(self._control, worker, wanted, self._ended)
-        if body is None:
-            return None
-        tried = Tried.of(body)
-        if tried.busy:
+        body = await self._asked(worker, wanted, MAX_TRIES, TOO_MANY)
+        tried = None if body is None else Tried.of(body)
+        if tried is not None and tried.busy:
             raise TooManyTriesError(tried.message)
         return tried
 
 
-class Suggestions:
-    """Asks workers for thresholds. Used within one event loop; ``ended`` says that all is to end,
-    which no question then holds up."""
+class Replays(_Asking):
+    """Asks workers about tracks that they keep; each does one of both at a time."""
 
-    def __init__(self, control: Control, ended: Callable[[], bool]) -> None:
-        self._control = control
-        self._ended = ended
-        self._running = 0
-
-    async def ask(self, worker: str, wanted: Suggest) -> Suggested | None:
-        """What ``worker`` found, or None where it says nothing in time. Raises BusError,
-        TooManyTriesError, or MessageError for an answer that is none."""
-        if self._running >= MAX_SUGGESTIONS:
-            raise TooManyTriesError(CROWDED)
-        self._running += 1
-        try:
-            body = await _answer(self._control, worker, wanted, self._ended)
-        finally:
-            self._running -= 1
+    async def suggest(self, worker: str, wanted: Suggest) -> Suggested | None:
+        """The threshold that ``worker`` found, or None where it says nothing in time. Raises
+        BusError, TooManyTriesError, or MessageError for an answer that is none."""
+        body = await self._asked(worker, wanted, MAX_SUGGESTIONS, CROWDED)
         found = None if body is None else Suggested.of(body)
         if found is not None and found.busy:
             raise TooManyTriesError(found.message)
         return found
 
+    async def replay(self, worker: str, wanted: Replay) -> Replayed | None:
+        """What rules would have told of, as ``suggest``."""
+        body = await self._asked(worker, wanted, MAX_SUGGESTIONS, REPLAYING)
+        found = None if body is None else Replayed.of(body)
+        if found is not None and found.busy:
+            raise TooManyTriesError(found.message)
+        return found
+
+
+class Stills(_Asking):
+    """Asks workers for pictures as they are, and how views look."""
+
+    async def ask(self, worker: str, wanted: Still) -> Taken | None:
+        """What ``worker`` took, or None where it says nothing in time. Raises BusError,
+        TooManyTriesError, or MessageError for an answer that is none."""
+        body = await self._asked(worker, wanted, MAX_STILLS, CROWDED_STILLS)
+        taken = None if body is None else Taken.of(body)
+        if taken is not None and taken.busy:
+            raise TooManyTriesError(taken.message)
+        return taken
+
+
+class Checks(_Asking):
+    """Asks workers whether scenes can be used."""
+
+    async def ask(self, worker: str, wanted: Check) -> Checked | None:
+        """What ``worker`` says of a scene, as ``Stills``."""
+        body = await self._asked(worker, wanted, MAX_STILLS, CROWDED_CHECKS)
+        checked = None if body is None else Checked.of(body)
+        if checked is not None and checked.busy:
+            raise TooManyTriesError(checked.message)
+        return checked
+
 
 async def _answer(
-    control: Control, worker: str, wanted: Try | Suggest, ended: Callable[[], bool]
+    control: Control, worker: str, wanted: Wanted, ended: Callable[[], bool]
 ) -> str | None:
     """What ``worker`` answers to a command, or None where it says nothing in time or all is to end.
     Raises BusError."""

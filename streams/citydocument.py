@@ -12,13 +12,25 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from streams.address import DEFAULT_NETWORKS, RtspAddress, parse_address
-from streams.config import DEFAULT_FPS, DEFAULT_MODEL, SYNTHETIC, CameraConfig, City
+from streams.config import (
+    DEFAULT_FPS,
+    DEFAULT_MODEL,
+    MAX_LATITUDE,
+    MAX_LONGITUDE,
+    SYNTHETIC,
+    CameraConfig,
+    City,
+)
 from streams.messages import Name
 from streams.yamlfile import looks_otherwise
 from vision.errors import CameraError, ConfigError
 
 FLOW_DEPTH = 2
 """Lists of points are written in one line each."""
+
+
+Latitude = Annotated[float, Field(ge=-MAX_LATITUDE, le=MAX_LATITUDE)]
+Longitude = Annotated[float, Field(ge=-MAX_LONGITUDE, le=MAX_LONGITUDE)]
 
 
 class CameraDocument(BaseModel):
@@ -35,6 +47,7 @@ class CameraDocument(BaseModel):
     worker: str | None
     scene: dict[str, JsonValue] | None
     revision: Annotated[int, Field(ge=0, lt=1 << 31)]
+    position: tuple[Latitude, Longitude] | None = None
 
     @staticmethod
     def of(camera: CameraConfig) -> CameraDocument:
@@ -48,6 +61,7 @@ class CameraDocument(BaseModel):
             worker=camera.worker,
             scene=None if camera.scene is None else dict(camera.scene),
             revision=camera.revision,
+            position=camera.position,
         )
 
     def camera(self) -> CameraConfig:
@@ -147,6 +161,8 @@ def _camera(camera: CameraConfig) -> dict[str, object]:
         fields["model"] = camera.model
     if camera.fps != DEFAULT_FPS:
         fields["fps"] = "all" if camera.fps is None else _plain(camera.fps)
+    if camera.position is not None:
+        fields["position"] = list(map(_plain, camera.position))
     if camera.scene is not None:
         fields["scene"] = dict(camera.scene)
     return fields

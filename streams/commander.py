@@ -11,6 +11,8 @@ import random
 import threading
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
@@ -34,14 +36,18 @@ from streams.commands import (
     View,
     decode_command,
 )
-from streams.config import City
+from streams.config import CameraConfig, City
 from streams.crew import Crew
+from streams.drawing import Check, Checked, Still, Taken
+from streams.errands import Errands
 from streams.evidence import Evidence
 from streams.keeper import Keeper
 from streams.logins import Logins
-from streams.messages import MessageError, encode
+from streams.messages import MessageError
 from streams.replaying import give, replay
 from streams.rtsp.forkserver import ForkServer
+from streams.stills import BUSY as BUSY_STILLS
+from streams.stills import Following, take_still
 from streams.suggesting import suggest
 from streams.tryout import try_address, unknown_login
 from vision.errors import BusError, ConfigError
@@ -51,6 +57,10 @@ PRIVATE: Final = 0o600
 FIRST_DELAY_S, MAX_DELAY_S = 0.2, 5.0
 MAX_TRIES = 4
 """Addresses that are tried at the same moment."""
+MAX_STILLS = 4
+"""The same of pictures that are taken as they are."""
+MAX_CHECKS = 2
+"""The same of scenes that are checked."""
 JOIN_S = 1.0
 NONE_YET: Final = "there is no configuration yet: run 'matakota config apply CITY'"
 BUSY: Final = Tried(
@@ -63,6 +73,10 @@ BUSY_MASKING: Final = Masked(
     ok=False, message="evidence is being masked now: try again in a minute", busy=True
 )
 NO_API: Final = Masked(ok=False, own=True, message="this worker knows no API to get evidence from")
+BUSY_CHECKING: Final = Checked(
+    ok=False, busy=True, message="scenes are checked now: try again in a moment"
+)
+NOT_MINE: Final = Checked(ok=False, busy=True, message="its worker has not taken the camera yet")
 REPLAYING: Final = "tracks are being replayed now: try again in a minute"
 NOT_KEPT: Final = "this worker keeps no tracks"
 
@@ -72,7 +86,7 @@ Kept: TypeAlias = Replay | Suggest | Tracks
 log = structlog.get_logger()
 
 
-class Leases(Protocol):
+class Leases(Following, Protocol):
     """Who makes live pictures of the cameras that somebody wants to see."""
 
     def lease(self, camera: str) -> None: ...
@@ -118,12 +132,12 @@ class Commander:
         self._look_s = 0.0
         self._gone = False
         self._keeper = keeper
-        self._tries: list[threading.Thread] = []
         self._evidence = evidence
-        self._replay: threading.Thread | None = None
-        self._replaying = threading.Lock()
-        self._mask: threading.Thread | None = None
-        self._masking = threading.Lock()
+        self._tries = Errands(control, "tryout", MAX_TRIES)
+        self._replays = Errands(control, "replay", 1)
+        self._masks = Errands(control, "masking", 1)
+        self._stills = Errands(control, "stills", MAX_STILLS)
+        self._checks = Errands(control, "checking", MAX_CHECKS)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="commander", daemon=True)
         self.number = 0
@@ -150,8 +164,10 @@ class Commander:
         """Give no more orders. Returns within a second or two, also where the bus hangs; then the
         thread is left behind, and what it does has no effect."""
         self._stopping.set()
-        own = [self._thread, *self._tries, self._replay, self._mask]
-        threads = [each for each in own if each is not None and each.ident is not None]
+        errands = (self._tries, self._replays, self._masks, self._stills, self._checks)
+        threads = [each for some in errands for each in some.threads]
+        if self._thread.ident is not None:
+            threads.append(self._thread)
         end_s = time.monotonic() + JOIN_S
         for thread in threads:
             thread.join(max(0.0, end_s - time.monotonic()))
@@ -257,93 +273,55 @@ class Commander:
         elif isinstance(wanted, Follow):
             self._look_s = 0.0
         elif isinstance(wanted, Kept):
-            self._begin_replay(command.id, wanted)
+            self._replays.begin(command.id, partial(self._replayed, wanted), _busy(wanted))
         elif isinstance(wanted, Mask):
-            self._begin_mask(command.id, wanted)
+            self._masks.begin(command.id, partial(self._masked, wanted), BUSY_MASKING)
+        elif isinstance(wanted, Still):
+            self._stills.begin(command.id, partial(self._taken, wanted), BUSY_STILLS)
+        elif isinstance(wanted, Check):
+            self._checks.begin(command.id, partial(self._checked, wanted), BUSY_CHECKING)
         else:
-            self._begin_try(command.id, wanted)
+            self._tries.begin(command.id, partial(self._tried, wanted), BUSY)
 
-    def _begin_try(self, command: str, wanted: Try) -> None:
-        self._tries = [thread for thread in self._tries if thread.is_alive()]
-        if len(self._tries) >= MAX_TRIES:
-            self._control.answer(command, encode(BUSY))
-            return
-        thread = threading.Thread(
-            target=self._try, args=(command, wanted), name="tryout", daemon=True
-        )
-        self._tries.append(thread)
-        thread.start()
-
-    def _try(self, command: str, wanted: Try) -> None:
+    def _tried(self, wanted: Try) -> Tried:
         logins = self._logins.known
         if wanted.login is not None and wanted.login not in logins:
-            tried = unknown_login()
-        else:
-            tried = try_address(
-                wanted.source,
-                logins.get(wanted.login or ""),
-                networks=DEFAULT_NETWORKS if self._city is None else self._city.networks,
-                forkserver=self._forkserver,
-                timeout_s=wanted.timeout_s,
-                stop=self._stopping,
-            )
-        try:
-            self._control.answer(command, encode(tried))
-        except BusError as error:
-            log.warning("an address was tried, and nobody hears it", why=str(error))
-
-    def _begin_replay(self, command: str, wanted: Kept) -> None:
-        if not self._replaying.acquire(blocking=False):
-            self._control.answer(command, encode(_busy(wanted)))
-            return
-        self._replay = threading.Thread(
-            target=self._run_replay, args=(command, wanted), name="replay", daemon=True
+            return unknown_login()
+        return try_address(
+            wanted.source,
+            logins.get(wanted.login or ""),
+            networks=DEFAULT_NETWORKS if self._city is None else self._city.networks,
+            forkserver=self._forkserver,
+            timeout_s=wanted.timeout_s,
+            stop=self._stopping,
         )
-        self._replay.start()
-
-    def _run_replay(self, command: str, wanted: Kept) -> None:
-        try:
-            said = encode(self._replayed(wanted))
-        finally:
-            # whoever hears the answer may ask for more at once
-            self._replaying.release()
-        try:
-            self._control.answer(command, said)
-        except BusError as error:
-            log.warning("tracks were replayed, and nobody hears it", why=str(error))
 
     def _replayed(self, wanted: Kept) -> Replayed | Suggested | Given:
         keeper = self._keeper
         if keeper is None:
             return _not_kept(wanted)
-        cameras = () if self._city is None else self._city.cameras
-        own = next((camera for camera in cameras if camera.id == wanted.camera), None)
+        own = self._own(wanted.camera)
         if isinstance(wanted, Suggest):
             return suggest(wanted, own, keeper, self._stopping)
         if isinstance(wanted, Tracks):
             return give(wanted, keeper)
         return replay(wanted, own, keeper, self._stopping)
 
-    def _begin_mask(self, command: str, wanted: Mask) -> None:
-        if not self._masking.acquire(blocking=False):
-            self._control.answer(command, encode(BUSY_MASKING))
-            return
-        self._mask = threading.Thread(
-            target=self._run_mask, args=(command, wanted), name="masking", daemon=True
-        )
-        self._mask.start()
+    def _own(self, camera: str) -> CameraConfig | None:
+        """As it is configured, None where it is not."""
+        cameras = () if self._city is None else self._city.cameras
+        return next((each for each in cameras if each.id == camera), None)
 
-    def _run_mask(self, command: str, wanted: Mask) -> None:
-        masked = NO_API
-        try:
-            if self._evidence is not None:
-                masked = self._evidence.mask(wanted, self._stopping)
-        finally:
-            self._masking.release()
-        try:
-            self._control.answer(command, encode(masked))
-        except BusError as error:
-            log.warning("evidence was masked, and nobody hears it", why=str(error))
+    def _checked(self, wanted: Check) -> Checked:
+        own = self._own(wanted.camera)
+        return NOT_MINE if own is None else self._crew.check(replace(own, scene=wanted.scene))
+
+    def _masked(self, wanted: Mask) -> Masked:
+        evidence = self._evidence
+        return NO_API if evidence is None else evidence.mask(wanted, self._stopping)
+
+    def _taken(self, wanted: Still) -> Taken:
+        return take_still(wanted, self._leases, self._stopping)
 
 
 def _busy(wanted: Kept) -> Replayed | Suggested | Given:

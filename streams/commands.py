@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, TypeAlias, TypeVar
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import (
     Base64Bytes,
-    BaseModel,
-    ConfigDict,
     Field,
     JsonValue,
     TypeAdapter,
@@ -21,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from streams.commandform import Body, first_of, read_answer
+from streams.drawing import Check, Passed, Silent, Still
 from streams.evidenceform import AlertId, Form
 from streams.health import Code
 from streams.messages import END_TS, MessageError, Name, Ts
@@ -45,24 +45,20 @@ _HEAD: Final = struct.Struct(">cdHH")
 _VERSION: Final = b"\x01"
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class View(_Body):
+class View(Body):
     """Somebody views ``camera``: make pictures of it for ``LEASE_S`` from now on."""
 
     type: Literal["view"] = "view"
     camera: Name
 
 
-class Follow(_Body):
+class Follow(Body):
     """The configuration has changed: take it now."""
 
     type: Literal["follow"] = "follow"
 
 
-class Try(_Body):
+class Try(Body):
     """Get one picture from an address, with the login of that name, within ``timeout_s``."""
 
     type: Literal["try"] = "try"
@@ -71,9 +67,10 @@ class Try(_Body):
     timeout_s: Annotated[float, Field(ge=1, le=30)] = 10.0
 
 
-class Replay(_Body):
+class Replay(Body):
     """Run the tracks of ``camera`` that are kept of this time (UTC seconds) through the rules of
-    ``scene``, a document, or of the camera's own, within ``timeout_s``."""
+    ``scene``, a document, or of the camera's own, within ``timeout_s``. With ``explain``, say also
+    why rules were silent, and who passed which line."""
 
     type: Literal["replay"] = "replay"
     camera: Name
@@ -81,6 +78,7 @@ class Replay(_Body):
     to_ts: Ts
     scene: dict[str, JsonValue] | None = None
     timeout_s: Annotated[float, Field(ge=1, le=MAX_REPLAY_S)] = 60.0
+    explain: bool = False
 
     @model_validator(mode="after")
     def _fits(self) -> Replay:
@@ -89,7 +87,7 @@ class Replay(_Body):
         return self
 
 
-class Mask(_Body):
+class Mask(Body):
     """Make the masked copy of an item of evidence that the API has, and post it, within
     ``timeout_s``."""
 
@@ -100,7 +98,7 @@ class Mask(_Body):
     timeout_s: Annotated[float, Field(ge=1, le=MAX_MASK_S)] = 120.0
 
 
-class Masked(_Body):
+class Masked(Body):
     """What came of it: ``message`` says why there is no copy. A worker that is ``busy`` did not
     try at all; where the trouble is its ``own`` and not the item's, another one may do it."""
 
@@ -112,13 +110,10 @@ class Masked(_Body):
     @staticmethod
     def of(body: str) -> Masked:
         """The answer in ``body``. Raises MessageError for anything that does not fit."""
-        try:
-            return Masked.model_validate_json(body)
-        except ValidationError as error:
-            raise MessageError(f"the answer is unknown here: {_first(error)}") from None
+        return read_answer(Masked, body)
 
 
-class ReplayedEvent(_Body):
+class ReplayedEvent(Body):
     """One incident as ``Event`` tells of it, without why."""
 
     id: str
@@ -133,7 +128,7 @@ class ReplayedEvent(_Body):
     severity: Severity
 
 
-class NotReplayed(_Body):
+class NotReplayed(Body):
     """A rule that was left out, or a part of what it needs, and ``why``; both names are empty
     where it is about all of them."""
 
@@ -142,12 +137,13 @@ class NotReplayed(_Body):
     why: str
 
 
-class Replayed(_Body):
+class Replayed(Body):
     """What came of a replay: ``message`` says why there is none. ``events`` were raised in the time
     that was asked for, in that order, and ``more`` are left out, as there would be too many.
     ``pictures`` were replayed, the first and the last of the time at ``first_ts`` and ``last_ts``;
     ``reached_ts`` is where it had to stop, None where it came to the end. ``damaged`` blocks could
-    not be read. A worker that is ``busy`` did not replay at all."""
+    not be read. Rules that are ``silent`` raised nothing, and ``passed`` lines were crossed, where
+    it was asked for that. A worker that is ``busy`` did not replay at all."""
 
     ok: bool
     message: str = ""
@@ -160,14 +156,16 @@ class Replayed(_Body):
     reached_ts: Ts | None = None
     left_out: tuple[NotReplayed, ...] = ()
     damaged: int = 0
+    silent: tuple[Silent, ...] = ()
+    passed: tuple[Passed, ...] = ()
 
     @staticmethod
     def of(body: str) -> Replayed:
         """The answer in ``body``. Raises MessageError for anything that does not fit."""
-        return _read(Replayed, body)
+        return read_answer(Replayed, body)
 
 
-class Closing(_Body):
+class Closing(Body):
     """An alert that people closed as a true or as a false alarm, and when it was (UTC seconds)."""
 
     alert: Annotated[str, Field(min_length=1, max_length=80)]
@@ -178,7 +176,7 @@ class Closing(_Body):
     track_ids: Annotated[tuple[int, ...], Field(max_length=MAX_TRACK_IDS)]
 
 
-class Suggest(_Body):
+class Suggest(Body):
     """Try the ``rule`` of ``camera`` at stricter thresholds on the tracks that are kept of the time
     around these alerts of it, within ``timeout_s``."""
 
@@ -189,7 +187,7 @@ class Suggest(_Body):
     timeout_s: Annotated[float, Field(ge=1, le=MAX_REPLAY_S)] = 60.0
 
 
-class TriedValue(_Body):
+class TriedValue(Body):
     """What a ``value`` of a ``setting`` would have done: so many of the true alarms would still
     have been told of, the latest of them ``later_s`` later, and so many of the false ones not."""
 
@@ -200,7 +198,7 @@ class TriedValue(_Body):
     later_s: float
 
 
-class NotTried(_Body):
+class NotTried(Body):
     """An alert on which nothing could be tried: its tracks are ``gone``, or ``cut`` off before it
     was over; the rule is ``quiet`` there as it is drawn now; or there was no ``time`` left."""
 
@@ -209,7 +207,7 @@ class NotTried(_Body):
     why: Literal["gone", "cut", "quiet", "time"]
 
 
-class Suggested(_Body):
+class Suggested(Body):
     """What came of it, or, in ``refused`` and as a sentence in ``message``, why nothing did: there
     is no such ``camera`` or ``rule`` here, the rule looks at ``more`` than tracks or has ``no
     thresholds``, nothing is ``kept``, the ``scene`` is wrong, or the worker is ``busy`` with
@@ -241,10 +239,10 @@ class Suggested(_Body):
     @staticmethod
     def of(body: str) -> Suggested:
         """The answer in ``body``. Raises MessageError for anything that does not fit."""
-        return _read(Suggested, body)
+        return read_answer(Suggested, body)
 
 
-class Tracks(_Body):
+class Tracks(Body):
     """Give the tracks of ``camera`` that are kept of this time (UTC seconds)."""
 
     type: Literal["tracks"] = "tracks"
@@ -259,7 +257,7 @@ class Tracks(_Body):
         return self
 
 
-class Given(_Body):
+class Given(Body):
     """Kept tracks: ``blocks`` as they stand in a segment, base64; or why there are none. A worker
     that is ``busy`` did not look."""
 
@@ -271,10 +269,10 @@ class Given(_Body):
     @staticmethod
     def of(body: str) -> Given:
         """The answer in ``body``. Raises MessageError for anything that does not fit."""
-        return _read(Given, body)
+        return read_answer(Given, body)
 
 
-class Tried(_Body):
+class Tried(Body):
     """What came of a try: ``message`` says it for people. Width and height in px. A worker that is
     ``busy`` did not try at all."""
 
@@ -288,10 +286,10 @@ class Tried(_Body):
     @staticmethod
     def of(body: str) -> Tried:
         """The answer in ``body``. Raises MessageError for anything that does not fit."""
-        return _read(Tried, body)
+        return read_answer(Tried, body)
 
 
-AnyCommand: TypeAlias = View | Follow | Try | Replay | Suggest | Tracks | Mask
+AnyCommand: TypeAlias = View | Follow | Try | Replay | Suggest | Tracks | Mask | Still | Check
 _ADAPTER: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="type")])
 
 
@@ -302,22 +300,7 @@ def decode_command(body: str) -> AnyCommand:
     try:
         return _ADAPTER.validate_json(body)
     except ValidationError as error:
-        raise MessageError(f"the command is unknown here: {_first(error)}") from None
-
-
-_Answer = TypeVar("_Answer", bound=_Body)
-
-
-def _read(kind: type[_Answer], body: str) -> _Answer:
-    """Raises MessageError."""
-    try:
-        return kind.model_validate_json(body)
-    except ValidationError as error:
-        raise MessageError(f"the answer is unknown here: {_first(error)}") from None
-
-
-def _first(error: ValidationError) -> str:
-    return str(error.errors(include_url=False, include_input=False)[0]["msg"])
+        raise MessageError(f"the command is unknown here: {first_of(error)}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from vision.errors import CameraError, ConfigError, SceneError
 from vision.types import JsonValue
 
 Network: TypeAlias = IPv4Network | IPv6Network
+Position: TypeAlias = tuple[float, float]
+"""Latitude and longitude, in degrees (WGS 84): north and east are positive."""
 
 WITA: Final = timezone(timedelta(hours=8), "WITA")
 """The city's time, which knows no summer time."""
@@ -38,9 +40,11 @@ MOTION: Final = "motion"
 """The name that stands where a model's is expected, for what looks for what moves."""
 MODEL_FILE = ".onnx"
 SYNTHETIC: Final = "synthetic"
+MAX_LATITUDE: Final = 90.0
+MAX_LONGITUDE: Final = 180.0
 
 _CITY_FIELDS = ("name", "model", "fps", "networks", "credentials", "cameras")
-_CAMERA_FIELDS = ("id", "name", "source", "login", "scene", "model", "fps", "worker")
+_CAMERA_FIELDS = ("id", "name", "source", "login", "scene", "model", "fps", "worker", "position")
 _LOGIN_FIELDS = ("user", "password")
 _CAMERA_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 WORKER_NAME: Final = _CAMERA_ID
@@ -63,7 +67,8 @@ class CameraConfig:
     ``fps`` are the frames to analyse a second, None for every one; ``scene`` is what is drawn on
     it, as a document that ``scene_of`` reads, None for a camera that is only watched
     itself, and ``revision`` the number the store gave to that, 0 for none; ``worker`` is the one
-    that has it, None for whichever has the cameras that name none."""
+    that has it, None for whichever has the cameras that name none; ``position`` is where it stands,
+    None where nobody said."""
 
     id: str
     name: str
@@ -74,6 +79,7 @@ class CameraConfig:
     worker: str | None
     scene: Mapping[str, JsonValue] | None
     revision: int = 0
+    position: Position | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -186,6 +192,7 @@ def _camera(
         worker=_worker(fields["worker"]) if "worker" in fields else None,
         model=_model(fields["model"], folder) if "model" in fields else model,
         fps=_fps(fields["fps"]) if "fps" in fields else fps,
+        position=_position(fields["position"]) if "position" in fields else None,
     )
 
 
@@ -224,6 +231,22 @@ def _fps(item: Item) -> float | None:
             f"{item.shown} is no frame rate; write a number from {MIN_FPS:g} to {MAX_FPS:g}, or all"
         )
     return value
+
+
+def _position(item: Item) -> Position:
+    parts = item.items()
+    if len(parts) != 2:
+        item.fail(f"found {len(parts)} values; write latitude and longitude as [-5.1477, 119.4327]")
+    latitude, longitude = (part.number() for part in parts)
+    if not -MAX_LATITUDE <= latitude <= MAX_LATITUDE:
+        parts[0].fail(
+            f"{parts[0].shown} is no latitude; write one from -90 to 90 degrees, and then the "
+            "longitude"
+        )
+    if not -MAX_LONGITUDE <= longitude <= MAX_LONGITUDE:
+        parts[1].fail(f"{parts[1].shown} is no longitude; write one from -180 to 180 degrees")
+    # -0 and 0 are equal, and yet two documents
+    return latitude + 0.0, longitude + 0.0
 
 
 def _networks(item: Item) -> tuple[Network, ...]:

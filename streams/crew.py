@@ -12,11 +12,13 @@ from typing import Self
 
 import structlog
 
+from models.errors import ModelError
 from streams.assignment import Analysis, Assignment, analysis_of
 from streams.camera import CameraLoop, Left
 from streams.config import SYNTHETIC, CameraConfig, City, Credential
 from streams.counts import CameraCounts
 from streams.detector import Detectors
+from streams.drawing import Checked
 from streams.evidence import Evidence
 from streams.health import SENTENCES, Code, Health, State
 from streams.keeper import Keeper
@@ -29,6 +31,7 @@ from streams.rtsp.ring import Ring
 from streams.rtsp.source import RtspSource
 from streams.source import LiveSource
 from streams.synthetic import SyntheticSource
+from vision.errors import DetectorError, SceneError
 from vision.types import Frame
 
 MAX_LEFT = 10_000
@@ -111,6 +114,17 @@ class Crew:
                 for camera_id in [i for i in self._left if i not in asked]:
                     self._left[camera_id] = self._close_orphan(camera_id, self._left[camera_id])
         log.info("configuration is followed", worker=worker, cameras=len(asked))
+
+    def check(self, config: CameraConfig) -> Checked:
+        """Whether a camera could be watched so. Never raises: the answer says what is wrong."""
+        try:
+            analysis_of(config, self._detectors)
+        except (SceneError, DetectorError) as error:
+            return Checked(ok=False, message=str(error))
+        except ModelError as error:
+            # a file may come
+            return Checked(ok=False, busy=True, message=str(error))
+        return Checked(ok=True)
 
     def reports(self) -> tuple[CameraReport, ...]:
         """How each camera is, in the order of the configuration."""

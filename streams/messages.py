@@ -50,13 +50,22 @@ Ts: TypeAlias = Annotated[float, Field(ge=0, lt=END_TS, allow_inf_nan=False)]
 """UTC seconds from 1970 on."""
 
 
-def _finite(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def _storable(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     json.dumps(value, allow_nan=False)
+    left: list[JsonValue] = [value]
+    while left:
+        match left.pop():
+            case str() as text if "\0" in text:
+                raise ValueError("a text with NUL in it cannot be stored")
+            case dict() as some:
+                left += [*some, *some.values()]
+            case list() as some:
+                left += some
     return value
 
 
-Details: TypeAlias = Annotated[dict[str, JsonValue], AfterValidator(_finite)]
-"""Why something fired, in JSON values: NaN and infinity are none."""
+Details: TypeAlias = Annotated[dict[str, JsonValue], AfterValidator(_storable)]
+"""Why something fired, in JSON values: NaN and infinity are none, and no text has NUL in it."""
 
 
 class MessageError(MatakotaError):

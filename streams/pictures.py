@@ -10,22 +10,23 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 import cv2
-import numpy as np
 import structlog
 
 from streams.bus import Control
 from streams.commands import LEASE_S, Picture
 from streams.config import WITA
+from streams.stills import smaller
 from vision.draw import draw
 from vision.errors import BusError
 from vision.scene import Scene
-from vision.types import Event, Frame, Image, Tracked
+from vision.types import Event, Frame, Tracked
 
 MAX_FPS: Final = 10.0
 MAX_SIDE_PX: Final = 960
@@ -78,6 +79,26 @@ class _Lease:
     failed: bool = False
 
 
+class _Newest:
+    """Somebody who follows a camera's pictures as they are: the newest waits, none that was had
+    already."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._frame: Frame | None = None
+
+    def put(self, frame: Frame) -> None:
+        with self._changed:
+            self._frame = frame
+            self._changed.notify()
+
+    def next(self, wait_s: float) -> Frame | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._frame is not None, wait_s)
+            frame, self._frame = self._frame, None
+            return frame
+
+
 class Pictures:
     """A thread that draws, encodes and shows what is viewed, between ``start`` and ``stop``."""
 
@@ -86,6 +107,7 @@ class Pictures:
         self._changed = threading.Condition()
         # in the order of their turns
         self._leases: dict[str, _Lease] = {}
+        self._followers: dict[str, tuple[_Newest, ...]] = {}
         self._made = 0
         self._lost = False
         self._resume_s = 0.0
@@ -128,17 +150,38 @@ class Pictures:
 
     def wanted(self, camera: str) -> bool:
         """Whether a picture of ``camera`` is to be offered now; costs next to nothing."""
+        if camera in self._followers:
+            return True
         lease = self._leases.get(camera)
         return lease is not None and lease.due_s <= time.monotonic() < lease.until_s
+
+    @contextmanager
+    def following(self, camera: str) -> Iterator[Callable[[float], Frame | None]]:
+        """What waits so many seconds for the next picture of ``camera`` as it is; whoever is slow
+        misses some."""
+        newest = _Newest()
+        with self._changed:
+            self._followers[camera] = (*self._followers.get(camera, ()), newest)
+        try:
+            yield newest.next
+        finally:
+            with self._changed:
+                others = tuple(each for each in self._followers[camera] if each is not newest)
+                self._followers[camera] = others
+                if not others:
+                    del self._followers[camera]
 
     def offer(self, camera: str, offer: Offer) -> None:
         """Show this, unless something newer comes before its turn. Waits for nothing."""
         with self._changed:
-            lease = self._leases.get(camera)
-            if lease is not None:
+            for each in self._followers.get(camera, ()):
+                each.put(offer.frame)
+            lease, now_s = self._leases.get(camera), time.monotonic()
+            # while somebody follows, those come too that are not due
+            if lease is not None and (lease.due_s <= now_s or lease.waiting is not None):
                 lease.waiting = offer
                 # a little less, or a camera that gives just as many would lose every second one
-                lease.due_s = time.monotonic() + 0.9 / MAX_FPS
+                lease.due_s = now_s + 0.9 / MAX_FPS
                 self._changed.notify_all()
 
     def _run(self) -> None:
@@ -209,7 +252,7 @@ def clock_of(ts: float) -> str:
 
 def _picture(offer: Offer) -> Picture:
     ts = offer.frame.ts
-    image = _smaller(offer.frame.image)
+    image = smaller(offer.frame.image, MAX_SIDE_PX)
     if offer.tracked is not None and offer.scene is not None:
         image = draw(
             image,
@@ -223,12 +266,3 @@ def _picture(offer: Offer) -> Picture:
     if not encoded:
         raise ValueError(f"OpenCV encodes no JPEG of a picture of the shape {image.shape}")
     return Picture(ts, image.shape[1], image.shape[0], jpeg.tobytes())
-
-
-def _smaller(image: Image) -> Image:
-    height, width = image.shape[:2]
-    scale = MAX_SIDE_PX / max(height, width)
-    if scale >= 1:
-        return image
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+import math
+import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import Final, NamedTuple
 
 from streams.commands import (
@@ -19,6 +23,7 @@ from streams.commands import (
     Tracks,
 )
 from streams.config import CameraConfig
+from streams.drawing import Met, Passed, Silent
 from streams.keeper import Keeper, Reading
 from streams.scenefile import scene_of
 from streams.yamlfile import quoted
@@ -26,6 +31,7 @@ from vision.errors import SceneError
 from vision.kept import Kept, Rebuilder
 from vision.replay import LeftOut, missing, patience_s, replayed
 from vision.replay import Replay as Rules
+from vision.rules.base import Condition, Explanation
 from vision.scene import RuleConfig, Scene
 from vision.types import Event, Tracked
 
@@ -37,6 +43,11 @@ MAX_EVENTS: Final = 500
 MAX_COUNTED: Final = 100_000
 FLUSH_S: Final = 2.0
 TOO_MANY: Final = f"these are over {MAX_TRACKS_BYTES >> 20} MiB of tracks, more than are given"
+EXPLAIN_S: Final = 0.5
+"""Rules are asked so seldom why they are silent, in time of the pictures: that costs more than to
+watch."""
+MAX_SILENT: Final = 200
+_AMOUNT: Final = re.compile(r"(?:up to )?(\d+(?:\.\d+)?) ?([a-z/%]*)", re.ASCII)
 REST_AFTER_S: Final = 0.05
 """A replay works for so long and rests for as long again: live cameras go first."""
 
@@ -81,15 +92,19 @@ class Step(NamedTuple):
 
 
 def steps(pictures: Iterable[Kept], scene: Scene) -> Iterator[Step]:
-    """What was known in each of the ``pictures``. Raises SceneError where one has another shape
-    than the scene."""
+    """What was known in each of the ``pictures`` of whom the scene looks for. Raises SceneError
+    where one has another shape than the scene."""
     rebuilder, begun, size = Rebuilder(), False, (0, 0)
     scale = (1.0, 1.0)
     for kept in pictures:
         follows, begun = not begun or rebuilder.follows(kept), True
         if kept.frame_size != size:
             size, scale = kept.frame_size, scene.scale_from(kept.frame_size)
-        yield Step(kept, rebuilder.update(kept, scale), follows)
+        tracked = rebuilder.update(kept, scale)
+        if scene.classes:
+            wanted = tuple(t for t in tracked.tracks if t.class_name in scene.classes)
+            tracked = replace(tracked, tracks=wanted)
+        yield Step(kept, tracked, follows)
 
 
 class Pace:
@@ -117,7 +132,7 @@ class _Run:
         self._pace = Pace(wanted.timeout_s, stop)
         lead_s = min(LEAD_S + 2 * patience_s(scene), MAX_LEAD_S)
         self._reading = Reading(keeper.folder, wanted.camera, wanted.from_ts - lead_s, wanted.to_ts)
-        self._rules = Rules(scene)
+        self._rules = Rules(scene, counting=wanted.explain)
         self._configs: tuple[RuleConfig, ...] = tuple(
             config for view in scene.views.values() for config in replayed(view)
         )
@@ -129,6 +144,9 @@ class _Run:
         self._reached_ts: float | None = None
         # a rule's name and kind, the classes that it lacks, and in how many pictures
         self._lacks: Counter[tuple[str, str, str]] = Counter()
+        self._silent = {config.name: _Nearest(config) for config in self._configs}
+        self._passed: Counter[tuple[str, str, str]] = Counter()
+        self._explain_ts = wanted.from_ts if wanted.explain else math.inf
 
     def answer(self) -> Replayed:
         """Raises SceneError where the scene has another shape than what is kept."""
@@ -147,7 +165,16 @@ class _Run:
                 for each in self._left_out()
             ),
             damaged=self._reading.damaged,
+            silent=self._silence(),
+            passed=tuple(
+                Passed(line=line, direction=direction, class_name=name, count=count)
+                for (line, direction, name), count in sorted(self._passed.items())
+            ),
         )
+
+    def _silence(self) -> tuple[Silent, ...]:
+        silent = self._silent.values() if self._wanted.explain else ()
+        return tuple(each.said() for each in islice(silent, MAX_SILENT))
 
     def _run(self) -> None:
         for kept, tracked, follows in steps(self._reading, self._scene):
@@ -155,22 +182,42 @@ class _Run:
                 self._note(self._rules.broken())
             self._note(self._rules.update(tracked))
             self._count(kept)
+            self._pass()
+            # what is in doubt does not count yet
+            ts = self._rules.judged_ts
+            if ts is not None and ts >= self._explain_ts:
+                self._explain_ts = ts + EXPLAIN_S
+                self._explain(ts)
             if self._pace.over():
                 self._reached_ts = kept.ts
                 break
         self._note(self._rules.finish())
+        self._pass()
+
+    def _explain(self, ts: float) -> None:
+        """Remember how near those rules are to firing that have not yet."""
+        for each in self._rules.explain(self._silent):
+            self._silent[each.rule].take(each, ts)
+
+    def _pass(self) -> None:
+        for each in self._rules.crossed():
+            if self._wanted.from_ts <= each.ts <= self._wanted.to_ts:
+                self._passed[each.line, each.direction, each.class_name] += 1
 
     def _note(self, events: tuple[Event, ...]) -> None:
         """Remember what was raised in the time that was asked for, as it was stated last."""
         for event in events:
             if event.id in self._events:
                 self._events[event.id] = event
-            elif not self._wanted.from_ts <= event.raised_ts <= self._wanted.to_ts:
-                continue
-            elif len(self._events) < MAX_EVENTS:
-                self._events[event.id] = event
-            elif len(self._more) < MAX_COUNTED:
-                self._more.add(event.id)
+            elif self._wanted.from_ts <= event.raised_ts <= self._wanted.to_ts:
+                self._silent.pop(event.rule, None)
+                self._keep(event)
+
+    def _keep(self, event: Event) -> None:
+        if len(self._events) < MAX_EVENTS:
+            self._events[event.id] = event
+        elif len(self._more) < MAX_COUNTED:
+            self._more.add(event.id)
 
     def _count(self, kept: Kept) -> None:
         if kept.ts < self._wanted.from_ts:
@@ -178,10 +225,12 @@ class _Run:
         self._pictures += 1
         self._first_ts = kept.ts if self._first_ts is None else self._first_ts
         self._last_ts = kept.ts
-        for config in self._configs:
-            lacks = ", ".join(name for name in config.classes if name not in kept.looked_for)
+        looking = [("", "", self._scene.classes)]
+        looking += [(config.name, config.kind, config.classes) for config in self._configs]
+        for name, kind, classes in looking:
+            lacks = ", ".join(each for each in classes if each not in kept.looked_for)
             if lacks:
-                self._lacks[config.name, config.kind, lacks] += 1
+                self._lacks[name, kind, lacks] += 1
 
     def _left_out(self) -> list[LeftOut]:
         found = [*missing(self._scene)]
@@ -193,6 +242,58 @@ class _Run:
             why = f"{number} pictures show the view {quoted(view)}, which the scene does not have"
             found.append(LeftOut("", "", why))
         return found
+
+
+class _Nearest:
+    """The moment at which a rule that is silent was nearest to firing: when most of what it needs
+    was so, and what it lacked first was most so; the last one of those that are alike."""
+
+    def __init__(self, config: RuleConfig) -> None:
+        self._config = config
+        self._near = (-1, 0.0)
+        self._found: Explanation | None = None
+        self._ts = 0.0
+
+    def take(self, found: Explanation, ts: float) -> None:
+        near = _nearness(found.conditions)
+        if near >= self._near:
+            self._near, self._found, self._ts = near, found, ts
+
+    def said(self) -> Silent:
+        config, found = self._config, self._found
+        silent = Silent(rule=config.name, kind=config.kind, place=config.place)
+        if found is None:
+            return silent
+        return silent.model_copy(
+            update={
+                "at_ts": self._ts,
+                "track_id": found.track_id,
+                "told": found.event_id is not None,
+                "conditions": tuple(
+                    Met(what=each.what, met=each.met, found=each.found, needed=each.needed)
+                    for each in found.conditions
+                ),
+            }
+        )
+
+
+def _nearness(conditions: Sequence[Condition]) -> tuple[int, float]:
+    """How many are met, and what part of the first that is not, where both are amounts."""
+    lacking = next((each for each in conditions if not each.met), None)
+    part = 1.0
+    if lacking is not None:
+        part = _part(lacking)
+    return sum(each.met for each in conditions), part
+
+
+def _part(lacking: Condition) -> float:
+    """How near that is to what is needed, 1 where it is there; 0 where that cannot be told."""
+    found, needed = (_AMOUNT.match(text) for text in (lacking.found, lacking.needed))
+    if found is None or needed is None or (found[2] != needed[2] and found[2] and needed[2]):
+        return 0.0
+    # what is more than is needed lacks too: it must be at most that
+    less, more = sorted((float(found[1]), float(needed[1])))
+    return less / more if more > 0 else 0.0
 
 
 def _told(event: Event) -> ReplayedEvent:

@@ -194,9 +194,10 @@ def _unique(what: str, named: Iterable[tuple[Item, _Named]]) -> tuple[_Named, ..
     found: list[_Named] = []
     for item, value in named:
         if value.name in lines:
+            where = f"in line {lines[value.name]}" if item.in_file else "there"
             item.fail(
-                f"a {what} named {quoted(value.name)} is in line {lines[value.name]} already; "
-                "give this one another 'name'"
+                f"a {what} named {quoted(value.name)} is {where} already; give this one another "
+                "'name'"
             )
         lines[value.name] = item.line
         found.append(value)

@@ -13,7 +13,7 @@ from typing import get_args
 
 from streams.rulesettings import settings_schema
 from streams.schedulefile import schedule_schema
-from streams.yamlfile import MAX_TEXT_CHARS
+from streams.yamlfile import MAX_PLAIN_CHARS, MAX_TEXT_CHARS
 from vision.calibration import MIN_POINTS
 from vision.rules import registry
 from vision.rules.base import Rule
@@ -39,7 +39,7 @@ SCENE_FIELDS = (
     "presets",
 )
 PRESET_FIELDS = ("name", "view", "lines", "zones", "movements", "rules", "calibration")
-MAX_VIEW_CHARS = 8192
+MAX_VIEW_CHARS = MAX_PLAIN_CHARS
 LINE_FIELDS = ("name", "points", "forward", "backward")
 ZONE_FIELDS = ("name", "polygon")
 MOVEMENT_FIELDS = ("name", "entries", "exits")

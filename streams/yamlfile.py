@@ -26,6 +26,8 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
 MAX_TEXT_CHARS = 80
 MAX_PATH_CHARS = 1000
+MAX_PLAIN_CHARS = 8192
+"""The longest text that a field of any file has: how a view looks."""
 SHOWN_CHARS = 60
 LISTED_NAMES = 12
 
@@ -58,8 +60,15 @@ class Item:
     def fail(self, problem: str, *, line: int | None = None) -> NoReturn:
         """Raise ``error`` with file, line, field and the problem, in one line of text."""
         at = self.line if line is None else line
-        field = f"{self.field}: " if self.field else ""
-        raise self.error(f"{self.label}:{at}: {field}{one_line(problem)}")
+        field, said = f"{self.field}: " if self.field else "", one_line(problem)
+        error = self.error(f"{self.label}:{at}: {field}{said}")
+        error.field, error.problem = self.field, said
+        raise error
+
+    @property
+    def in_file(self) -> bool:
+        """Whether it has a line, or is of a document that no file holds."""
+        return self.node.start_mark is not _NOWHERE
 
     @property
     def is_null(self) -> bool:
@@ -192,7 +201,7 @@ class Item:
         if self._plain and _DECIMAL.fullmatch(written):
             value = self.number()
             return int(value) if value.is_integer() and written.lstrip("+-").isdigit() else value
-        return self.text(MAX_PATH_CHARS)
+        return self.text(MAX_PLAIN_CHARS)
 
     def flag(self) -> bool:
         """``true`` or ``false``, written without quotes."""

@@ -33,9 +33,12 @@ from typing import ClassVar
 
 class MatakotaError(Exception):
     """Base of every error that a person can act on. ``passing`` says that it may be over by
-    itself, so that trying again helps."""
+    itself, so that trying again helps. Where it is about a document, ``field`` is the place in it
+    (``zones[0].polygon``) and ``problem`` what is wrong there."""
 
     passing: ClassVar[bool] = False
+    field: str = ""
+    problem: str = ""
 
 
 class SceneError(MatakotaError):

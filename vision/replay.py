@@ -5,14 +5,16 @@ Rules that look at anything but tracks cannot be replayed: ``missing`` says whic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from vision.counting import Counter
 from vision.doubt import Held
+from vision.rules.base import Explanation
 from vision.rules.registry import camera_rules, kinds, place_rules
 from vision.scene import RuleConfig, Scene
-from vision.types import Event, Tracked
+from vision.types import Crossing, Event, Tracked
 from vision.watch import Rules
 
 PICTURE: Final = "looks at the picture itself, which is not kept"
@@ -69,11 +71,12 @@ def why_not(config: RuleConfig) -> str | None:
 
 
 class Replay:
-    """What the rules of ``scene`` say of steps that follow each other. ``unknown`` is how many
-    showed a view that the scene does not have, by its name."""
+    """What the rules of ``scene`` say of steps that follow each other, and, where it is
+    ``counting``, who passes its lines. ``unknown`` is how many showed a view that the scene does
+    not have, by its name."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._views = {name: _View(drawn) for name, drawn in scene.views.items()}
+    def __init__(self, scene: Scene, *, counting: bool = False) -> None:
+        self._views = {name: _View(drawn, counting=counting) for name, drawn in scene.views.items()}
         self._looking: _View | None = None
         self.unknown: dict[str, int] = {}
 
@@ -99,31 +102,69 @@ class Replay:
 
     def finish(self) -> tuple[Event, ...]:
         """There are no more steps: the ends of incidents that were over."""
-        return tuple(event for view in self._views.values() for event in view.rules.finish())
+        return tuple(event for view in self._views.values() for event in view.finish())
+
+    @property
+    def judged_ts(self) -> float | None:
+        """When the last step was that counts for what is seen now, None where there is none."""
+        return None if self._looking is None else self._looking.judged_ts
+
+    def explain(self, only: Collection[str]) -> list[Explanation]:
+        """Why the rules of these names that watch what is seen now fire or do not, at
+        ``judged_ts``."""
+        view = self._looking
+        return [] if view is None else view.explain(only)
+
+    def crossed(self) -> list[Crossing]:
+        """Crossings that were decided since this was asked last."""
+        found = [crossing for view in self._views.values() for crossing in view.crossed]
+        for view in self._views.values():
+            view.crossed = []
+        return found
 
 
 class _View:
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, *, counting: bool) -> None:
         self._scene = scene
+        self._lines = scene.lines if counting else ()
+        self._counter = Counter(self._lines, scene.frame_size)
+        self.crossed: list[Crossing] = []
+        self._last: Tracked | None = None
         self._configs = replayed(scene)
         self._held = Held()
         self.rules = Rules(self._configs)
         self._ts = 0.0
+
+    @property
+    def judged_ts(self) -> float | None:
+        return None if self._last is None else self._last.ts
 
     def look(self, tracked: Tracked) -> tuple[Event, ...]:
         return tuple(event for each in self._held.take(tracked) for event in self._judged(each))
 
     def leave(self, tracked: Tracked) -> tuple[Event, ...]:
         last = self._held.last(tracked)
-        self._ts = last.ts
+        self._ts, self._last = last.ts, None
+        self.crossed += self._counter.update(last).crossings
         return self.rules.state(self.rules.leave(last, self._scene), last.ts)
 
+    def explain(self, only: Collection[str]) -> list[Explanation]:
+        last = self._last
+        return [] if last is None else self.rules.explain(last, self._scene, only)
+
+    def finish(self) -> tuple[Event, ...]:
+        self.crossed += self._counter.finish().crossings
+        return self.rules.finish()
+
     def _judged(self, tracked: Tracked) -> Sequence[Event]:
-        self._ts = tracked.ts
+        self._ts, self._last = tracked.ts, tracked
+        self.crossed += self._counter.update(tracked).crossings
         return self.rules.state(self.rules.update(tracked, self._scene), tracked.ts)
 
     def broken(self) -> list[Event]:
-        over = self.rules.finish()
+        over = self.finish()
+        # numbers of tracks begin anew
+        self._counter, self._last = Counter(self._lines, self._scene.frame_size), None
         # what was lost from sight may be seen again
         lost = [event for event in over if event.lost]
         known = [*lost, *(replace(event, end_ts=self._ts) for event in self.rules.open)]

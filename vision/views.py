@@ -121,7 +121,12 @@ class View:
     def of(images: Sequence[Image]) -> View:
         """The view that ``images`` (h, w, 3) uint8 BGR show most of the time. Raises ValueError
         where there are none, or where they have too little texture to know them again."""
-        view = usual([Look.of(image) for image in images])
+        return View.of_looks([Look.of(image) for image in images])
+
+    @staticmethod
+    def of_looks(looks: Sequence[Look]) -> View:
+        """The same of pictures that are reduced already."""
+        view = usual(looks)
         if not Reference(view).telling:
             raise ValueError("these pictures have too little texture to know the view again")
         return view

@@ -3,7 +3,7 @@ watch. A camera has one view, or one for each of its presets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -120,10 +120,15 @@ class Rules:
         """The source has ended: incidents that were over and waited for whether they go on."""
         return tuple(self._incidents.finish())
 
-    def explain(self, tracked: Tracked, scene: Scene) -> list[Explanation]:
-        """Why each rule fires or does not, at this step; one that does not watch says so."""
+    def explain(
+        self, tracked: Tracked, scene: Scene, only: Collection[str] | None = None
+    ) -> list[Explanation]:
+        """Why each rule, or those of these names, fires or does not, at this step; one that does
+        not watch says so."""
         found = []
         for config in self._configs:
+            if only is not None and config.name not in only:
+                continue
             rule = self._running.get(config.name)
             if rule is not None:
                 known = self._incidents.known_as
@@ -134,7 +139,8 @@ class Rules:
             elif config.schedule is not None:
                 found.append(_idle(config, _off_duty(config.schedule, tracked.ts)))
         off = Condition("enabled", False, "switched off", "'enabled: true'")
-        return found + [_idle(config, off) for config in self._disabled]
+        silent = [each for each in self._disabled if only is None or each.name in only]
+        return found + [_idle(config, off) for config in silent]
 
 
 def _idle(config: RuleConfig, why: Condition) -> Explanation:

@@ -3,6 +3,7 @@ prints them. No secret is in them: those are in a file that only the notifier re
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from ipaddress import ip_network
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
@@ -40,6 +41,17 @@ class Matcher(Part):
     def within(self, cameras: frozenset[str] | None) -> bool:
         """Whether it names cameras, and only some of these; None are all cameras."""
         return cameras is None or (bool(self.cameras) and cameras.issuperset(self.cameras))
+
+    def reaches(self, cameras: frozenset[str], sites: Mapping[str, Collection[str]]) -> bool:
+        """Whether alerts of these cameras may fit it, though it is not about them alone; ``sites``
+        are cameras of sites by name."""
+        if self.cameras and cameras.issuperset(self.cameras):
+            return False
+        left = cameras.intersection(self.cameras) if self.cameras else cameras
+        if self.sites:
+            named = [sites.get(site, ()) for site in self.sites]
+            left = frozenset(each for each in left if any(each in site for site in named))
+        return bool(left)
 
 
 class Channel(Part):

@@ -73,7 +73,7 @@ def _expected(alert: StoredAlert) -> Expected:
 
 def _scene(alert: StoredAlert, store: Store) -> tuple[dict[str, JsonValue], Scene]:
     """The scene that told of the alert."""
-    stored = store.configuration.scene(alert.camera, alert.revision)
+    stored = store.scenes.get(alert.camera, alert.revision)
     if stored is None:
         raise ConfigError(
             f"there is no revision {alert.revision} of the scene of camera {quoted(alert.camera)}, "

@@ -51,7 +51,7 @@ def apply(
         )
     if dry_run:
         typer.echo("nothing is stored; this would be")
-    for line in what_changed(applied):
+    for line in (*what_changed(applied), *drawn_over(applied)):
         typer.echo(line)
 
 
@@ -115,6 +115,19 @@ def what_changed(applied: Applied) -> list[str]:
     if len(drawn) > SHOWN:
         lines.append(f"and {len(drawn) - SHOWN} more scenes")
     return lines
+
+
+def drawn_over(applied: Applied) -> list[str]:
+    """A line where scenes that somebody drew are not in force any more."""
+    file = Actor.command().name
+    over = [f"{camera} ({by})" for camera, by in applied.drawn_over.items() if by != file]
+    if not over:
+        return []
+    said = (
+        f"not in force any more is what was drawn on {listed(over)}: it is kept, and can be put in "
+        "force again; write 'matakota config show' into the city's file to keep what is drawn"
+    )
+    return [said]
 
 
 def _cameras(number: int) -> str:

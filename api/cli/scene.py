@@ -7,7 +7,7 @@ import re
 from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -16,13 +16,10 @@ from api.cli.explain import clip_time
 from streams.explaining import check_length
 from streams.files import ClipSource
 from streams.scenefile import load_scene, scene_schema
+from streams.stills import LOOKED_S, LOOKS_A_SECOND
 from vision.errors import ClipError
 from vision.scene_check import check_scene
 from vision.views import View
-
-LOOKS_A_SECOND: Final = 4
-LOOKED_S: Final = 2.0
-"""People who pass in this time do not stay in the view: it is the median of its pictures."""
 
 app = typer.Typer(no_args_is_help=True)
 

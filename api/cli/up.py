@@ -18,7 +18,7 @@ import structlog
 import typer
 
 from api.auth import new_token
-from api.cli.config import NONE_YET, checked_city, what_changed
+from api.cli.config import NONE_YET, checked_city, drawn_over, what_changed
 from api.cli.listening import (
     ProxyOption,
     TlsCertOption,
@@ -89,8 +89,11 @@ def prepare(settings: Settings, city: Path | None) -> None:
     found = None if city is None else checked_city(city)
     with Store.open(settings.database_url) as store:
         if found is not None:
-            for line in what_changed(store.configuration.apply(found, Actor.command())):
+            applied = store.configuration.apply(found, Actor.command())
+            for line in what_changed(applied):
                 log.info(line)
+            for line in drawn_over(applied):
+                log.warning(line)
         elif not store.configuration.number():
             raise ConfigError(NONE_YET)
 

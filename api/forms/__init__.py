@@ -1,5 +1,5 @@
 """Pages that are plain forms: to sign in, to administer people, groups, keys and the record, to say
-who is told of what, and to see how often rules were right.
+who is told of what, to hand a shift over, to see where cameras are and how often rules were right.
 
 Every change is a path of its own, so that the door's table says who may make it.
 """
@@ -11,8 +11,10 @@ from fastapi import APIRouter
 from api.forms import (
     account,
     audit,
+    city_map,
     delivery,
     groups,
+    handover,
     keys,
     oidc,
     people,
@@ -32,6 +34,8 @@ for _part in (
     keys,
     audit,
     silences,
+    handover,
+    city_map,
     precision,
     suggestion,
     delivery,

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, cast
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -33,7 +33,9 @@ POLICY: Final = "; ".join([
 """These pages run no script at all."""
 MENU: Final = (
     ("/room/", N_("Operations room"), Permission.PERSON),
+    ("/map", N_("Map"), Permission.ALERTS_READ),
     ("/silences", N_("Silences"), Permission.ALERTS_READ),
+    ("/handover", N_("Hand-over"), Permission.ALERTS_READ),
     ("/precision", N_("Precision"), Permission.ALERTS_READ),
     ("/delivery", N_("Delivery"), Permission.DELIVERY_MANAGE),
     ("/people", N_("People"), Permission.PEOPLE_MANAGE),
@@ -42,6 +44,14 @@ MENU: Final = (
     ("/audit", N_("Record"), Permission.AUDIT_READ),
     ("/account", N_("My account"), Permission.PERSON),
 )
+
+Theme: TypeAlias = Literal["dark", "light", "system"]
+THEMES: Final[Mapping[Theme, tuple[str, str]]] = {
+    "dark": ("☾", N_("Dark")),
+    "light": ("☀\ufe0e", N_("Light")),
+    "system": ("◐", N_("As the system is")),
+}
+"""In which colours pages are: a sign, and what it is called."""
 
 FILES: Final[Mapping[str, str]] = {
     "forms.css": "text/css; charset=utf-8",
@@ -78,6 +88,13 @@ def language_of(request: Request) -> Language:
     kept = next(iter(ask.cookies(ask.cookie_name("language"))), None)
     accepts = ",".join(ask.values(b"accept-language"))
     return chosen(None if caller is None else caller.language, kept, accepts)
+
+
+def theme_of(request: Request, other: Theme = "system") -> Theme:
+    """The colours that this browser's person chose, or the ``other`` ones."""
+    ask: Ask = request.scope[ASK]
+    kept = next(iter(ask.cookies(ask.cookie_name("theme"))), None)
+    return cast("Theme", kept) if kept in THEMES else other
 
 
 def texts_of(request: Request) -> Texts:
@@ -117,6 +134,8 @@ def show(
         languages=LANGUAGES,
         menu=[(at, _(name)) for at, name, need in MENU if person and person.may(need)],
         path=request.scope["path"],
+        theme=theme_of(request),
+        themes=THEMES,
         problem=problem,
         token_field=TOKEN_FIELD,
         token_value=token,

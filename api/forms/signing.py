@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from api.access import Caller, Permission, find_rule
 from api.auth import ASK, CALLER, ENTER, LOGIN, WRONG_LINK, Ask, Token, linked, new_token
 from api.door import refusal, wants_page
-from api.forms.page import FILES, language_of, show, static, texts_of
+from api.forms.page import FILES, THEMES, language_of, show, static, texts_of
 from api.forms.refusals import REFUSALS, said
 from api.forms.sent import Fields, Sent, asked
 from api.i18n import LANGUAGES, N_
@@ -231,6 +231,16 @@ async def language(request: Request, served: Served, sent: Sent) -> Response:
 def _keep_language(request: Request, answer: Response, wanted: str) -> None:
     if wanted in LANGUAGES and wanted != language_of(request):
         set_cookie(answer, request.scope[ASK], "language", wanted, LANGUAGE_S)
+
+
+@router.post("/theme")
+async def theme(request: Request, sent: Sent) -> Response:
+    """Show pages in other colours in this browser."""
+    wanted = sent.text("theme")
+    answer = RedirectResponse(own_path(sent.text("back")), 303)
+    if wanted in THEMES:
+        set_cookie(answer, request.scope[ASK], "theme", wanted, LANGUAGE_S)
+    return answer
 
 
 @router.api_route("/door/{file}", methods=["GET", "HEAD"])

@@ -12,18 +12,18 @@ from fastapi import APIRouter, Request, Response
 
 from api.access import Caller, Permission
 from api.alerting.settings import Matcher
+from api.alerting.words import about
 from api.forms.groups import Camera, cameras_there
 from api.forms.page import go, show, texts_of
 from api.forms.refusals import REFUSALS, missing, said
 from api.forms.sent import Fields, Sent, WrongError, number, time_of
-from api.i18n import N_, Texts
-from api.kinds import KINDS, SEVERITIES, kind_name
+from api.i18n import N_
+from api.kinds import KINDS, SEVERITIES
 from api.services import Asking, Served, Services
 from api.sessions import actor_of
 from api.store.alerting import MAX_REASON_CHARS, MAX_SILENCE_S, TooManySilencesError
 from api.store.facts import Silence
 from streams.messages import MAX_NAME_CHARS
-from vision.types import Severity
 
 HOUR_S: Final = 3600.0
 DAY_S: Final = 24 * HOUR_S
@@ -35,8 +35,6 @@ LENGTHS: Final[Mapping[str, tuple[str, float]]] = {
 }
 UNTIL: Final = "until"
 MAX_RULES: Final = 50
-SHOWN: Final = 12
-"""So many cameras, kinds or rules of one silence are written out."""
 NO_REASON: Final = N_("The reason is missing: say why nobody is to be told.")
 LONG_REASON: Final = N_("The reason is too long: use at most %(most)d characters.")
 ODD_REASON: Final = N_("The reason holds signs that cannot be seen: write it anew.")
@@ -189,7 +187,7 @@ def _list(
     cameras = _own_cameras(served, caller)
     names = {camera.id: camera.name for camera in cameras}
     found = served.store.alerting.silences(only=caller.cameras, ended=True)
-    rows = [Row(each, _state(each, now), _about(_, each.match, names)) for each in found]
+    rows = [Row(each, _state(each, now), about(_, each.match, names)) for each in found]
     query = request.query_params
     values = {
         "live": [row for row in rows if row.state != "over"],
@@ -213,28 +211,3 @@ def _state(silence: Silence, now: float) -> str:
     if silence.ends_at <= now:
         return "over"
     return "coming" if silence.starts_at > now else "running"
-
-
-def _about(_: Texts, match: Matcher, names: Mapping[str, str]) -> list[tuple[str, list[str]]]:
-    """What a silence is about: a word for each field that names something, and what it names."""
-    parts = (
-        (_("cameras"), [names.get(camera, camera) for camera in match.cameras]),
-        (_("sites"), list(match.sites)),
-        (_("incidents"), [kind_name(kind, _) for kind in match.kinds]),
-        (_("severities"), [_severity(_, severity) for severity in match.severities]),
-        (_("rules"), list(match.rules)),
-        (_("places"), list(match.places)),
-    )
-    found = [(word, _cut(_, named)) for word, named in parts if named]
-    if not (match.cameras or match.sites):
-        found.insert(0, (_("cameras"), [_("every camera")]))
-    return found
-
-
-def _severity(_: Texts, severity: Severity) -> str:
-    return _(SEVERITIES[severity])
-
-
-def _cut(_: Texts, named: list[str]) -> list[str]:
-    more = len(named) - SHOWN
-    return [*named[:SHOWN], _("%(n)d more") % {"n": more}] if more > 0 else named

@@ -18,7 +18,9 @@ ROLES_SAID: Final[Mapping[Role, str]] = {
     Role.VIEWER: N_("Sees pictures, alerts and counts of their cameras, and changes nothing."),
     Role.OPERATOR: N_("Sees pictures, alerts and counts of their cameras, and handles alerts."),
     Role.ANALYST: N_("Sees and exports counts of their cameras; no pictures and no alerts."),
-    Role.ADMINISTRATOR: N_("Sees every camera, and manages people, groups and keys."),
+    Role.ADMINISTRATOR: N_(
+        "Sees every camera, draws on them, and manages people, groups and keys."
+    ),
 }
 _P: Final = Permission
 SCOPES: Final[Mapping[Permission, str]] = {
@@ -90,6 +92,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "rejected.replayed": N_("Message stored after all"),
     "rejected.dropped": N_("Message given up"),
     "configuration.applied": N_("Configuration changed"),
+    "scene.drawn": N_("Scene of a camera changed"),
 }
 """What was done; those without a dot stand for all that begin with it."""
 ACTORS: Final[Mapping[str, str]] = {
@@ -106,6 +109,7 @@ OBJECTS: Final[Mapping[str, str]] = {
     "alert": N_("alert"),
     "evidence": N_("evidence"),
     "configuration": N_("configuration"),
+    "scene": N_("scene"),
     "alerting": N_("who is told of what"),
     "silence": N_("silence"),
     "channel": N_("channel"),
@@ -125,6 +129,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "n": N_("times"),
     "why": N_("why"),
     "camera": N_("camera"),
+    "position": N_("position"),
     "kind": N_("kind"),
     "issuer": N_("sign-in service"),
     "subject": N_("id at the sign-in service"),
@@ -144,6 +149,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "places": N_("places"),
     "ends_at": N_("until"),
     "form": N_("form"),
+    "revision": N_("revision"),
 }
 PARTS: Final[Mapping[str, str]] = {
     "captured": N_("seen by the camera"),

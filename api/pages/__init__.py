@@ -14,8 +14,11 @@ from socketio import exceptions  # type: ignore[import-untyped]
 from api.access import Caller
 from api.app import ROOM
 from api.auth import CALLER
+from api.board import Board
 from api.forms.page import static
+from api.pages.cameras import Cameras
 from api.pages.room import Room
+from api.pages.wallpage import WallPage
 from api.services import Services
 
 BUILD_S: Final = 60.0
@@ -33,11 +36,18 @@ def mount(app: FastAPI) -> None:
     """Put the pages at ``ROOM``. NiceGUI has one application in a process, so that this can be
     done once in it, after the services are in ``app.state``."""
     services: Services = app.state.services
-    room = Room(services)
+    board = Board(services)
+    cameras = Cameras(services, board)
     _keep_to_their_own()
 
     # a page's function is named by nobody
-    ui.page("/", title="Matakota", dark=True, response_timeout=BUILD_S)(room.show)
+    for path, show in (
+        ("/", Room(services, board).show),
+        ("/wall", WallPage(services, board).show),
+        ("/cameras", cameras.show_list),
+        ("/cameras/{camera}", cameras.show_editor),
+    ):
+        ui.page(path, title="Matakota", dark=True, response_timeout=BUILD_S)(show)
     ui.run_with(
         app,
         mount_path=ROOM.rstrip("/"),

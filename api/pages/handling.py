@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias, TypeVar
 
 from nicegui import ui
 from nicegui.events import GenericEventArguments
@@ -29,7 +29,7 @@ from api.lifecycle import (
 )
 from api.pages.evidence import evidence_of, want_copy
 from api.pages.guard import guarded
-from api.pages.opened import panel_texts, shown_choices, shown_detail
+from api.pages.opened import Panel, nearby, shown_choices, shown_detail
 from api.services import Services
 from api.store import Actor, StoredAlert
 from api.store.cases import MAX_BULK, AssigneeError, ByHand, NoTargetError
@@ -66,31 +66,43 @@ class _Sent(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
+    act: ClassVar[str]
+
     edit: Annotated[int, Field(ge=0, lt=1 << 31)]
 
 
 class _Assign(_Sent):
+    act: ClassVar[str] = "assign"
+
     id: _Id
     to: _Name
 
 
 class _Resolve(_Sent):
+    act: ClassVar[str] = "resolve"
+
     id: _Id
     outcome: Outcome
     note: _Note
 
 
 class _Reopen(_Sent):
+    act: ClassVar[str] = "reopen"
+
     id: _Id
     note: _Note
 
 
 class _Merge(_Sent):
+    act: ClassVar[str] = "merge"
+
     id: _Id
     into: _Id
 
 
 class _Open(_Sent):
+    act: ClassVar[str] = "open"
+
     camera: _Name
     kind: Literal[INCIDENTS]  # type: ignore[valid-type]
     severity: Severity
@@ -101,39 +113,9 @@ _S = TypeVar("_S", bound=_Sent)
 _IDS: Final = TypeAdapter(Annotated[list[_Id], Field(min_length=1, max_length=MAX_BULK)])
 
 
-class Panel(ui.element, component="opened.js"):
-    """The alert that is opened, and its forms. ``renew`` changes what is shown of it; a form that
-    is open stays."""
-
-    def __init__(self, me: str, said: Texts, *, acts: bool) -> None:
-        super().__init__()
-        self.props["acts"] = acts
-        self.props["me"] = me
-        self.props["most"] = MAX_NOTE_CHARS
-        self.props["texts"] = panel_texts(said)
-
-    def show(self, detail: Mapping[str, Any]) -> None:
-        self.run_method("show", dict(detail))
-
-    def renew(self, detail: Mapping[str, Any]) -> None:
-        self.run_method("renew", dict(detail))
-
-    def compose(self, choices: Mapping[str, Any]) -> None:
-        self.run_method("compose", dict(choices))
-
-    def done(self) -> None:
-        self.run_method("done")
-
-    def refused(self, why: str) -> None:
-        self.run_method("refused", why)
-
-    def shut(self) -> None:
-        self.run_method("shut")
-
-
 class Handling:
     """Does what the person of one page does about alerts. ``mark`` tells the list which one is
-    opened."""
+    opened, ``miss`` which one is not, though it was asked for."""
 
     def __init__(
         self,
@@ -143,6 +125,7 @@ class Handling:
         said: Texts,
         look: Callable[[], Awaitable[View]],
         mark: Callable[[str | None], None],
+        miss: Callable[[str], None],
     ) -> None:
         self._served = served
         self._opened = opened
@@ -150,9 +133,12 @@ class Handling:
         self._said = said
         self._look = look
         self._mark = mark
+        self._miss = miss
+        # the one that was asked for last; what was asked for before it is not shown any more
+        self._asked: str | None = None
         self._shown: str | None = None
         self._camera = ""
-        self._panel = Panel(opened.name, said, acts=opened.may(_P.ALERTS_HANDLE))
+        self._panel = Panel(opened, said)
 
     def listen(self, listed: ui.element) -> None:
         """Take what is done in the list and in the opened alert."""
@@ -178,9 +164,12 @@ class Handling:
         if any(alert.id == self._shown for alert in alerts):
             await self._renew(now)
 
-    def limit(self, now: Caller) -> None:
-        """Show no alert of a camera that is not to be seen any more."""
-        if self._shown is not None and not now.sees(self._camera):
+    async def limit(self, now: Caller) -> None:
+        """Show no alert of a camera that is not to be seen any more, and no such camera beside
+        another one."""
+        if self._shown is not None and now.sees(self._camera):
+            await self._renew(now)
+        elif self._shown is not None:
             self._shown = None
             self._panel.shut()
             self._mark(None)
@@ -188,13 +177,18 @@ class Handling:
     async def _open_one(self, event: GenericEventArguments, now: Caller) -> None:
         if not isinstance(event.args, str):
             return
+        self._asked = event.args
         try:
             detail = await self._detail(event.args, now)
         except StoreError as error:
             ui.notify(str(error), type="negative")
+            self._miss(event.args)
             return
         if detail is None:
             ui.notify(self._said(GONE), type="negative")
+            self._miss(event.args)
+            return
+        if self._asked != event.args:
             return
         self._shown, self._camera = event.args, detail["alert"]["camera"]
         self._panel.show(detail)
@@ -222,24 +216,24 @@ class Handling:
         await self._renew(now)
 
     async def _close(self, _event: GenericEventArguments, _now: Caller) -> None:
-        self._shown = None
+        self._shown = self._asked = None
         self._mark(None)
 
     async def _compose(self, _event: GenericEventArguments, now: Caller) -> None:
         view = await self._look()
         names = {t.camera.id: t.camera.name for t in view.tiles if now.sees(t.camera.id)}
-        self._shown = None
+        self._shown = self._asked = None
         self._mark(None)
         self._panel.compose(shown_choices(names, self._said))
 
     async def _detail(self, alert_id: str, now: Caller) -> dict[str, Any] | None:
         """All of an alert; None where whoever looks sees no such one. Raises StoreError."""
         view = await self._look()
-        names = {tile.camera.id: tile.camera.name for tile in view.tiles}
-        return await run_in_threadpool(self._read, alert_id, now, names)
+        return await run_in_threadpool(self._read, alert_id, now, view)
 
-    def _read(self, alert_id: str, now: Caller, names: Mapping[str, str]) -> dict[str, Any] | None:
+    def _read(self, alert_id: str, now: Caller, view: View) -> dict[str, Any] | None:
         store, only = self._served.store, now.cameras
+        names = {tile.camera.id: tile.camera.name for tile in view.tiles}
         alert = store.alerts.get(alert_id, only=only)
         if alert is None:
             return None
@@ -262,7 +256,9 @@ class Handling:
             people=_people(self._served, alert.camera, now.name) if handles else (),
             others=others,
         )
-        return shown | evidence_of(self._served, alert, now, self._said)
+        shown |= evidence_of(self._served, alert, now, self._said)
+        beside = nearby(alert.camera, view.of(now), settings.sites, now, self._said)
+        return shown | {"near": beside}
 
     # --- what is done
 
@@ -280,14 +276,14 @@ class Handling:
         except StoreError as error:
             ui.notify(str(error), type="negative")
             if panel is not None:
-                panel.refused(str(error))
+                panel.refused(wanted[0], "acknowledge", str(error))
             return
         if done.unknown:
             ui.notify(self._said(GONE), type="negative")
         self._served.bell.ring()
         if panel is not None:
             await self._renew(now)
-            panel.done()
+            panel.done(wanted[0], "acknowledge")
 
     async def _assign(self, event: GenericEventArguments, now: Caller) -> None:
         def act(sent: _Assign, by: Actor, now: Caller) -> StoredAlert | None:
@@ -334,25 +330,26 @@ class Handling:
     ) -> None:
         """Do something, and say in the form why where it is not done."""
         _ = self._said
+        of = event.args.get("id") if isinstance(event.args, dict) else None
         try:
             sent = shape.model_validate(event.args)
         except ValidationError:
-            self._panel.refused(_(UNREAD))
+            self._panel.refused(of, shape.act, _(UNREAD))
             return
         try:
             found = await run_in_threadpool(act, sent, self._by(now), now)
         except (StoreError, HandlingError) as error:
-            self._panel.refused(refused(error, _))
+            self._panel.refused(of, shape.act, refused(error, _))
             # what it stands against is to be seen
             await self._renew(now)
             return
         if found is None:
-            self._panel.refused(_(gone))
+            self._panel.refused(of, shape.act, _(gone))
             return
         # it comes back as a change, here and on every other page
         self._served.bell.ring()
         await self._renew(now)
-        self._panel.done()
+        self._panel.done(of, shape.act)
 
     def _by(self, now: Caller) -> Actor:
         return replace(self._actor, name=now.name)

@@ -1,6 +1,10 @@
 // The alert that is opened, and its forms. What the server sends while somebody writes changes what
 // is shown of the alert, and never the form.
 
+import { onPlan, planned } from "desk";
+import { fill, join } from "live";
+import Tile from "tile";
+
 const WAIT_MS = 15000;
 const DRAFTS = 20;
 
@@ -12,26 +16,23 @@ const ACTS = {
   resolved: ["reopen"],
 };
 
-// a text with %(name)s in it
-function fill(text, values) {
-  return text.replace(/%\((\w+)\)[sd]/g, (_, name) => values[name]);
-}
-
 export default {
+  components: { "mk-tile": Tile },
+
   template: `
     <section v-if="alert || choices" class="mk-panel" role="region" :aria-label="alert ? texts.panel : texts.by_hand"
              :data-alert="alert ? alert.id : null">
       <header :class="alert ? 'mk-' + alert.severity : null">
-        <h2 ref="head" tabindex="-1">{{ alert ? alert.title : texts.by_hand }}</h2>
+        <h2 ref="head" tabindex="-1" dir="auto">{{ alert ? alert.title : texts.by_hand }}</h2>
         <button type="button" class="mk-close" @click="close">{{ texts.close }}</button>
-        <p v-if="alert">{{ alert.where }} · <time>{{ alert.date }}</time></p>
+        <p v-if="alert"><bdi>{{ alert.where }}</bdi> · <time>{{ alert.date }}</time></p>
       </header>
       <template v-if="alert">
-        <p v-if="alert.why" class="mk-why" :lang="alert.why_lang">{{ alert.why }}</p>
+        <p v-if="alert.why" class="mk-why" dir="auto" :lang="alert.why_lang">{{ alert.why }}</p>
         <p v-if="alert.said" class="mk-said">{{ alert.said }}</p>
         <section class="mk-evidence" :aria-label="texts.evidence">
           <p v-if="no_evidence" class="mk-hint">{{ no_evidence }}</p>
-          <figure v-for="item in evidence" :key="item.form" :data-evidence="item.form">
+          <figure v-for="item in evidence" :key="alert.id + ' ' + item.form" :data-evidence="item.form">
             <img v-if="item.src && item.form === 'snapshot'" :src="item.src" :alt="item.name">
             <video v-if="item.src && item.form === 'clip'" controls preload="none" :src="item.src" :aria-label="item.name"></video>
             <figcaption>
@@ -49,7 +50,7 @@ export default {
         <button v-for="act in forms" :key="act" type="button" :data-act="act" :disabled="sending" @click="begin(act)">{{ texts.acts[act] }}</button>
       </div>
       <p v-if="said && !form" class="mk-refused" role="alert">{{ said }}</p>
-      <form v-if="form" ref="form" class="mk-form" :data-form="form.act" @submit.prevent="send">
+      <form v-if="form" ref="form" class="mk-form" :data-form="form.act" @submit.prevent="send" @keydown.enter="held">
         <template v-if="form.act === 'open'">
           <p v-if="!choices.cameras.length">{{ texts.no_camera }}</p>
           <label>{{ texts.camera }}<select name="camera" v-model="form.camera" required><option v-for="each in choices.cameras" :key="each.id" :value="each.id">{{ each.name }}</option></select></label>
@@ -86,6 +87,10 @@ export default {
           </template>
           <p v-else>{{ texts.no_advice }}</p>
         </details>
+        <section v-if="near.length" class="mk-near" :aria-label="texts.near">
+          <h3>{{ texts.near }}</h3>
+          <mk-tile v-for="each in near" :key="each.id" :camera="each" :live="live" :texts="tiles"></mk-tile>
+        </section>
         <dl class="mk-facts"><template v-for="fact in facts" :key="fact.name"><dt>{{ fact.name }}</dt><dd dir="auto" class="mk-long">{{ fact.text }}</dd></template></dl>
         <details class="mk-history" open>
           <summary>{{ texts.history }}</summary>
@@ -105,7 +110,11 @@ export default {
     acts: Boolean,
     me: { type: String, default: "" },
     most: { type: Number, required: true },
+    // of the socket that brings pictures; none for whoever sees none
+    path: String,
     texts: { type: Object, required: true },
+    // what cameras say
+    tiles: { type: Object, required: true },
   },
   emits: ["acknowledge", "assign", "close", "glance", "mask", "merge", "open", "reopen", "resolve"],
 
@@ -115,6 +124,8 @@ export default {
       // what an incident can be that is opened by hand, while its form is shown
       choices: null,
       facts: [], way: [], history: [], advice: null, people: [], others: [],
+      // the cameras that show how it is there now
+      near: [],
       // what shows what happened, why there is none, and after how long to look whether more came
       evidence: [], no_evidence: "", glance_ms: 0,
       form: null,
@@ -127,14 +138,19 @@ export default {
   created() {
     // notes that were not sent, by alert and act
     this.drafts = new Map();
+    this.viewer = join(this.path);
+    this.live = this.viewer.live;
   },
 
   mounted() {
     document.addEventListener("keydown", this.pressed);
+    this.unplanned = onPlan(this.follow);
   },
 
   unmounted() {
     document.removeEventListener("keydown", this.pressed);
+    this.unplanned();
+    this.viewer.leave();
     clearTimeout(this.timer);
     clearTimeout(this.glances);
   },
@@ -170,7 +186,7 @@ export default {
       this.leave();
       this.choices = null;
       this.take_over(detail);
-      this.$nextTick(() => this.$refs.head.focus());
+      this.$nextTick(this.begun);
     },
 
     // how the alert that is shown is now
@@ -183,25 +199,35 @@ export default {
       clearTimeout(this.glances);
       this.leave();
       this.alert = null;
+      this.viewer.wish([]);
       this.choices = choices;
       const [camera, kind] = [choices.cameras[0], choices.kinds[0]];
       this.form = { act: "open", edit: 0, note: this.drafts.get("open") || "", said: "", camera: camera && camera.id, kind: kind.id, severity: "medium" };
       this.$nextTick(() => this.$refs.head.focus());
     },
 
+    // whether what was sent, of an alert or of none, is of what is shown: answers come late, too
+    shows(id, act) {
+      return (this.alert ? this.alert.id : null) === id && (!this.form || this.form.act === act);
+    },
+
     // what was sent is done; of an alert, how it is now was sent before
-    done() {
+    done(id, act) {
+      if (!this.shows(id, act)) return;
       this.settled();
       if (!this.form) return;
       this.drafts.delete(this.draft());
       this.form = null;
       if (this.choices) this.close();
-      else this.$nextTick(() => this.$refs.head.focus());
+      else this.$nextTick(this.begun);
     },
 
     // what was sent is not done, and why
-    refused(why) {
+    refused(id, act, why) {
+      if (!this.shows(id, act)) return;
       this.settled();
+      // it was meant for how the alert would have been
+      if (this.alert) planned(this.alert.id);
       if (this.form) this.form.said = why;
       else this.said = why;
     },
@@ -211,10 +237,12 @@ export default {
       clearTimeout(this.glances);
       this.leave();
       this.alert = this.choices = null;
+      this.viewer.wish([]);
     },
 
     take_over(detail) {
       Object.assign(this, detail);
+      this.viewer.wish(this.near.map((each) => each.id));
       clearTimeout(this.glances);
       if (this.glance_ms) this.glances = setTimeout(() => this.$emit("glance", this.alert.id), this.glance_ms);
     },
@@ -244,6 +272,36 @@ export default {
       this.$nextTick(() => [...this.$refs.form.elements].find((each) => each.name).focus());
     },
 
+    begun() {
+      this.$refs.head?.focus();
+      this.follow();
+    },
+
+    // what keys ask for is in a form first, where one key more sends it and Escape does not
+    follow() {
+      // what is sent just now is answered first
+      const act = this.alert && !this.sending && planned(this.alert.id);
+      if (!act) return;
+      if (act === "close") this.close();
+      else if (act === "reopen") this.prepare("reopen");
+      else this.prepare("resolve", act);
+    },
+
+    prepare(act, outcome = null) {
+      if (!this.acts || !this.can(act)) return;
+      if (!this.form || this.form.act !== act) {
+        this.leave();
+        this.begin(act);
+      }
+      if (outcome) this.form.outcome = outcome;
+      this.$nextTick(() => this.$refs.form.querySelector("[type=submit]")?.focus());
+    },
+
+    // a key that is held down sends nothing that it did not begin with
+    held(event) {
+      if (event.repeat && event.target.tagName !== "TEXTAREA") event.preventDefault();
+    },
+
     send() {
       if (this.sending || this.stale) return;
       const form = this.form;
@@ -261,12 +319,14 @@ export default {
     say(what, values) {
       this.said = "";
       this.sending = true;
-      this.timer = setTimeout(() => this.refused(this.texts.unheard), WAIT_MS);
+      const id = this.alert ? this.alert.id : null;
+      this.timer = setTimeout(() => this.refused(id, what, this.texts.unheard), WAIT_MS);
       this.$emit(what, values);
     },
 
     pressed(event) {
-      if (event.key === "Escape" && !event.defaultPrevented && (this.alert || this.choices)) this.escape();
+      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open], :popover-open")) return;
+      if (this.alert || this.choices) this.escape();
     },
 
     // the form first, then all of it

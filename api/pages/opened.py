@@ -4,18 +4,61 @@ and what can be done."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from api.alerting.settings import Advice
+from nicegui import ui
+
+from api.access import Caller, Permission
+from api.alerting.settings import Advice, Site
+from api.board import View
 from api.forms.words import ACTIONS, PARTS
 from api.i18n import Texts
 from api.kinds import INCIDENTS, SEVERITIES, kind_name
 from api.lifecycle import MAX_NOTE_CHARS
 from api.pages.evidence import evidence_texts
-from api.pages.words import shown_alert
+from api.pages.live import LIVE, SHARED
+from api.pages.words import shown_alert, shown_camera, wall_texts
+from api.positions import neighbours
 from api.store import Entry, StoredAlert
 from api.times import local
 from vision.types import JsonValue
+
+NEAR: Final = 3
+"""So many cameras beside its own are shown with an alert."""
+
+
+class Panel(ui.element, component="opened.js", dependencies=["desk.js", *SHARED]):
+    """The alert that is opened, and its forms. ``renew`` changes what is shown of it; a form that
+    is open stays."""
+
+    def __init__(self, opened: Caller, said: Texts) -> None:
+        super().__init__()
+        self.props["acts"] = opened.may(Permission.ALERTS_HANDLE)
+        self.props["me"] = opened.name
+        self.props["most"] = MAX_NOTE_CHARS
+        # of the socket that brings pictures; none for whoever sees none
+        self.props["path"] = LIVE if opened.may(Permission.PICTURES_SEE) else None
+        self.props["texts"] = panel_texts(said)
+        self.props["tiles"] = wall_texts(said, opened)
+
+    def show(self, detail: Mapping[str, Any]) -> None:
+        self.run_method("show", dict(detail))
+
+    def renew(self, detail: Mapping[str, Any]) -> None:
+        self.run_method("renew", dict(detail))
+
+    def compose(self, choices: Mapping[str, Any]) -> None:
+        self.run_method("compose", dict(choices))
+
+    def done(self, alert: str | None, act: str) -> None:
+        """``act`` is done with ``alert``, None for one that was opened by hand."""
+        self.run_method("done", alert, act)
+
+    def refused(self, alert: str | None, act: str, why: str) -> None:
+        self.run_method("refused", alert, act, why)
+
+    def shut(self) -> None:
+        self.run_method("shut")
 
 
 def panel_texts(_: Texts) -> dict[str, Any]:
@@ -59,6 +102,7 @@ def panel_texts(_: Texts) -> dict[str, Any]:
         "history": _("What was done"),
         "nothing": _("Nothing yet."),
         "way": _("How it came here"),
+        "near": _("Now, here and nearby"),
         "by_hand": _("Report an incident"),
         "camera": _("Camera"),
         "kind": _("Incident"),
@@ -101,6 +145,18 @@ def shown_detail(
             {"id": other.id, "name": _other(shown_alert(other, names, _))} for other in others
         ],
     }
+
+
+def nearby(
+    camera: str, view: View, sites: Iterable[Site], caller: Caller, _: Texts
+) -> list[dict[str, Any]]:
+    """The camera of an alert and those that are nearest to it, of what the caller sees, to be
+    looked at live; none for whoever sees no pictures."""
+    if not caller.may(Permission.PICTURES_SEE):
+        return []
+    tiles = {tile.camera.id: tile for tile in view.tiles}
+    names = neighbours(camera, [tile.camera for tile in view.tiles], sites, NEAR)
+    return [shown_camera(tiles[each], caller, _) for each in (camera, *names) if each in tiles]
 
 
 def _facts(alert: StoredAlert, _: Texts) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@ from api.access import Caller, Permission
 from api.board import Tile
 from api.cameras import NOBODY, NOT_ITS_OWN, UNKNOWN, CameraOut
 from api.i18n import N_, Texts
-from api.kinds import SEVERITIES, kind_name
+from api.kinds import kind_name
 from api.store import StoredAlert
 from api.times import local
 from streams.health import SENTENCES
@@ -53,28 +53,6 @@ def wall_texts(_: Texts, caller: Caller) -> dict[str, Any]:
     }
 
 
-def alert_texts(_: Texts) -> dict[str, Any]:
-    """What the list of alerts says."""
-    return {
-        "title": _("Alerts"),
-        "waiting": _("%(n)s of %(all)s not acknowledged"),
-        "empty": _("No alerts yet. New ones appear here by themselves."),
-        "nothing": _("None of these. New ones appear here by themselves."),
-        "severities": {severity: _(name) for severity, name in SEVERITIES.items()},
-        "filter": _("Which alerts"),
-        "filters": {"all": _("all"), "open": _("to do"), "new": _("new"), "mine": _("mine")},
-        "by_hand": _("Report an incident"),
-        "all": _("Choose all new ones"),
-        "several": _("Acknowledge %(n)s"),
-        "choose": _("Choose %(title)s, %(where)s"),
-        "synthetic": _("synthetic"),
-        "open": _("still open"),
-        "closed": _("over"),
-        "acknowledge": _("Acknowledge"),
-        "older": _("Older alerts"),
-    }
-
-
 def shown_camera(tile: Tile, caller: Caller, _: Texts) -> dict[str, Any]:
     """A camera for the browser, in JSON values; what changes all the time is left out."""
     camera = tile.camera
@@ -114,6 +92,7 @@ def shown_alert(alert: StoredAlert, names: Mapping[str, str], _: Texts) -> dict[
         "why": str(alert.details.get("why", "")),
         "why_lang": "en" if alert.opened_by is None else "",
         "start": alert.start_ts,
+        "stored": alert.stored_at,
         "time": f"{began:%H:%M:%S}",
         "day": f"{began:%Y-%m-%d}",
         "date": f"{began:%Y-%m-%d %H:%M:%S} WITA",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from api.store.alerts import Alerts, StoredAlert
 from api.store.audit import Actor, ActorKind, Audit, Entry, Wanted
 from api.store.cameras import Cameras, StoredCamera
-from api.store.configuration import Applied, Configuration, ConfiguredCamera, StoredScene
+from api.store.configuration import Applied, Configuration, ConfiguredCamera
 from api.store.counts import CountRow, Counts, TooManyRowsError
 from api.store.database import UnstorableError
 from api.store.groups import Group, Groups
@@ -24,6 +24,7 @@ from api.store.refusals import (
     NameTakenError,
     RefusedError,
 )
+from api.store.scenes import Drawn, History, SceneChangedError, Scenes, StoredScene
 from api.store.store import Recorded, Store
 from api.store.users import Rights, User
 
@@ -42,11 +43,13 @@ __all__ = [
     "CountRow",
     "Counts",
     "DisabledError",
+    "Drawn",
     "Entry",
     "GoneError",
     "Grant",
     "Group",
     "Groups",
+    "History",
     "Holder",
     "Key",
     "KeyGrantError",
@@ -58,6 +61,8 @@ __all__ = [
     "Recorded",
     "RefusedError",
     "Rights",
+    "SceneChangedError",
+    "Scenes",
     "Store",
     "StoredAlert",
     "StoredCamera",

@@ -157,6 +157,11 @@ class AlertingSettings:
                 found += islice(over, SHOWN_ENDED)
         return [each for each in found if each.match.within(only)]
 
+    def silences_beside(self, cameras: frozenset[str]) -> int:
+        """How many that hold or will are not about these cameras alone, but may hold for them."""
+        sites = {site.name: site.cameras for site in self.current().settings.sites}
+        return sum(each.match.reaches(cameras, sites) for each in self.silences(only=None))
+
 
 def what_changes(before: Alerting, after: Alerting) -> tuple[Values, Values]:
     """What the record keeps: the fields that differ, and of lists of named entries those entries

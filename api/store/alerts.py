@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
@@ -24,6 +24,7 @@ from sqlalchemy import (
 from api.lifecycle import Act, Case, Outcome, Status
 from api.store.audit import Actor, Values, write_audit
 from api.store.database import Database
+from api.store.search import Word, having
 from api.store.tables import alerts, feed
 from streams.messages import CANARY, AlertMessage, Hops
 from vision.types import JsonValue, Severity
@@ -247,23 +248,28 @@ class Alerts:
         kind: str | None = None,
         state: str | None = None,
         severity: str | None = None,
+        severities: Collection[Severity] | None = None,
         acknowledged: bool | None = None,
         status: Status | None = None,
         assigned_to: str | None = None,
         merged: bool | None = None,
         from_ts: float | None = None,
         to_ts: float | None = None,
+        words: Iterable[Word] = (),
+        among_ids: Collection[str] | None = None,
         before: tuple[float, str] | None = None,
         limit: int,
     ) -> Page:
         """Alerts that began in [from_ts, to_ts), newest first; ``before`` is the start and the id
-        of the last one that the caller has. At most ``limit``, and fewer where they would have
-        more than ``MAX_PAGE_BYTES``, but at least one. Canaries are found by their kind alone."""
+        of the last one that the caller has; of ``among_ids``, where they are given. At most
+        ``limit``, and fewer where they would have more than ``MAX_PAGE_BYTES``, but at least one.
+        Canaries are found by their kind alone."""
         order = alerts.c.start_ts.desc(), alerts.c.id.desc()
         size = func.length(cast(alerts.c.details, Text)) + func.length(
             cast(alerts.c.track_ids, Text)
         )
-        query = select(alerts.c.id, size).where(among(only)).order_by(*order).limit(limit + 1)
+        query = select(alerts.c.id, size).where(among(only), having(words))
+        query = query.order_by(*order).limit(limit + 1)
         equal = {
             "camera": camera,
             "kind": kind,
@@ -275,6 +281,9 @@ class Alerts:
         for name, value in equal.items():
             if value is not None:
                 query = query.where(alerts.c[name] == value)
+        for column, some in ((alerts.c.severity, severities), (alerts.c.id, among_ids)):
+            if some is not None:
+                query = query.where(column.in_(sorted(some)))
         if kind is None:
             query = query.where(alerts.c.kind != CANARY)
         for column, wanted in (

@@ -1,35 +1,33 @@
-"""The configuration: the city and its cameras as they are to be, and every revision of a scene.
+"""The configuration: the city and its cameras as they are to be.
 
-Whatever changes raises the configuration's number by one. A camera's scenes are numbered 1, 2, 3 …
-and kept for ever, since alerts and counts name the revision that made them.
+Whatever changes raises the configuration's number by one, also a scene that somebody draws
+(``scenes``).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Exists, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Exists, delete, exists, insert, or_, select, update
 
 from api.store.audit import Actor, write_audit
 from api.store.changes import what_changes
 from api.store.database import Database
+from api.store.scenes import add_scene, digest_of, latest
 from api.store.tables import cameras as reported_cameras
 from api.store.tables import city as city_table
 from api.store.tables import configured_cameras, scenes
 from streams.citydocument import CameraDocument, CityDocument
-from streams.config import SYNTHETIC, City
-from vision.types import JsonValue
+from streams.config import SYNTHETIC, City, Position
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What a configuration changed. ``cameras`` is how many there are now, ``city`` whether
     something beside the cameras changed or their order; ``scenes`` are the new revisions by
-    camera."""
+    camera, and ``drawn_over`` who had drawn what one of them takes the place of."""
 
     number: int
     cameras: int
@@ -38,6 +36,7 @@ class Applied:
     changed: tuple[str, ...]
     removed: tuple[str, ...]
     scenes: Mapping[str, int]
+    drawn_over: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def anything(self) -> bool:
@@ -45,25 +44,16 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredScene:
-    """One revision of a camera's scene, and when it was stored (UTC seconds)."""
-
-    camera: str
-    revision: int
-    document: dict[str, JsonValue]
-    created_at: float
-
-
-@dataclass(frozen=True, slots=True)
 class ConfiguredCamera:
     """A camera as it is to be, without its scene, of which this is the ``revision`` (0 for none);
-    ``worker`` is None where any may have it."""
+    ``worker`` is None where any may have it, ``position`` where nobody said where it stands."""
 
     id: str
     name: str
     synthetic: bool
     worker: str | None
     revision: int
+    position: Position | None = None
 
 
 class _Plan(NamedTuple):
@@ -72,7 +62,6 @@ class _Plan(NamedTuple):
     applied: Applied
     before: CityDocument | None
     document: CityDocument
-    digests: Mapping[str, str]
 
 
 class Configuration:
@@ -94,27 +83,20 @@ class Configuration:
     def cameras(self) -> list[ConfiguredCamera]:
         """Every camera, in the order of the configuration."""
         of = configured_cameras.c
-        query = select(of.id, of.name, of.source, of.worker, of.revision).order_by(of.place)
+        named = of.id, of.name, of.source, of.worker, of.revision, of.latitude, of.longitude
+        query = select(*named).order_by(of.place)
         with self._database.read() as connection:
             return [
-                ConfiguredCamera(camera, name, source == SYNTHETIC, worker, revision)
-                for camera, name, source, worker, revision in connection.execute(query)
+                ConfiguredCamera(
+                    row.id,
+                    row.name,
+                    row.source == SYNTHETIC,
+                    row.worker,
+                    row.revision,
+                    _position(row.latitude, row.longitude),
+                )
+                for row in connection.execute(query)
             ]
-
-    def scene(self, camera: str, revision: int | None = None) -> StoredScene | None:
-        """A camera's scene, the one in force unless another ``revision`` is named. None where
-        there is none."""
-        query = select(scenes).where(scenes.c.camera == camera)
-        if revision is None:
-            mine = select(configured_cameras.c.revision).where(configured_cameras.c.id == camera)
-            query = query.where(scenes.c.revision == mine.scalar_subquery())
-        else:
-            query = query.where(scenes.c.revision == revision)
-        with self._database.read() as connection:
-            row = connection.execute(query).first()
-        if row is None:
-            return None
-        return StoredScene(row.camera, row.revision, row.document, row.created_at)
 
     def preview(self, city: City) -> Applied:
         """What ``apply`` would change; changes nothing."""
@@ -131,7 +113,7 @@ class Configuration:
             plan = _plan(connection, city)
             if plan.applied.anything:
                 now = self._clock()
-                self._write(connection, plan, now)
+                self._write(connection, plan, by, now)
                 before, after = what_changes(plan.before, plan.document)
                 write_audit(
                     connection, by, "configuration.applied", "configuration",
@@ -139,7 +121,7 @@ class Configuration:
                 )  # fmt: skip
         return plan.applied
 
-    def _write(self, connection: Connection, plan: _Plan, now: float) -> None:
+    def _write(self, connection: Connection, plan: _Plan, by: Actor, now: float) -> None:
         document, applied = plan.document, plan.applied
         connection.execute(
             update(city_table).values(
@@ -151,27 +133,14 @@ class Configuration:
             )
         )
         connection.execute(delete(configured_cameras))
-        rows = [
-            {"place": place, **camera.model_dump(exclude={"scene"})}
-            for place, camera in enumerate(document.cameras)
-        ]
+        rows = [{"place": place, **_row(camera)} for place, camera in enumerate(document.cameras)]
         if rows:
             connection.execute(insert(configured_cameras), rows)
         # or whoever had them, and does not report any more, would be missed
         connection.execute(delete(reported_cameras).where(~_configured_there()))
-        drawn = [
-            {
-                "camera": camera.id,
-                "revision": camera.revision,
-                "document": camera.scene,
-                "digest": plan.digests[camera.id],
-                "created_at": now,
-            }
-            for camera in document.cameras
-            if camera.id in applied.scenes
-        ]
-        if drawn:
-            connection.execute(insert(scenes), drawn)
+        for camera in document.cameras:
+            if camera.scene is not None and camera.id in applied.scenes:
+                add_scene(connection, camera.id, camera.revision, camera.scene, by, now=now)
 
 
 def _configured_there() -> Exists:
@@ -206,24 +175,34 @@ def _current(connection: Connection) -> CityDocument | None:
                 worker=row.worker,
                 scene=row.document,
                 revision=row.revision,
+                position=_position(row.latitude, row.longitude),
             )
             for row in connection.execute(query)
         ),
     )
 
 
+def _row(camera: CameraDocument) -> dict[str, Any]:
+    latitude, longitude = (None, None) if camera.position is None else camera.position
+    said = camera.model_dump(exclude={"scene", "position"})
+    return said | {"latitude": latitude, "longitude": longitude}
+
+
+def _position(latitude: float | None, longitude: float | None) -> Position | None:
+    return None if latitude is None or longitude is None else (latitude, longitude)
+
+
 def _plan(connection: Connection, city: City) -> _Plan:
     before = _current(connection)
     number = 0 if before is None else before.number
-    latest = _latest(connection)
-    digests: dict[str, str] = {}
+    newest = latest(connection)
     drawn: dict[str, int] = {}
     cameras = []
     for camera in city.cameras:
         revision = 0
         if camera.scene is not None:
-            digest = digests[camera.id] = _digest(camera.scene)
-            revision, known = latest.get(camera.id, (0, ""))
+            digest = digest_of(camera.scene)
+            revision, known = newest.get(camera.id, (0, ""))
             if digest != known:
                 revision += 1
                 drawn[camera.id] = revision
@@ -242,32 +221,22 @@ def _plan(connection: Connection, city: City) -> _Plan:
         changed=tuple(name for name in now if name in was and now[name] != was[name]),
         removed=tuple(name for name in was if name not in now),
         scenes=drawn,
+        drawn_over=_drawn_by(connection, drawn),
     )
     if not applied.anything:
         applied = replace(applied, number=number)
-    return _Plan(applied, before, document, digests)
+    return _Plan(applied, before, document)
+
+
+def _drawn_by(connection: Connection, drawn: Mapping[str, int]) -> dict[str, str]:
+    """Who drew the scenes in force of these cameras; not where nobody wrote it down."""
+    of = scenes.c
+    mine = (of.camera == configured_cameras.c.id) & (of.revision == configured_cameras.c.revision)
+    query = select(of.camera, of.created_by).where(mine, of.created_by.is_not(None))
+    found = connection.execute(query.order_by(configured_cameras.c.place))
+    return {camera: by for camera, by in found if camera in drawn}
 
 
 def _values(camera: CameraDocument) -> dict[str, Any]:
     """What makes a camera; its revision stands for its scene."""
     return camera.model_dump(exclude={"scene"})
-
-
-def _latest(connection: Connection) -> dict[str, tuple[int, str]]:
-    """Each camera's highest revision, and the digest of that scene."""
-    newest = (
-        select(scenes.c.camera, func.max(scenes.c.revision).label("revision"))
-        .group_by(scenes.c.camera)
-        .subquery()
-    )
-    query = select(scenes.c.camera, scenes.c.revision, scenes.c.digest).join(
-        newest,
-        (newest.c.camera == scenes.c.camera) & (newest.c.revision == scenes.c.revision),
-    )
-    return {camera: (revision, digest) for camera, revision, digest in connection.execute(query)}
-
-
-def _digest(scene: Mapping[str, JsonValue]) -> str:
-    """Of what a scene says, whatever the order of its fields."""
-    said = json.dumps(scene, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(said.encode()).hexdigest()

@@ -21,12 +21,14 @@ from api.store.counts import Counts, record_counts
 from api.store.database import Database
 from api.store.evidence import Evidence
 from api.store.groups import Groups
+from api.store.handovers import Handovers
 from api.store.hops import ChainTimes
 from api.store.keys import Keys
 from api.store.notices import Notices
 from api.store.people import People
 from api.store.precision import Precision
 from api.store.rejected import Rejected
+from api.store.scenes import Scenes
 from api.store.system import Wrongs
 from api.store.tables import feed
 from streams.messages import AlertMessage, CountsMessage, Hops
@@ -53,12 +55,14 @@ class Store:
         self.canaries = Canaries(database, clock)
         self.chain = ChainTimes(database, clock)
         self.precision = Precision(database)
+        self.handovers = Handovers(database)
         self.evidence = Evidence(database, clock)
         self.rejected = Rejected(database, clock)
         self.wrongs = Wrongs(database, clock)
         self.counts = Counts(database)
         self.cameras = Cameras(database, clock)
         self.configuration = Configuration(database, clock)
+        self.scenes = Scenes(database, clock)
         self.keys = Keys(database, clock)
         self.people = People(database, clock)
         self.groups = Groups(database, clock)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -16,6 +18,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    case,
+    cast,
+    not_,
     text,
 )
 
@@ -86,7 +91,17 @@ Index("ix_alerts_state_start", alerts.c.state, alerts.c.start_ts, alerts.c.id)
 Index("ix_alerts_status_start", alerts.c.status, alerts.c.start_ts, alerts.c.id)
 Index("ix_alerts_stored", alerts.c.stored_at)
 Index("ix_alerts_raised", alerts.c.raised_ts)
+Index("ix_alerts_resolved", alerts.c.resolved_at)
 Index("ix_alerts_merged_into", alerts.c.merged_into)
+
+# Why an alert fired, none where nobody said. PostgreSQL reads no part of a JSON that has NUL
+# anywhere in it, such as older versions stored.
+WHY: Final = case(
+    (
+        not_(cast(alerts.c.details, Text).contains("\\u0000", autoescape=True)),
+        alerts.c.details["why"].as_string(),
+    )
+)
 
 # One row: the last position. Its lock makes positions follow the order of commits.
 feed = Table(
@@ -192,6 +207,9 @@ configured_cameras = Table(
     Column("worker", Name),
     # Of its scene, 0 for none.
     Column("revision", Integer, nullable=False),
+    # Where it stands, in degrees; both or neither.
+    Column("latitude", Double),
+    Column("longitude", Double),
 )
 
 # Every scene that a camera ever had: events and bins name the revision that made them.
@@ -203,6 +221,9 @@ scenes = Table(
     Column("document", JSON, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("created_at", Double, nullable=False),
+    # Both are not known of those that an older version stored.
+    Column("created_by", Name),
+    Column("note", Text),
 )
 
 # People. Passwords are argon2id hashes; ``totp_step`` is the last one that was used.

@@ -1,4 +1,5 @@
-"""Makes docs/images/room.jpg anew: the operations room's page over `matakota demo`, in Chromium.
+"""Makes docs/images/room.jpg and wall.jpg anew: the operations room's page and the wall over
+`matakota demo`, in Chromium.
 
 Run by `make images`.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 TARGET = Path(__file__).with_name("room.jpg")
+WALL = Path(__file__).with_name("wall.jpg")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 LINK = re.compile(r"http://\S+/enter\?link=\S+")
 SIZE = {"width": 1600, "height": 640}
@@ -59,7 +61,10 @@ def main() -> None:
         page.wait_for_selector(".mk-tile.mk-live")
         time.sleep(SHOWN_AFTER_S)
         page.screenshot(path=TARGET, type="jpeg", quality=88)
-    print(f"{TARGET} shows the page after {SHOWN_AFTER_S} s")
+        page.goto(f"{page.url.partition('/room/')[0]}/room/wall?n=4&tour=15")
+        page.wait_for_selector(".mk-alarming .mk-live img:not([style*='none'])")
+        page.screenshot(path=WALL, type="jpeg", quality=88)
+    print(f"{TARGET} and {WALL} show the pages after {SHOWN_AFTER_S} s")
 
 
 if __name__ == "__main__":

@@ -163,7 +163,16 @@ def test_what_cannot_run_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_exit_code_tells(verdict: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     result = Result("a promise", "what came", verdict)  # type: ignore[arg-type]
     monkeypatch.setattr(acceptance, "plaza", lambda folder: ([result], ended(0)))
-    for part in ("counting", "shared_clips", "stays", "incidents", "refused", "live", "rights"):
+    for part in (
+        "counting",
+        "shared_clips",
+        "stays",
+        "incidents",
+        "refused",
+        "live",
+        "rights",
+        "rooms",
+    ):
         monkeypatch.setattr(acceptance, part, lambda *_: [])
     shown: list[str] = []
     assert main(shown.append) == code

@@ -1,6 +1,7 @@
 """The whole application with its pages, served by a process of its own: NiceGUI can be mounted once
 in a process. Says its port and all its routes in one line, and ends with its standard input. Its
-arguments are a folder and, where its store is to be slow, seconds."""
+arguments are a folder, the seconds by which its store is slow, a port that was used before, and for
+how many seconds longer than any other its worker counts as heard."""
 
 from __future__ import annotations
 
@@ -14,9 +15,10 @@ from typing import Any
 from starlette.routing import WebSocketRoute
 
 from api.bell import Bell
+from api.ingest import Heard
 from api.pages import mount
 from api.store import Alerts, Store
-from tests.api.served import FakeIngest, application, serving, sqlite_url
+from tests.api.served import FakeIngest, application, report, serving, sqlite_url
 
 
 def walk(routes: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -46,14 +48,15 @@ def _slow_down(seconds: float) -> None:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
+    folder, slow_s, port, heard_s = [*sys.argv[1:], *["0"] * 3][:4]
     bell = Bell()
-    if len(sys.argv) > 2:
-        _slow_down(float(sys.argv[2]))
-    with Store.open(sqlite_url(folder)) as store:
-        door = application(store, bell, FakeIngest(), pages=mount)
+    if float(slow_s):
+        _slow_down(float(slow_s))
+    with Store.open(sqlite_url(Path(folder))) as store:
+        ingest = FakeIngest(workers=(Heard(report(), time.monotonic() + float(heard_s)),))
+        door = application(store, bell, ingest, pages=mount)
         inner: Any = door.inner
-        with serving(door) as address:
+        with serving(door, int(port)) as address:
             found = {"port": int(address.rpartition(":")[2]), "routes": list(walk(inner.routes))}
             print(json.dumps(found), flush=True)
             sys.stdin.read()

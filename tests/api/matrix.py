@@ -40,6 +40,7 @@ from tests.api.matrix_world import (
     TABLE_CALLERS,
     WORKER,
     World,
+    scene,
 )
 from tests.api.served import sqlite_url
 from tests.needs import REPO
@@ -71,6 +72,7 @@ FORMS: Final = {
     "/groups/{group}/remove": {"confirm": "1"},
     "/keys": {"name": "made-N", "kind": "worker", "cameras": OWN},
     "/language": {"language": "en", "back": "/account"},
+    "/theme": {"theme": "light", "back": "/account"},
     "/silences": {"cameras": OWN, "reason": "made N", "length": "1h"},
 }
 """What a form sends that is taken; others send nothing but their token."""
@@ -257,6 +259,10 @@ class Running:
                 return {"source": "rtsp://10.0.0.7/stream1"}
             case "evidence/delete":
                 return {"camera": camera, **EARLIER, "reason": "made"}
+            case "cameras/{camera}/scene":
+                return {"base": 0, "scene": scene(camera)}
+            case "cameras/{camera}/scene/check":
+                return {"scene": scene(camera)}
             case path if path.endswith("/missing"):
                 return {"camera": camera, "why": "made"}
             case path if path.endswith(("/hold", "/release")):

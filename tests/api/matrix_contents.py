@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from websockets.exceptions import ConnectionClosed
@@ -15,17 +15,25 @@ from websockets.exceptions import ConnectionClosed
 from tests.api.matrix import GUARD_S, Running
 from tests.api.matrix_open import SOCKET_IO, V1, events, room, socket, wall
 from tests.api.matrix_world import ALERTS, FOREIGN, OWN, REASON, WORKER
-from tests.api.served import alert
+from tests.api.served import DAY, alert
 
+SCREEN_S: Final = 1.5
+"""Longer than what is new takes to come to the wall."""
 Check = Callable[[Running], Iterator[str]]
 
 
-def state(running: Running, camera: str) -> str:
+def state(running: Running, camera: str, **more: Any) -> str:
     """A new alert of a camera, as the ingest stores it; its id."""
     running.number += 1
     name = f"{camera}-news-{running.number}"
-    running.world.store.record([alert(name, camera=camera, place=f"{camera}-place")])
+    stated = alert(name, camera=camera, place=f"{camera}-place", **more)
+    running.world.store.record([stated])
     return name
+
+
+def urgent(running: Running, camera: str) -> str:
+    """The same, more urgent than any other before, so that the wall shows it."""
+    return state(running, camera, severity="critical", start_ts=DAY + running.number)
 
 
 def streams(running: Running) -> Iterator[str]:
@@ -115,6 +123,45 @@ def pages(running: Running) -> Iterator[str]:
                     yield f"the page of {caller} hears {word}"
             if (FOREIGN in page.heard.text().lower()) != sees:
                 yield f"the page of {caller}: {_around(page.heard.text(), FOREIGN)}"
+
+
+def screens(running: Running) -> Iterator[str]:
+    """The wall shows its reader's cameras with their alerts, and hears of no others."""
+    for caller in ("viewer", "no_cameras", "administrator"):
+        sees = caller == "administrator"
+        with room(running, caller, "/room/wall") as page:
+            urgent(running, FOREIGN)
+            own = urgent(running, OWN)
+            for word, shown in ((OWN, caller != "no_cameras"), (FOREIGN, sees)):
+                if (word in page.first.lower()) != shown:
+                    yield f"the wall of {caller} begins with {word}: {not shown}"
+            if caller == "no_cameras":
+                time.sleep(SCREEN_S)
+            elif not page.heard.wait(own):
+                yield f"the wall of {caller}: no new alert"
+            if (FOREIGN in page.heard.text().lower()) != sees:
+                yield f"the wall of {caller}: {_around(page.heard.text(), FOREIGN)}"
+            for word in (WORKER, REASON):
+                if not sees and word in page.first + page.heard.text():
+                    yield f"the wall of {caller} says {word}"
+
+
+def drawings(running: Running) -> Iterator[str]:
+    """The list of cameras has its reader's alone, and an editor is one for whoever may draw, with
+    pictures for whoever sees them."""
+    for caller in ("viewer", "analyst", "no_cameras", "administrator"):
+        with room(running, caller, "/room/cameras") as page:
+            sees = (caller != "no_cameras", caller == "administrator")
+            for camera, shown in zip((OWN, FOREIGN), sees, strict=True):
+                if (camera in page.first.lower()) != shown:
+                    yield f"the list of {caller} begins with {camera}: {not shown}"
+        if caller == "no_cameras":
+            continue
+        with room(running, caller, f"/room/cameras/{OWN}") as page:
+            may = {"edits": caller == "administrator", "pictures": caller != "analyst"}
+            for what, allowed in may.items():
+                if bool(re.search(rf"\b{what}\W+true", page.first)) != allowed:
+                    yield f"the editor of {caller} {what}: {not allowed}"
 
 
 def acknowledged(running: Running, name: str) -> str | None:
@@ -244,6 +291,8 @@ CHECKS: Final[Sequence[Check]] = (
     streams,
     pictures,
     pages,
+    screens,
+    drawings,
     effects,
     clicks,
     other_pages,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from api.access import Role
 from api.store import Rights
 from tests.api.matrix import Running
-from tests.api.matrix_contents import acknowledged, state
+from tests.api.matrix_contents import acknowledged, state, urgent
 from tests.api.matrix_open import Heard, Page, events, motion, room, wall
 from tests.api.matrix_world import OWN
 from tests.api.served import TESTER, wait_until
@@ -21,8 +21,8 @@ SETTLED_S = 4.0
 REST_S = 1.5
 """Longer than anything that was stored takes to come, to whoever gets it."""
 END_S = 50.0
-SHOWN, SHUT = (f'\\"{method}\\"' for method in ("show", "shut"))
-"""What a page hears when an alert is opened on it, and when it is shut."""
+SHOWN, SHUT, DROPPED = (f'\\"{method}\\"' for method in ("show", "shut", "drop"))
+"""What a page hears when an alert is opened on it, when it is shut, and when a camera goes."""
 
 
 @dataclass
@@ -48,6 +48,9 @@ def opened(running: Running, caller: str, stack: ExitStack) -> Opened:
         {
             "stream": stack.enter_context(events(running, caller)),
             "page": page.heard,
+            "screen": stack.enter_context(room(running, caller, "/room/wall")).heard,
+            "list": stack.enter_context(room(running, caller, "/room/cameras")).heard,
+            "editor": stack.enter_context(room(running, caller, f"/room/cameras/{OWN}")).heard,
             "pictures": stack.enter_context(motion(running, caller)),
             "wall": stack.enter_context(wall(running, caller)),
         },
@@ -71,7 +74,7 @@ def endings(running: Running) -> Iterator[str]:
     with ExitStack() as stack:
         each = {caller: opened(running, caller, stack) for caller in callers}
         page = stack.enter_context(room(running, "second"))
-        own, other = state(running, OWN), state(running, OWN)
+        own, other = urgent(running, OWN), state(running, OWN)
         for caller in callers:
             yield from _has(caller, each[caller], own)
         each["viewer"].page.emit("look", own)
@@ -92,6 +95,9 @@ def endings(running: Running) -> Iterator[str]:
             yield from _ends("a camera", each["viewer"], ("pictures",))
             if not each["viewer"].heard["page"].wait(SHUT, END_S):
                 yield "an alert of a camera that the viewer lost stays open"
+            for what, word in (("list", DROPPED), ("editor", "location.reload")):
+                if not each["viewer"].heard[what].wait(word, END_S):
+                    yield f"the {what} of who lost a camera goes on"
             time.sleep(SETTLED_S)
             page.emit("acknowledge", other)
             yield from _silent(running, each["viewer"])
@@ -105,7 +111,13 @@ def endings(running: Running) -> Iterator[str]:
 
 
 def _has(caller: str, each: Opened, own: str) -> Iterator[str]:
-    wanted = {"stream": own, "page": own, "pictures": "image/jpeg", "wall": f"picture of {OWN}"}
+    wanted = {
+        "stream": own,
+        "page": own,
+        "screen": own,
+        "pictures": "image/jpeg",
+        "wall": f"picture of {OWN}",
+    }
     for what, word in wanted.items():
         if not each.heard[what].wait(word):
             yield f"the {what} of {caller} does not come"
@@ -120,11 +132,11 @@ def _ends(right: str, each: Opened, what: tuple[str, ...]) -> Iterator[str]:
 def _silent(running: Running, each: Opened) -> Iterator[str]:
     """Nothing comes of the camera that was taken away, when others have it."""
     each.mark()
-    late = state(running, OWN)
+    late = urgent(running, OWN)
     with events(running, "administrator", 0) as other:
         other.wait(late)
     time.sleep(REST_S)
-    for what in ("stream", "page"):
+    for what in ("stream", "page", "screen"):
         if late in each.since(what):
             yield f"the {what} of who lost a camera goes on"
     if f"picture of {OWN}" in each.since("wall"):

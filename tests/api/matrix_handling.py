@@ -256,21 +256,33 @@ def opened(running: Running) -> Iterator[str]:
             said = shown(page, "look", PART, word=SHOWN)
             if (ALERTS[FOREIGN] in said) != everything:
                 yield f"a part that {caller} opens: {said[-500:]}"
-            # a notice says that there is none
-            word = SHOWN if everything else '"notify"'
+            # a notice says that there is none, and the list hears which one that is
+            word = SHOWN if everything else echo(ALERTS[FOREIGN])
             if not shown(page, "look", ALERTS[FOREIGN], word=word):
                 yield f"the foreign alert, opened by {caller}"
             if caller != "viewer":
                 said = shown(page, "compose", None, word="compose")
                 if not said or (FOREIGN in said) != everything:
                     yield f"where {caller} may open an alert by hand: {said[-500:]}"
-            for name in ("new", "mine", "open", "all"):
-                if not shown(page, "filter", name, word=f'refill\\", [\\"{name}'):
+            for number, name in enumerate(("new", "mine", "open", "all")):
+                wish = {"number": number, "show": name}
+                if not shown(page, "filter", wish, word=f'refill\\", [{number}'):
                     yield f"what is {name} does not come to {caller}"
                 if not shown(page, "older", [4e9, "z"], word="append"):
                     yield f"what is older and {name} does not come to {caller}"
-            if (FOREIGN in page.heard.text().lower()) != everything:
+            for number, wish in enumerate(({"camera": FOREIGN}, {"text": FOREIGN}), start=4):
+                sent = {"number": number, "show": "all", **wish}
+                if not shown(page, "filter", sent, word=f'refill\\", [{number}'):
+                    yield f"what is searched for does not come to {caller}"
+            # the id that it sent comes back, for it to know which one it cannot open
+            text = page.heard.text().lower().replace(echo(ALERTS[FOREIGN]), "")
+            if (FOREIGN in text) != everything:
                 yield f"the page of {caller}, with what was opened: the foreign camera"
+
+
+def echo(alert: str) -> str:
+    """How a page is told that it cannot open an alert."""
+    return f'missed\\", [\\"{alert.lower()}\\"'
 
 
 def evidence(running: Running) -> Iterator[str]:

@@ -133,7 +133,7 @@ def socket(running: Running, path: str, caller: str) -> Iterator[ClientConnectio
 
 @dataclass
 class Page:
-    """A room that is open in somebody's browser: its first words, and the messages that follow."""
+    """A page that is open in somebody's browser: its first words, and the messages that follow."""
 
     first: str
     query: Mapping[str, str]
@@ -160,9 +160,9 @@ class Page:
 
 
 @contextmanager
-def room(running: Running, caller: str) -> Iterator[Page]:
-    """The operations room, opened and connected as a browser does."""
-    answer = running.send("GET", "/room/", running.world.held[caller])
+def room(running: Running, caller: str, path: str = "/room/") -> Iterator[Page]:
+    """A page of the operations room, opened and connected as a browser does."""
+    answer = running.send("GET", path, running.world.held[caller])
     first = answer.body.decode()
     client = re.search(r"""["']?client_id["']?: *["']([\w-]+)["']""", first)
     raw = re.search(r"parseElements\(String\.raw`(.*?)`\)", first, re.DOTALL)

@@ -10,6 +10,7 @@ import re
 import sys
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,14 +27,25 @@ from api.ingest import Heard
 from api.pages import mount
 from api.store import Store
 from streams.bus.memory_control import MemoryControl
-from streams.commands import Mask, Masked, Tried, Try, View, decode_command
+from streams.commands import (
+    Mask,
+    Masked,
+    Replay,
+    Replayed,
+    Tried,
+    Try,
+    View,
+    decode_command,
+)
+from streams.drawing import Still, Taken
 from streams.messages import HealthReport, encode
 from streams.pictures import Pictures
 from tests.api.matrix_world import FOREIGN, OWN, REASON, WORKER
-from tests.api.served import report, serving, sqlite_url, watching
+from tests.api.served import DAY, report, serving, sqlite_url, watching
 from tests.api.viewing import FakeWorker
 
 ROLES = dict(access.ROLES)
+STILL = Taken(ok=True, ts=DAY, width=1, height=1, jpeg=b64encode(b"plain"), view="AZ")
 
 
 def walk(routes: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, str, str]]:
@@ -67,7 +79,8 @@ def said() -> HealthReport:
 
 
 class Answering(FakeWorker):
-    """A worker that makes pictures, says of every address that it works, and masks nothing."""
+    """A worker that makes pictures, says of every address that it works, replays nothing that it
+    kept, and masks nothing."""
 
     def obey(self) -> None:
         good = encode(Tried(ok=True, code=None, message="it works", width=640, height=360))
@@ -78,6 +91,10 @@ class Answering(FakeWorker):
                     self.pictures.lease(wanted.camera)
                 if isinstance(wanted, Try):
                     self.control.answer(command.id, good)
+                if isinstance(wanted, Replay):
+                    self.control.answer(command.id, encode(Replayed(ok=True)))
+                if isinstance(wanted, Still):
+                    self.control.answer(command.id, encode(STILL))
                 if isinstance(wanted, Mask):
                     self.control.answer(command.id, encode(Masked(ok=False, message="no")))
 

@@ -168,10 +168,12 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serving(door: Door) -> Iterator[str]:
-    """The address of a real server in a thread of this process."""
+def serving(door: Door, port: int = 0) -> Iterator[str]:
+    """The address of a real server in a thread of this process, at a free port or at one that was
+    used before."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
         listener.listen(100)
         server = _Server(
             uvicorn.Config(

@@ -58,7 +58,8 @@ def test_each_row_is_found(rule: Rule) -> None:
 def test_what_is_open_to_everybody() -> None:
     assert {(rule.method, rule.path) for rule in RULES if rule.needs is None} == {
         ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/door/{file}"), ("GET", "/login"),
-        ("POST", "/login"), ("POST", "/language"), ("GET", "/oidc/start"), ("GET", "/oidc/back"),
+        ("POST", "/login"), ("POST", "/language"), ("POST", "/theme"), ("GET", "/oidc/start"),
+        ("GET", "/oidc/back"),
     }  # fmt: skip
 
 

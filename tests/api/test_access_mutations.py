@@ -27,8 +27,18 @@ _ALL = "whoever may is an administrator, who sees every camera"
 _PIECES = "asked again after each 200 alerts only: tests/api/test_export.py"
 _NEVER = "what somebody has just done leaves it no part of what they do not see"
 _GONE = "asked only while the store gives no answer: tests/api/test_known_keys.py"
+_READS = "every role that sees pictures reads alerts"
+_BOTH = "every role that reads alerts sees pictures too"
 _TWICE = "another one stands before or behind it, and either is enough: see PAIRS"
 PAIRS = (
+    (
+        "api/cameras.py: cameras_of: caller.sees(camera.id)",
+        "api/forms/city_map.py: shown_map: served.store.handovers.waiting(only=…)",
+    ),
+    (
+        "api/cameras.py: cameras_of: caller.sees(camera.id)",
+        "api/store/handovers.py: Handovers.waiting: among(only)",
+    ),
     (
         "api/feed.py: Feed.events: reader.sees(alert.camera)",
         "api/feed.py: Feed._changes: run_in_threadpool(only=…)",
@@ -54,15 +64,7 @@ PAIRS = (
         "api/pages/room.py: _Room._own: now.sees(alert.camera)",
     ),
     (
-        "api/pages/filters.py: newest: alerts.find(only=…)",
-        "api/pages/room.py: _Room._own: now.sees(alert.camera)",
-    ),
-    (
-        "api/pages/filters.py: newest: alerts.find(only=…) (2)",
-        "api/pages/room.py: _Room._own: now.sees(alert.camera)",
-    ),
-    (
-        "api/pages/filters.py: newest: alerts.find(only=…) (4)",
+        "api/pages/filters.py: Sought._find: alerts.find(only=…)",
         "api/pages/room.py: _Room._own: now.sees(alert.camera)",
     ),
     (
@@ -74,14 +76,17 @@ PAIRS = (
 BESIDE = {
     "api/feed.py: Feed.events: reader.sees(alert.camera)": _TWICE,
     "api/feed.py: Feed._changes: run_in_threadpool(only=…)": _TWICE,
-    "api/pages/filters.py: newest: alerts.find(only=…)": _TWICE,
-    "api/pages/filters.py: newest: alerts.find(only=…) (2)": _TWICE,
-    "api/pages/filters.py: newest: alerts.find(only=…) (4)": _TWICE,
+    "api/pages/wallpage.py: _Wall._read: caller.may(_P.ALERTS_READ)": _READS,
+    "api/forms/city_map.py: shown_map: served.store.handovers.waiting(only=…)": _TWICE,
+    "api/pages/filters.py: Sought._find: alerts.find(only=…)": _TWICE,
+    "api/pages/opened.py: Panel.__init__: opened.may(Permission.PICTURES_SEE)": _BOTH,
+    "api/pages/opened.py: nearby: caller.may(Permission.PICTURES_SEE)": _BOTH,
     "api/pages/room.py: _Room._follow_alerts: now.may(_P.ALERTS_READ)": _TWICE,
     "api/pages/room.py: _Room._own: now.sees(alert.camera)": _TWICE,
     "api/pages/words.py: _camera_says: caller.may(Permission.SYSTEM_READ)": _TWICE,
     "api/store/alerting.py: AlertingSettings.silences: each.match.within(only)": _TWICE,
     "api/store/alerts.py: Alerts.changes: among(only)": _TWICE,
+    "api/store/handovers.py: Handovers.waiting: among(only)": _TWICE,
     "api/wall.py: viewer_of: who.may(Permission.PICTURES_SEE)": _TWICE,
     "api/door.py: Door._stays: now.may(rule.needs)": _TWICE,
     "api/known.py: KnownKeys.renewed: last.is_live(self.now())": _GONE,

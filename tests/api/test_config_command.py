@@ -10,7 +10,7 @@ import structlog
 
 from api.cli import run
 from api.cli.config import SHOWN, what_changed
-from api.store import Applied, Store
+from api.store import Actor, Applied, Store
 from tests.api.served import sqlite_url
 from tests.needs import REPO
 
@@ -197,6 +197,20 @@ def test_a_database_that_is_gone(
         code, out, said = config(*arguments)
         assert (code, out) == (2, "")
         assert "cannot be opened" in said
+
+
+def test_what_was_drawn_over_is_said(config: Config, tmp_path: Path) -> None:
+    config("apply", "city.yaml")
+    write(tmp_path, SCENE.replace("gate", "door"), "plaza.yaml")
+    assert "in force any more" not in config("apply", "city.yaml")[1]
+    with Store.open(sqlite_url(tmp_path)) as store:
+        before = store.scenes.get("plaza")
+        assert before is not None
+        drawn = before.document | {"classes": ["car"]}
+        store.scenes.draw("plaza", drawn, Actor("user", "kendali"), base=2)
+    said = config("apply", "city.yaml")[1]
+    assert "not in force any more is what was drawn on plaza (kendali)" in said
+    assert "in force any more" not in config("apply", "city.yaml")[1]
 
 
 def test_many_cameras_are_a_few_lines() -> None:

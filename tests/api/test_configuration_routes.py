@@ -53,7 +53,8 @@ def test_a_scene_by_revision(served: Api) -> None:
     for x in (1, 2.5):
         served.store.configuration.apply(city(("plaza", scene(x)), ("bare", None)), TESTER)
     first = {
-        "camera": "plaza", "revision": 1, "created": "2026-01-31T00:00:00.000Z", "scene": scene(1),
+        "camera": "plaza", "revision": 1, "created": "2026-01-31T00:00:00.000Z", "by": "tests",
+        "note": None, "scene": scene(1),
     }  # fmt: skip
     path = f"{V1}/cameras/plaza/scene"
     second = served.client.get(path).json()
@@ -100,7 +101,7 @@ def test_a_camera_that_no_worker_reports(served: Api) -> None:
         "id": "far", "name": "Far", "source": "rtsp", "state": "unknown", "code": None,
         "since": None, "last_frame": None, "width": None, "height": None, "analysed": 0,
         "dropped": 0, "connects": 0, "detections": 0, "crossings": 0, "revision": 1,
-        "worker": "north", "age_seconds": None,
+        "position": None, "worker": "north", "age_seconds": None,
     }  # fmt: skip
     assert message == (
         "no worker has this camera: start the one that is to have it, 'matakota worker --name "

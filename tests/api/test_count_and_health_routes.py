@@ -148,6 +148,7 @@ def test_cameras(tmp_path: Path) -> None:
         "id": "up", "name": "Up", "source": "rtsp", "state": "live", "code": None, "message": "",
         "since": "2026-01-31T00:00:00.000Z", "last_frame": "2026-01-31T00:00:00.000Z",
         "width": 640, "height": 360, "analysed": 10, "dropped": 1, "connects": 1, "revision": 1,
+        "position": None,
         "detections": 0, "crossings": 0, "worker": "w",
     }  # fmt: skip
     assert (down["state"], down["code"], down["message"]) == ("down", "stalled", "no pictures")
@@ -269,10 +270,13 @@ def test_the_description(served: Api) -> None:
         f"{V1}/evidence", f"{V1}/evidence/delete", f"{V1}/silences",
         f"{V1}/silences/{{silence}}/end", f"{V1}/channels", f"{V1}/channels/{{channel}}/test",
         f"{V1}/deliveries", f"{V1}/chain", f"{V1}/counts", f"{V1}/cameras",
-        f"{V1}/cameras/{{camera}}/scene", f"{V1}/cameras/{{camera}}/snapshot",
+        f"{V1}/cameras/{{camera}}/scene", f"{V1}/cameras/{{camera}}/scene/check",
+        f"{V1}/cameras/{{camera}}/scenes", f"{V1}/cameras/{{camera}}/replay",
+        f"{V1}/cameras/{{camera}}/view", f"{V1}/scene/kinds", f"{V1}/scene/schema",
+        f"{V1}/cameras/{{camera}}/snapshot",
         f"{V1}/cameras/{{camera}}/live", f"{V1}/cameras/try", f"{V1}/workers", f"{V1}/me",
         f"{V1}/audit", f"{V1}/audit.csv", f"{V1}/precision", f"{V1}/precision.csv",
-        f"{V1}/suggestion",
+        f"{V1}/suggestion", f"{V1}/handover.pdf",
         "/healthz", "/readyz",
     }  # fmt: skip
     for path, operations in schema["paths"].items():

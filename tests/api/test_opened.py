@@ -4,12 +4,15 @@ why an act is not done."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from api.access import ROLES, Caller, Role
-from api.alerting.settings import Advice, Matcher, Telephone
+from api.alerting.settings import Advice, Matcher, Site, Telephone
+from api.board import Tile, View
 from api.i18n import texts
 from api.lifecycle import (
     ConflictError,
@@ -19,13 +22,15 @@ from api.lifecycle import (
     NotResolvedError,
     ResolvedError,
 )
-from api.pages.filters import FILTERS, newest
+from api.pages.filters import FILTERS, Sought, Wish
 from api.pages.handling import refused
-from api.pages.opened import shown_choices, shown_detail
+from api.pages.opened import nearby, shown_choices, shown_detail
 from api.store import Actor, Store
+from api.store.alerts import Page
 from api.store.cases import AssigneeError, NoTargetError
 from streams.messages import Hops
 from tests.api.served import DAY, TESTER, add_user, alert, sqlite_url
+from tests.api.test_room import camera
 from vision.errors import HandlingError, StoreError
 
 _ = texts("en")
@@ -35,6 +40,11 @@ ROOM1 = Actor("user", "room1")
 def caller(*cameras: str) -> Caller:
     permissions = ROLES[Role.OPERATOR]
     return Caller("s", "room1", "session", permissions, frozenset(cameras) or None)
+
+
+def shown(store: Store, name: str, *more: Any) -> Page:
+    wish = Wish.model_validate({"show": name})
+    return Sought.of(wish, {}, _).newest(store.alerts, *more)
 
 
 @pytest.fixture
@@ -102,7 +112,7 @@ def test_filters_find_what_is_left_to_do(store: Store) -> None:
     store.cases.assign("mine", "room1", TESTER, edit=0, only=None)
     store.cases.resolve("done", "true", "", TESTER, edit=0, only=None)
     found = {
-        name: [each.id for each in newest(store.alerts, name, caller("plaza"), None, 9).alerts]
+        name: [each.id for each in shown(store, name, caller("plaza"), None, 9).alerts]
         for name in FILTERS
     }
     assert found == {
@@ -128,7 +138,7 @@ def test_a_filter_is_read_page_by_page_without_gaps(store: Store, name: str) -> 
     found: list[str] = []
     before: tuple[float, str] | None = None
     while True:
-        page = newest(store.alerts, name, caller(), before, 5)
+        page = shown(store, name, caller(), before, 5)
         found += [each.id for each in page.alerts]
         if not page.more:
             break
@@ -154,3 +164,20 @@ def test_a_filter_is_read_page_by_page_without_gaps(store: Store, name: str) -> 
 )
 def test_why_an_act_is_not_done_is_said(error: HandlingError | StoreError, said: str) -> None:
     assert said in refused(error, _)
+
+
+def test_what_is_nearby_is_shown_as_far_as_its_person_sees_it() -> None:
+    cameras = [camera(id=name, position=None) for name in ("plaza", "road", "gate", "far")]
+    tiles = tuple(Tile(each, ()) for each in cameras)
+    sites = [Site(name="Losari", cameras=("road", "plaza", "gate", "gone"))]
+
+    def beside(name: str, by: Caller) -> list[str]:
+        view = View("", tiles, ()).of(by)
+        return [each["id"] for each in nearby(name, view, sites, by, _)]
+
+    assert beside("plaza", caller()) == ["plaza", "road", "gate"]
+    assert beside("far", caller()) == ["far"]
+    assert beside("plaza", caller("plaza", "gate")) == ["plaza", "gate"]
+    assert beside("gone", caller()) == []
+    analyst = replace(caller(), permissions=ROLES[Role.ANALYST])
+    assert beside("plaza", analyst) == []

@@ -12,7 +12,8 @@ from api.board import NOT_WELL, Tile, View
 from api.cameras import CameraOut
 from api.i18n import texts
 from api.kinds import INCIDENTS, KINDS, SEVERITIES
-from api.pages.words import alert_texts, shown_alert, shown_camera, wall_texts
+from api.pages.listed import alert_texts
+from api.pages.words import shown_alert, shown_camera, wall_texts
 from api.store import StoredAlert
 from streams.health import SENTENCES, Code
 from streams.messages import SYSTEM_CAMERA
@@ -143,6 +144,6 @@ def test_what_people_did_is_told_in_words(more: dict[str, Any], said: str) -> No
 
 def test_every_severity_is_told_in_words_of_its_own() -> None:
     assert tuple(SEVERITIES) == tuple(reversed(get_args(Severity)))
-    assert len({*alert_texts(_)["severities"].values()}) == len(SEVERITIES)
+    assert len({*alert_texts(_, acts=True)["severities"].values()}) == len(SEVERITIES)
     assert "dead_letter" not in INCIDENTS
     assert {*INCIDENTS} >= {*kinds(), *STREAM_KINDS}

@@ -4,6 +4,7 @@ it into the ``.po`` file and runs this again."""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterator
 from io import BytesIO
@@ -18,6 +19,8 @@ from babel.messages.pofile import read_po, write_po
 from api.i18n import DOMAIN, FOLDER
 from streams.health import SENTENCES
 from tests.needs import REPO
+from vision.replay import BOXES, PICTURE, STAGES
+from vision.rules.registry import kinds
 
 TRANSLATED: Final = ("id",)
 """Every language but that of the code."""
@@ -66,6 +69,11 @@ def said(root: Path = REPO) -> Iterator[Text]:
                 yield Text(message if isinstance(message, str) else (message[0], message[1]), name)
     for sentence in SENTENCES.values():
         yield Text(sentence, "streams/health.py")
+    for kind in kinds().values():
+        for setting in dataclasses.fields(kind.Settings):
+            yield Text(setting.metadata["help"], "vision/rules")
+    for why in (PICTURE, BOXES, *STAGES.values()):
+        yield Text(why, "vision/replay.py")
 
 
 def po_file(language: str) -> Path:

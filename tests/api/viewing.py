@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -22,8 +23,10 @@ from api.ingest import Heard
 from api.store import Store
 from streams.bus import Control
 from streams.commands import View, decode_command
-from streams.messages import HealthReport
+from streams.drawing import Check, Checked, Still
+from streams.messages import HealthReport, encode
 from streams.pictures import Offer, Pictures
+from streams.stills import take_still
 from tests.api.served import DAY, Api, api, report, sqlite_url
 from vision.types import Frame
 
@@ -52,9 +55,19 @@ class FakeWorker:
         while not self.stop.is_set():
             for command in self.control.take(self.name, wait_s=0.05):
                 wanted = decode_command(command.body)
+                if isinstance(wanted, Still):
+                    work = partial(self._take, command.id, wanted)
+                    threading.Thread(target=work, daemon=True).start()
+                    continue
+                if isinstance(wanted, Check):
+                    self.control.answer(command.id, encode(Checked(ok=True)))
+                    continue
                 assert isinstance(wanted, View)
                 self.views.append((time.monotonic(), wanted.camera))
                 self.pictures.lease(wanted.camera)
+
+    def _take(self, command: str, wanted: Still) -> None:
+        self.control.answer(command, encode(take_still(wanted, self.pictures, self.stop)))
 
     def look(self) -> None:
         while not self.stop.wait(1 / self.fps):

@@ -86,7 +86,7 @@ def read(answer: HTTPResponse) -> tuple[int, bytes, dict[str, str]]:
 def serving_whole(folder: Path) -> Iterator[Whole]:
     """All of it, with an alert ``known``, served from ``folder``."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(folder)],
+        [sys.executable, "-c", SERVER, str(folder), "0", "0", "3600"],
         cwd=folder,
         env=environment(folder),
         stdin=subprocess.PIPE,

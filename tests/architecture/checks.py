@@ -18,6 +18,7 @@ HOMES = {
     "av": ("streams/",),
     "onnxruntime": ("models/",),
     "redis": ("streams/bus/",),
+    "reportlab": ("api/handover/sheet.py",),
     "sqlalchemy": ("api/store/",),
     "supervision": ("streams/evaluation/peers.py",),
     "trackers": ("streams/evaluation/peers.py",),

@@ -65,6 +65,10 @@ class Desk:
         page.click("main button.main")
         page.wait_for_load_state()
 
+    def refuses(self, path: str) -> None:
+        """What is asked for at a path may be refused, which browsers say on their consoles."""
+        self._refused.add(f"{self.site.address}{path}")
+
     def leave(self, page: Page) -> None:
         self.go(page, "/account")
         page.click(".leave button")

@@ -54,7 +54,7 @@ class Site:
 
 @contextmanager
 def serving(folder: Path, *arguments: str) -> Iterator[Site]:
-    """A site in a folder, whose store answers late where ``arguments`` say so in seconds."""
+    """A site in a folder; ``arguments`` are those of ``MODULE`` after it."""
     said, says = os.pipe()
     ends, waits = os.pipe()
     with ExitStack() as stack:

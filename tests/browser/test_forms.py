@@ -84,6 +84,7 @@ def pages(town: Town) -> list[str]:
     return [
         "/people", f"/people/{town.person}", "/groups", f"/groups/{town.group}", "/keys",
         "/audit", "/account", "/account?saved=password", "/silences", "/delivery", "/precision",
+        "/handover", "/map", "/map?camera=c",
     ]  # fmt: skip
 
 

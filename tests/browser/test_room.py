@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import suppress
 from typing import Any
@@ -54,6 +55,17 @@ def test_pictures_move_and_counts_rise(room: Page) -> None:
     for camera in CAMERAS:
         before = passed(room, camera)
         wait_for(lambda c=camera, b=before: passed(room, c) > b, f"{camera} counts")
+
+
+def test_the_wall_shows_them_too(inside: BrowserContext, city: City) -> None:
+    page = inside.new_page()
+    page.goto(f"{city.living.address}/room/wall?n=4")
+    for camera in CAMERAS:
+        first = wait_for(lambda c=camera: source(page, c), f"a picture of {camera}")
+        wait_for(lambda c=camera, s=first: source(page, c) != s, f"a newer picture of {camera}")
+    # a scene that many pass soon has an alert, which leads to it
+    front = page.locator(".mk-cell").first.locator(".mk-alarmed")
+    expect(front).to_have_attribute("href", re.compile("^/room/#."), timeout=PATIENCE_MS)
 
 
 def test_alerts_arrive_without_a_reload(room: Page, city: City) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from streams.simulator import Simulator, load_recording
 from tests.disks import enlarge, fill_up, small_disk
+from tests.faults.bucket import bucket
 from tests.faults.cities import write_city
 from tests.faults.living import Living, free_port
 from tests.faults.test_incidents import SCENE, standing_clip
@@ -57,17 +58,22 @@ def test_a_file_in_place_of_the_folder(tmp_path: Path, simulator: Simulator) -> 
     assert list(kept.rglob("*.original"))
 
 
-def test_a_bucket_that_is_away(tmp_path: Path, simulator: Simulator) -> None:
+def test_a_bucket_that_is_away_and_comes(tmp_path: Path, simulator: Simulator) -> None:
     pytest.importorskip("s3fs", reason="needs s3fs")
+    port = free_port()
     away = {
         PLACE: "s3://evidence/city",
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "not-a-key",
         "AWS_SECRET_ACCESS_KEY": "not-a-real-secret",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
     with Living(tmp_path, **away) as living:
-        told_without(living, simulator)
+        alert = told_without(living, simulator)
+        with bucket(port) as kept:
+            comes_later(living, alert)
+            assert any(name.endswith(".original") for name in kept)
         assert "not-a-real-secret" not in living.log.read_text(encoding="utf-8")
 
 

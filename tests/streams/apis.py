@@ -34,9 +34,9 @@ class _Listening(ThreadingHTTPServer):
 
 
 @contextmanager
-def listening(handler: type[QuietHandler]) -> Iterator[str]:
+def listening(handler: type[QuietHandler], port: int = 0) -> Iterator[str]:
     """The address of a server on loopback whose requests ``handler`` takes."""
-    with _Listening(("127.0.0.1", 0), handler) as server:
+    with _Listening(("127.0.0.1", port), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:

@@ -93,6 +93,9 @@ def obeying(control: Control, keeper: Keeper, *cameras: CameraConfig) -> Iterato
                 if isinstance(wanted, Suggest):
                     found = suggest(wanted, own.get(wanted.camera), keeper, stop)
                     control.answer(command.id, encode(found))
+                elif isinstance(wanted, Replay):
+                    played = replay(wanted, own.get(wanted.camera), keeper, stop)
+                    control.answer(command.id, encode(played))
                 elif isinstance(wanted, Tracks):
                     control.answer(command.id, encode(give(wanted, keeper)))
 

@@ -70,6 +70,7 @@ ADDRESS = st.builds(
     port=st.integers(1, 65535),
     path=st.from_regex(r"/[a-z0-9/_.%=-]{0,20}(\?[a-z=&]{1,9})?", fullmatch=True),
 )
+DEGREES = st.integers(-90, 90).map(float) | st.floats(-90, 90).map(lambda x: x + 0.0)
 CAMERA = st.builds(
     CameraConfig,
     id=ID,
@@ -79,6 +80,7 @@ CAMERA = st.builds(
     model=st.sampled_from(["nanodet_g", "motion", "7", "/models/own model.onnx"]),
     fps=st.none() | st.integers(1, 60).map(float) | st.floats(1, 60),
     worker=st.none() | ID,
+    position=st.none() | st.tuples(DEGREES, DEGREES),
     scene=st.none() | scenes().filter(readable),
 )
 CITY = st.builds(
@@ -175,6 +177,17 @@ def test_a_body_that_is_no_configuration(body: str) -> None:
     with pytest.raises(ConfigError, match="of another version") as caught:
         decode_city(body)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("position", [[-91, 0], [0, 181], [0], "here"])
+def test_a_position_that_is_nowhere(position: object) -> None:
+    document = CityDocument.of(
+        City("x", (), None, (CameraConfig("a", "a", "synthetic", None, "m", None, None, None),)), 1
+    )
+    said = document.model_dump(mode="json")
+    said["cameras"][0]["position"] = position
+    with pytest.raises(ConfigError, match="of another version"):
+        decode_city(json.dumps(said))
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from streams.commands import (
     View,
     decode_command,
 )
+from streams.drawing import Still, Taken
 from streams.messages import MessageError, encode
 
 TS = 1_769_817_600.0
@@ -53,9 +54,12 @@ CLOSING = Closing(
         Mask(alert="a1", camera="plaza", form="clip", timeout_s=600),
         Suggest(camera="plaza", rule="in", closings=()),
         Suggest(camera="plaza", rule="in", closings=(CLOSING,) * 50, timeout_s=600),
+        Replay(camera="plaza", from_ts=TS, to_ts=TS + 1, explain=True),
         Tracks(camera="plaza", from_ts=TS, to_ts=TS + 3600),
+        Still(camera="plaza"),
+        Still(camera="plaza", view=True, timeout_s=30),
     ],
-    ids=range(11),
+    ids=range(14),
 )
 def test_a_command_is_read_as_it_was_written(command: AnyCommand) -> None:
     assert decode_command(encode(command)) == command
@@ -71,6 +75,8 @@ def test_a_command_is_read_as_it_was_written(command: AnyCommand) -> None:
         {"type": "view", "camera": "a\x00"},
         {"type": "view", "camera": "a", "more": 1},
         {"type": "erase"},
+        {"type": "still"},
+        {"type": "still", "camera": "CANARY", "timeout_s": 31},
         {"type": "mask", "alert": "a/b", "camera": "a", "form": "clip"},
         {"type": "mask", "alert": "a", "camera": "a", "form": "film"},
         {"type": "tracks", "camera": "a", "from_ts": TS, "to_ts": TS},
@@ -90,7 +96,7 @@ def test_a_command_is_read_as_it_was_written(command: AnyCommand) -> None:
         [],
         None,
     ],
-    ids=range(25),
+    ids=range(27),
 )
 def test_what_is_no_command_is_refused_and_not_repeated(wrong: object) -> None:
     with pytest.raises(MessageError, match="unknown here") as refused:
@@ -100,7 +106,15 @@ def test_what_is_no_command_is_refused_and_not_repeated(wrong: object) -> None:
 
 @given(st.text(max_size=200))
 def test_no_text_breaks_it(text: str) -> None:
-    for read in (decode_command, Tried.of, Replayed.of, Suggested.of, Given.of, Masked.of):
+    for read in (
+        decode_command,
+        Tried.of,
+        Replayed.of,
+        Suggested.of,
+        Given.of,
+        Masked.of,
+        Taken.of,
+    ):
         with pytest.raises(MessageError):
             read(text)
 

@@ -12,6 +12,7 @@ from streams.address import DEFAULT_NETWORKS
 from streams.config import City, load_city, load_credentials
 from streams.scenefile import scene_of
 from tests.needs import REPO
+from tests.streams.test_presets import HOME
 from vision.errors import ConfigError, SceneError
 
 CANARY = "canary-not-a-real-password"
@@ -48,6 +49,7 @@ cameras:
     scene: scenes/gate.yaml
     fps: all
     worker: north
+    position: [-5.1128, 119.4127]
   - id: square
     source: "rtsps://[fd00::5]/"
     model: other
@@ -65,6 +67,7 @@ cameras:
     assert gate.scene == {"frame_size": [64, 48], "lines": []}
     assert square.scene == {"frame_size": [640, 360], "stretch": True}
     assert str(square.source) == "rtsps://[fd00::5]:322/"
+    assert (gate.position, square.position) == ((-5.1128, 119.4127), None)
     assert (square.name, square.fps, square.model) == ("square", 2.5, "other")
     assert (demo.synthetic, demo.fps, demo.scene, demo.login) == (True, 8.0, None, None)
     assert {camera.revision for camera in found.cameras} == {0}
@@ -114,6 +117,14 @@ def test_what_a_short_city_means(tmp_path: Path) -> None:
         ("cameras: [{id: a, source: synthetic, fps: 0.5}]", "write a number from 1 to 60"),
         ("cameras: [{id: a, source: synthetic, fps: 61}]", "is no frame rate"),
         ("cameras: [{id: a, source: synthetic, fps: fast}]", "is not a finite number"),
+        (
+            "cameras: [{id: a, source: synthetic, position: [119.4, -5.1]}]",
+            "cameras[0].position[0]: 119.4 is no latitude; write one from -90 to 90 degrees",
+        ),
+        ("cameras: [{id: a, source: synthetic, position: [-5, 180.1]}]", "180.1 is no longitude"),
+        ("cameras: [{id: a, source: synthetic, position: [-5]}]", "found 1 values; write latitude"),
+        ("cameras: [{id: a, source: synthetic, position: -5.1}]", "expected a list, found -5.1"),
+        ("cameras: [{id: a, source: synthetic, position: [x, 1]}]", "is not a finite number"),
         ("cameras: [{id: a, source: synthetic, sceen: x}]", "did you mean 'scene'?"),
         ("cameras: [{id: a, source: synthetic, worker: a b}]", "'a b' is no name"),
         ("cameras: [{id: a, source: synthetic, worker: 7}]", "put it in quotes"),
@@ -214,6 +225,12 @@ def test_a_scene_is_checked_where_it_is_written(
 def test_a_file_whose_name_no_city_has(tmp_path: Path, stem: str) -> None:
     path = write(tmp_path, "cameras: [{id: a, source: synthetic}]", f"{stem}.yaml")
     assert load_city(path).name == "city"
+
+
+def test_a_scene_may_say_how_its_view_looks(tmp_path: Path) -> None:
+    scene = f"{{frame_size: [640, 360], view: {HOME}}}"
+    found = city(tmp_path, f"cameras: [{{id: a, source: synthetic, scene: {scene}}}]")
+    assert found.cameras[0].scene == {"frame_size": [640, 360], "view": HOME}
 
 
 def test_a_city_may_be_larger_than_a_scene(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_keys_tell_statements_apart() -> None:
     place=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=80),
     name=NAMES.map(lambda text: text[:MAX_NAME_CHARS]),
     details=st.dictionaries(
-        st.text(),
+        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
         st.recursive(
             st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False),
             lambda inner: st.lists(inner, max_size=3),
@@ -229,6 +229,8 @@ def test_what_is_no_message(body: str | bytes) -> None:
         ("score", 1.01),
         ("details", []),
         ("details", None),
+        ("details", {"why": "a\0b"}),
+        ("details", {"deep": [{"a\0": 1}]}),
         ("track_ids", ["x"]),
         ("revision", -1),
         ("surprise", 1),

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from streams.bus.control import Pictures as Followed
 from streams.bus.memory_control import MemoryControl
 from streams.commands import Picture
-from streams.pictures import MAX_LEASES, MAX_SIDE_PX, Offer, Pictures
+from streams.pictures import MAX_FPS, MAX_LEASES, MAX_SIDE_PX, Offer, Pictures
 from streams.scenefile import scene_of
 from tests.streams.servers import until
 from vision.draw import ALERT
@@ -239,6 +239,16 @@ def test_so_many_pictures_a_second_at_most(pictures: Pictures) -> None:
     assert 1 <= taken <= 6
 
 
+def test_whoever_follows_does_not_make_more_of_them(control: MemoryControl) -> None:
+    begun_s = time.monotonic()
+    with making(control) as pictures, pictures.following("plaza"):
+        pictures.lease("plaza")
+        for _ in range(40):
+            offer(pictures, frame())
+            time.sleep(0.005)
+        assert pictures.made <= 1 + MAX_FPS * (time.monotonic() - begun_s) / 0.9
+
+
 def test_of_many_offers_the_newest_is_made(control: MemoryControl) -> None:
     pictures = Pictures(control)
     pictures.lease("plaza")
@@ -352,6 +362,7 @@ def test_a_picture_that_cannot_be_drawn_ends_nothing(
     pictures.lease("road")
     with capture_logs() as logs, following(control, "plaza", "road") as followed:
         for _ in range(3):
+            until(lambda: pictures.wanted("road"), GUARD_S, "it is due")
             pictures.offer("plaza", Offer(frame(), tracked(), scene(), NO_COUNTS, ()))
             offer(pictures, frame(), "road")
             assert shown(followed)[0] == "road"

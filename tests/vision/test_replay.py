@@ -103,3 +103,18 @@ def test_what_is_seen_in_doubt_waits() -> None:
         for i, step in enumerate(steps)
     ]
     assert times(again(scene, doubted)) == times(live(scene, steps))
+
+
+def test_what_is_in_doubt_or_not_seen_any_more_is_not_explained() -> None:
+    scene, steps = scenario("intrusion")
+    replay, rebuilder, known = Replay(scene), Rebuilder(), list[float | None]()
+    doubt_ts = steps[2].ts
+    doubted = [*steps[:2], *(replace(s, quality=Quality(doubt_ts=doubt_ts)) for s in steps[2:4])]
+    away = [replace(step, quality=Quality(view="north")) for step in steps[4:6]]
+    # the first picture of a view is only known as such once it was seen before
+    back = [replace(step, quality=Quality(doubt_ts=doubt_ts)) for step in steps[6:8]]
+    for each in kept([*doubted, *away, *back]):
+        replay.update(rebuilder.update(each))
+        known.append(replay.judged_ts)
+    assert known == [steps[0].ts, *[steps[1].ts] * 3, *[None] * 4]
+    assert replay.explain({"watch"}) == []

@@ -19,6 +19,8 @@ from api.evidence.room import NOT_NOW, EvidenceRoom
 from tests.api.evidence.kept import BY, World, make_room, packed
 from tests.api.served import DAY
 from tests.disks import fill_up, small_disk
+from tests.faults.bucket import bucket
+from tests.streams.servers import free_port
 from vision.errors import ConfigError
 
 
@@ -112,6 +114,32 @@ def listener(answers: bool) -> Iterator[int]:
             thread.join()
             for each in taken:
                 each.close()
+
+
+def test_a_bucket_keeps_what_a_folder_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("s3fs", reason="buckets need s3fs")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "geheim")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    port = free_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    with bucket(port) as kept:
+        files = Files.open("s3://bucket/prefix", tmp_path / "incoming")
+        files.check()
+        files.write("a/b", [b"first ", b"second"])
+        assert kept == {"bucket/prefix/a/b": b"first second"}
+        assert files.names() == ["a/b"]
+        assert files.size("a/b") == 12
+        assert b"".join(files.read("a/b")) == b"first second"
+        assert b"".join(files.read("a/b", 6, 3)) == b"sec"
+        files.remove("a/b")
+        files.remove("a/b")
+        assert kept == {}
+        with pytest.raises(DamagedError):
+            files.size("a/b")
+    assert not list((tmp_path / "incoming").iterdir())
 
 
 @pytest.mark.parametrize("answers", [False, True], ids=["refused", "silent"])

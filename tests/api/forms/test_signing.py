@@ -257,3 +257,17 @@ def test_a_thousand_tries_a_minute_lock_nobody_else_out(signing: Signing, fresh:
         indonesian = {"accept-language": "id"}
         page = Page(other.client.get("/login", headers=indonesian))
         assert 'lang="id"' in page.answer.text
+
+
+def test_colours_are_chosen_for_a_browser(fresh: Browser) -> None:
+    page = fresh.open("/login")
+    assert 'data-theme="system"' in page.answer.text
+    sent = fresh.send(page, "/theme", theme="light")
+    assert went_to(sent) == "/login"
+    assert "httponly" in sent.answer.headers["set-cookie"].lower()
+    page = fresh.open("/login")
+    assert 'data-theme="light"' in page.answer.text
+    # nothing that is none of them is kept
+    assert "set-cookie" not in fresh.send(page, "/theme", theme="<b>").answer.headers
+    assert went_to(fresh.send(page, "/theme", theme="dark", back="//elsewhere.test")) == "/"
+    assert 'data-theme="dark"' in fresh.open("/login").answer.text

@@ -89,7 +89,7 @@ def test_a_viewer_sees_them_and_changes_none(city: Api) -> None:
         assert page.status == 200
         assert "Seen by all" in page.text
         assert "Of" not in page.text.replace("Of what comes", "").split("Seen by all")[1]
-        assert [form.action for form in page.forms] == ["/language", "/leave"]
+        assert [form.action for form in page.forms] == ["/language", "/theme", "/leave"]
         token = page.form("/leave").fields
         for path in ("/silences", f"/silences/{made.id}/end"):
             assert room.client.post(path, data=dict(token)).status_code == 403

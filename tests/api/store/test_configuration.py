@@ -66,13 +66,15 @@ def test_at_first_there_is_none(store: Store) -> None:
     assert store.configuration.number() == 0
     assert store.configuration.current() is None
     assert store.configuration.cameras() == []
-    assert store.configuration.scene("a") is None
+    assert store.scenes.get("a") is None
 
 
 def test_what_is_applied_is_current(url: str) -> None:
     given = city(
         camera("b", scene=scene(), login="all", worker="north", fps=None, model="/m/own.onnx"),
-        camera("a", source="synthetic", fps=7.5, name="ä ' \" %s"),
+        camera(
+            "a", source="synthetic", fps=7.5, name="ä ' \" %s", position=(-5.147665, 119.432731)
+        ),
         name="Kota ü",
         credentials=Path("/etc/matakota/logins.yaml"),
         networks=(),
@@ -90,6 +92,7 @@ def test_what_is_applied_is_current(url: str) -> None:
     assert [(c.id, c.name, c.synthetic, c.worker, c.revision) for c in listed] == [
         ("b", "B", False, "north", 1), ("a", "ä ' \" %s", True, None, 0),
     ]  # fmt: skip
+    assert [c.position for c in listed] == [None, (-5.147665, 119.432731)]
 
 
 def test_the_same_again_writes_nothing(url: str) -> None:
@@ -105,7 +108,7 @@ def test_the_same_again_writes_nothing(url: str) -> None:
         other = dict(reversed(scene().items()))
         same = city(camera("a", scene=other, revision=9), camera("b"))
         assert not store.configuration.apply(same, TESTER).anything
-        kept = store.configuration.scene("a")
+        kept = store.scenes.get("a")
         assert kept is not None
         assert (kept.revision, kept.created_at) == (1, DAY)
         with store._database.read() as connection:
@@ -161,16 +164,16 @@ def test_scenes_are_numbered_by_camera_and_stay(store: Store) -> None:
         "a": 1, "b": 1,
     }  # fmt: skip
     changed = apply(city(camera("a", scene=scene(2)), camera("b", scene=scene(1))))
-    assert changed == Applied(2, 2, False, (), ("a",), (), {"a": 2})
+    assert changed == Applied(2, 2, False, (), ("a",), (), {"a": 2}, {"a": TESTER.name})
     # what was drawn long ago is drawn anew: between the two, something else was counted
     assert apply(city(camera("a", scene=scene(1)))).scenes == {"a": 3}
     assert revisions(store) == {"a": 3}
-    assert [store.configuration.scene("a", n).document for n in (1, 2, 3)] == [  # type: ignore[union-attr]
+    assert [store.scenes.get("a", n).document for n in (1, 2, 3)] == [  # type: ignore[union-attr]
         scene(1), scene(2), scene(1),
     ]  # fmt: skip
-    assert store.configuration.scene("a", 4) is None
-    assert store.configuration.scene("b") is None, "it is not configured any more"
-    assert store.configuration.scene("b", 1) is not None
+    assert store.scenes.get("a", 4) is None
+    assert store.scenes.get("b") is None, "it is not configured any more"
+    assert store.scenes.get("b", 1) is not None
 
 
 def test_a_camera_that_comes_back_goes_on_numbering(store: Store) -> None:
@@ -181,7 +184,7 @@ def test_a_camera_that_comes_back_goes_on_numbering(store: Store) -> None:
     assert apply(city(camera("a", scene=scene(2)))).scenes == {"a": 2}
     apply(city(camera("a")))
     assert revisions(store) == {"a": 0}
-    assert store.configuration.scene("a") is None
+    assert store.scenes.get("a") is None
     # nobody counted anything else meanwhile
     assert apply(city(camera("a", scene=scene(2)))).scenes == {}
     assert revisions(store) == {"a": 2}
@@ -257,7 +260,7 @@ def test_any_history_has_each_scene_under_its_number(store: Store) -> None:
                 assert each.revision == 0
     assert len(seen) > 20
     for (name, revision), x in seen.items():
-        kept = store.configuration.scene(name, revision)
+        kept = store.scenes.get(name, revision)
         assert kept is not None
         assert kept.document == scene(x)
 
