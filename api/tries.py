@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, Protocol, TypeAlias, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
@@ -17,18 +17,16 @@ from vision.errors import ServiceError
 
 MAX_TRIES: Final = 8
 """At the same moment, by all callers; a worker takes fewer."""
-MAX_SUGGESTIONS: Final = 4
-"""The same of thresholds; a worker takes one."""
+MAX_REPLAYS: Final = 4
+"""The same of what is kept; a worker takes one."""
+MAX_STILLS: Final = 8
+"""The same of pictures as they are, and of scenes."""
 MORE_S: Final = 3.0
 """A worker that answers does so within its time-out and this."""
 SLICE_S: Final = 0.5
 TOO_MANY: Final = "so many addresses are tried that no other can be: try this one again later"
 CROWDED: Final = "so many thresholds are tried that no other can be: ask again in a minute"
-
-
 REPLAYING: Final = "so much is replayed that nothing else can be: ask again in a minute"
-MAX_STILLS: Final = 8
-"""The same of pictures as they are."""
 CROWDED_STILLS: Final = "so many pictures are taken that no other can be: ask again in a moment"
 CROWDED_CHECKS: Final = "so many scenes are checked that no other can be: try again in a moment"
 Wanted: TypeAlias = Try | Suggest | Replay | Still | Check
@@ -40,83 +38,91 @@ class TooManyTriesError(ServiceError):
     passing = True
 
 
+class _Said(Protocol):
+    """What a worker answers; one that is busy did nothing, and says so."""
+
+    @property
+    def busy(self) -> bool: ...
+
+    @property
+    def message(self) -> str: ...
+
+
+_S = TypeVar("_S", bound=_Said)
+
+
 class _Asking:
     """Asks workers, so many at the same moment. Used within one event loop; ``ended`` says that all
     is to end, which no question then holds up."""
+
+    most: ClassVar[int]
 
     def __init__(self, control: Control, ended: Callable[[], bool]) -> None:
         self._control = control
         self._ended = ended
         self._running = 0
 
-    async def _asked(self, worker: str, wanted: Wanted, most: int, crowded: str) -> str | None:
-        """What ``worker`` answers, or None where it says nothing in time."""
-        if self._running >= most:
+    async def _asked(
+        self, worker: str, wanted: Wanted, read: Callable[[str], _S], crowded: str
+    ) -> _S | None:
+        """What ``worker`` answers, as it is ``read``, or None where it says nothing in time. Raises
+        BusError, TooManyTriesError, or MessageError for an answer that is none."""
+        if self._running >= self.most:
             raise TooManyTriesError(crowded)
         self._running += 1
         try:
-            return await _answer(self._control, worker, wanted, self._ended)
+            body = await _answer(self._control, worker, wanted, self._ended)
         finally:
             self._running -= 1
+        said = None if body is None else read(body)
+        if said is not None and said.busy:
+            raise TooManyTriesError(said.message)
+        return said
 
 
 class Tries(_Asking):
-    """Asks workers to try addresses."""
+    """Asks workers to try addresses. All that is asked raises what ``_asked`` does, and is None
+    where a worker says nothing in time."""
+
+    most = MAX_TRIES
 
     async def ask(self, worker: str, wanted: Try) -> Tried | None:
-        """What ``worker`` says of an address, or None where it says nothing in time. Raises
-        BusError, TooManyTriesError, or MessageError for an answer that is none."""
-        body = await self._asked(worker, wanted, MAX_TRIES, TOO_MANY)
-        tried = None if body is None else Tried.of(body)
-        if tried is not None and tried.busy:
-            raise TooManyTriesError(tried.message)
-        return tried
+        """What ``worker`` says of an address."""
+        return await self._asked(worker, wanted, Tried.of, TOO_MANY)
 
 
 class Replays(_Asking):
-    """Asks workers about tracks that they keep; each does one of both at a time."""
+    """Asks workers about tracks that they keep, as ``Tries``; each does one of both at a time."""
+
+    most = MAX_REPLAYS
 
     async def suggest(self, worker: str, wanted: Suggest) -> Suggested | None:
-        """The threshold that ``worker`` found, or None where it says nothing in time. Raises
-        BusError, TooManyTriesError, or MessageError for an answer that is none."""
-        body = await self._asked(worker, wanted, MAX_SUGGESTIONS, CROWDED)
-        found = None if body is None else Suggested.of(body)
-        if found is not None and found.busy:
-            raise TooManyTriesError(found.message)
-        return found
+        """The threshold that ``worker`` found."""
+        return await self._asked(worker, wanted, Suggested.of, CROWDED)
 
     async def replay(self, worker: str, wanted: Replay) -> Replayed | None:
-        """What rules would have told of, as ``suggest``."""
-        body = await self._asked(worker, wanted, MAX_SUGGESTIONS, REPLAYING)
-        found = None if body is None else Replayed.of(body)
-        if found is not None and found.busy:
-            raise TooManyTriesError(found.message)
-        return found
+        """What rules would have told of."""
+        return await self._asked(worker, wanted, Replayed.of, REPLAYING)
 
 
 class Stills(_Asking):
-    """Asks workers for pictures as they are, and how views look."""
+    """Asks workers for pictures as they are, and how views look, as ``Tries``."""
+
+    most = MAX_STILLS
 
     async def ask(self, worker: str, wanted: Still) -> Taken | None:
-        """What ``worker`` took, or None where it says nothing in time. Raises BusError,
-        TooManyTriesError, or MessageError for an answer that is none."""
-        body = await self._asked(worker, wanted, MAX_STILLS, CROWDED_STILLS)
-        taken = None if body is None else Taken.of(body)
-        if taken is not None and taken.busy:
-            raise TooManyTriesError(taken.message)
-        return taken
+        """What ``worker`` took."""
+        return await self._asked(worker, wanted, Taken.of, CROWDED_STILLS)
 
 
 class Checks(_Asking):
-    """Asks workers whether scenes can be used."""
+    """Asks workers whether scenes can be used, as ``Tries``."""
+
+    most = MAX_STILLS
 
     async def ask(self, worker: str, wanted: Check) -> Checked | None:
-        """What ``worker`` says of a scene, as ``Stills``."""
-        body = await self._asked(worker, wanted, MAX_STILLS, CROWDED_CHECKS)
-        checked = None if body is None else Checked.of(body)
-        if checked is not None and checked.busy:
-            raise TooManyTriesError(checked.message)
-        return checked
+        """What ``worker`` says of a scene."""
+        return await self._asked(worker, wanted, Checked.of, CROWDED_CHECKS)
 
 
 async def _answer(

@@ -4,6 +4,7 @@ reads and changes it over the API, as any program does."""
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -92,7 +93,7 @@ class Cameras:
         ui.context.client.on_delete(task.cancel)
 
 
-class _Page:
+class _Page(ABC):
     """A page in one browser, for whoever opened it, until they may not see it any more."""
 
     here = CAMERAS
@@ -114,13 +115,13 @@ class _Page:
                 await self.fill(view)
         return background_tasks.create(self._follow(), name=f"page: {self.here}")
 
+    @abstractmethod
     async def fill(self, view: View) -> None:
         """What is below the bar. Raises StoreError."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def renew(self, view: View, now: Caller) -> bool:
         """Show how it is now; False where whoever looks may not see the page any more."""
-        raise NotImplementedError
 
     async def _follow(self) -> None:
         with suppress(asyncio.CancelledError):

@@ -165,7 +165,7 @@ def test_a_worker_that_keeps_nothing_is_busy_silent_or_odd(
     ]
     city.ingest.workers = ()
     assert editor.post(REPLAY, json={}).status_code == 503
-    monkeypatch.setattr(tries, "MAX_SUGGESTIONS", 0)
+    monkeypatch.setattr(tries.Replays, "most", 0)
     assert editor.post(REPLAY, json={}).status_code == 503
 
 

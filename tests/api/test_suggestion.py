@@ -131,7 +131,7 @@ def test_a_worker_that_is_busy_silent_or_odd(city: Api, monkeypatch: pytest.Monk
         with answering(city.control, said):
             answer = ask(city)
         assert (answer.status_code, bool(answer.json()["detail"])) == (status, True)
-    monkeypatch.setattr(tries, "MAX_SUGGESTIONS", 0)
+    monkeypatch.setattr(tries.Replays, "most", 0)
     assert ask(city).status_code == 503
 
 

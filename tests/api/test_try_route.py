@@ -137,7 +137,7 @@ def test_a_worker_that_says_nothing_or_nonsense(
 def test_so_many_are_tried_at_most_and_the_end_waits_for_none(
     served: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tries, "MAX_TRIES", 2)
+    monkeypatch.setattr(tries.Tries, "most", 2)
     codes: list[int] = []
     with trying(served, lambda _: None) as asked:
         threads = [
