@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, expect
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
@@ -104,3 +106,13 @@ class Desk:
     def _look(self, response: Response) -> None:
         if response.status >= 400 and response.request.is_navigation_request():
             self._refused.add(response.url)
+
+
+@contextmanager
+def sitting(site: Site, browser: Browser) -> Iterator[Desk]:
+    """A desk at which everything is waited for as long; nothing may have gone wrong at its end."""
+    made = Desk(site, browser)
+    expect.set_options(timeout=PATIENCE_MS)
+    yield made
+    expect.set_options(timeout=None)
+    made.close()

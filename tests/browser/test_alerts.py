@@ -13,9 +13,9 @@ from api.access import Role
 from api.alerting.settings import Alerting
 from api.alerting.settings import Site as Place
 from tests.api.served import TESTER, report
-from tests.browser.desk import PATIENCE_MS, Desk
+from tests.browser.desk import Desk, sitting
 from tests.browser.fakepictures import FakePictures
-from tests.browser.listing import NOTICES, RINGS, person, room, row, shown, state, stored
+from tests.browser.listing import NOTICES, RINGS, forget, person, room, row, shown, state, stored
 from tests.browser.sites import Site, serving
 from tests.waiting import wait_for
 
@@ -35,15 +35,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def desk(site: Site, browser: Browser) -> Iterator[Desk]:
-    made = Desk(site, browser)
-    expect.set_options(timeout=PATIENCE_MS)
-    yield made
-    expect.set_options(timeout=None)
-    made.close()
-    # what one test left calls nobody in the next one
-    for found in site.store.alerts.find(only=None, limit=500).alerts:
-        if found.status != "resolved":
-            site.store.cases.resolve(found.id, "true", "", TESTER, edit=found.edit, only=None)
+    with sitting(site, browser) as made:
+        yield made
+    forget(site)
 
 
 def test_alerts_are_handled_by_keys_alone(desk: Desk, site: Site) -> None:

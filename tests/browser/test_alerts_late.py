@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.api.served import TESTER, report
-from tests.browser.desk import PATIENCE_MS, Desk
-from tests.browser.listing import NOTICES, RINGS, person, room, row, state, stored
+from tests.browser.desk import Desk, sitting
+from tests.browser.listing import NOTICES, RINGS, forget, person, room, row, state, stored
 from tests.browser.sites import Site, serving
 from tests.waiting import wait_for
 
@@ -34,14 +34,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def desk(site: Site, browser: Browser) -> Iterator[Desk]:
-    made = Desk(site, browser)
-    expect.set_options(timeout=PATIENCE_MS)
-    yield made
-    expect.set_options(timeout=None)
-    made.close()
-    for found in site.store.alerts.find(only=None, limit=500).alerts:
-        if found.status != "resolved":
-            site.store.cases.resolve(found.id, "true", "", TESTER, edit=found.edit, only=None)
+    with sitting(site, browser) as made:
+        yield made
+    forget(site)
 
 
 def at_once(page: Page, *keys: str, repeat: bool = False) -> None:

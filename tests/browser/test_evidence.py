@@ -26,7 +26,7 @@ from streams.rtsp.ring import Ring
 from streams.simulator import Simulator, load_recording
 from tests.api.evidence.packing import BOXES, V1, clip, packed, picture, post
 from tests.api.served import add_key, add_user, alert, report
-from tests.browser.desk import PATIENCE_MS, Desk
+from tests.browser.desk import PATIENCE_MS, Desk, sitting
 from tests.browser.sites import Site, serving
 from tests.streams.rtsp.oddcameras import frames, source
 from tests.streams.simulator.clients import small_clip
@@ -47,11 +47,8 @@ def site(tmp_path: Path, browser: Browser) -> Iterator[Site]:
 
 @pytest.fixture
 def desk(site: Site, browser: Browser) -> Iterator[Desk]:
-    made = Desk(site, browser)
-    expect.set_options(timeout=PATIENCE_MS)
-    yield made
-    expect.set_options(timeout=None)
-    made.close()
+    with sitting(site, browser) as made:
+        yield made
 
 
 def send(site: Site, form: str, *, masked: bool = True, **more: Any) -> None:

@@ -16,7 +16,7 @@ from api.alerting.settings import Advice, Alerting, Matcher, Telephone
 from api.store import Actor, StoredAlert, Wanted
 from tests.api.served import TESTER, add_user, alert, report
 from tests.browser.conftest import HOSTILE
-from tests.browser.desk import PATIENCE_MS, Desk
+from tests.browser.desk import PATIENCE_MS, Desk, sitting
 from tests.browser.sites import Site, serving
 from tests.browser.test_room_rights import EMIT
 from tests.waiting import wait_for
@@ -39,12 +39,8 @@ def site(tmp_path: Path, browser: Browser) -> Iterator[Site]:
 
 @pytest.fixture
 def desk(site: Site, browser: Browser) -> Iterator[Desk]:
-    made = Desk(site, browser)
-    # as long as for everything else here
-    expect.set_options(timeout=PATIENCE_MS)
-    yield made
-    expect.set_options(timeout=None)
-    made.close()
+    with sitting(site, browser) as made:
+        yield made
 
 
 def state(site: Site, name: str, camera: str = "plaza", before_s: float = 0, **more: Any) -> None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.browser.desk import PATIENCE_MS, Desk
+from tests.browser.desk import Desk
 from tests.browser.drawing import (
-    CAMERAS,
     corners,
     drag,
     drawn,
-    drawn_on,
     editor,
     near,
     on,
@@ -27,33 +23,6 @@ PHONE = {"width": 390, "height": 844}
 SOON = """(real => { AbortSignal.timeout = ms => real.call(AbortSignal, ms / 20); })
     (AbortSignal.timeout)"""
 """Nobody waits that long in a test."""
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with drawn_on(tmp_path_factory.mktemp("editor")) as served:
-        yield served
-
-
-@pytest.fixture
-def desk(site: Site, browser: Browser) -> Iterator[Desk]:
-    made = Desk(site, browser)
-    expect.set_options(timeout=PATIENCE_MS)
-    yield made
-    expect.set_options(timeout=None)
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def unused() -> Iterator[str]:
-    """Cameras, one after the other."""
-    return iter(CAMERAS)
-
-
-@pytest.fixture
-def camera(unused: Iterator[str]) -> str:
-    """A camera on which no other test drew."""
-    return next(unused)
 
 
 def test_what_was_kept_never_replaces_what_somebody_saved_since(desk: Desk, camera: str) -> None:

@@ -3,23 +3,21 @@ names that are not meant well, and when a camera is taken away; in real Chromium
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from api.access import Role
 from api.store import Rights
 from tests.api.served import TESTER, add_user
 from tests.browser.conftest import HOSTILE
-from tests.browser.desk import PATIENCE_MS, Desk
+from tests.browser.desk import Desk
 from tests.browser.drawing import (
     CAMERAS,
     corners,
     drag,
     drawn,
-    drawn_on,
     editor,
     near,
     on,
@@ -30,33 +28,6 @@ from tests.browser.sites import Site
 
 PHONE: Final = {"width": 390, "height": 844}
 RIGHT_TO_LEFT: Final = "م" * 60
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with drawn_on(tmp_path_factory.mktemp("editor")) as served:
-        yield served
-
-
-@pytest.fixture
-def desk(site: Site, browser: Browser) -> Iterator[Desk]:
-    made = Desk(site, browser)
-    expect.set_options(timeout=PATIENCE_MS)
-    yield made
-    expect.set_options(timeout=None)
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def unused() -> Iterator[str]:
-    """Cameras, one after the other."""
-    return iter(CAMERAS)
-
-
-@pytest.fixture
-def camera(unused: Iterator[str]) -> str:
-    """A camera on which no other test drew."""
-    return next(unused)
 
 
 def test_it_is_used_on_a_phone(desk: Desk, site: Site, camera: str) -> None:

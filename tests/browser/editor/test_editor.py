@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
 from api.store import Wanted
 from streams.scenefile import scene_of
-from tests.browser.desk import PATIENCE_MS, Desk
+from tests.browser.desk import Desk
 from tests.browser.drawing import (
-    CAMERAS,
     SCENE,
     add_rule,
     click,
@@ -21,40 +19,12 @@ from tests.browser.drawing import (
     drag,
     draw_zone,
     drawn,
-    drawn_on,
     editor,
     near,
     save,
 )
 from tests.browser.sites import Site
 from vision.geometry import side_distance
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with drawn_on(tmp_path_factory.mktemp("editor")) as served:
-        yield served
-
-
-@pytest.fixture
-def desk(site: Site, browser: Browser) -> Iterator[Desk]:
-    made = Desk(site, browser)
-    expect.set_options(timeout=PATIENCE_MS)
-    yield made
-    expect.set_options(timeout=None)
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def unused() -> Iterator[str]:
-    """Cameras, one after the other."""
-    return iter(CAMERAS)
-
-
-@pytest.fixture
-def camera(unused: Iterator[str]) -> str:
-    """A camera on which no other test drew."""
-    return next(unused)
 
 
 def test_a_zone_that_is_drawn_by_mouse_is_saved_with_its_rule(
