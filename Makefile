@@ -65,6 +65,7 @@ images: $(STAMP) ## make the pictures of the documentation anew
 	$(BIN)/python -m docs.images.explain
 	$(BIN)/python -m docs.images.incidents
 	$(BIN)/python -m docs.images.room
+	$(BIN)/python -m docs.images.shift
 	$(BIN)/python -m docs.images.editor
 	$(BIN)/python -m docs.images.people
 

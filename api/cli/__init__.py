@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -23,6 +23,7 @@ EXIT_AGAIN = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
+UNHEARD_S: Final = 0.05
 _USAGE_ERROR: Any = typer.BadParameter.__base__
 """What typer raises for wrong options; it has no public name there."""
 
@@ -153,7 +154,34 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def end_by_signals() -> None:
+    """SIGTERM unwinds like an exit, so that nothing half-written stays. It may arrive while an
+    object is being collected, where Python ignores what is raised, Ctrl-C too: it is raised once
+    more a moment later."""
+    said = sys.unraisablehook
+    unheard: list[type[BaseException]] = []
+
+    def terminated(*_: object) -> NoReturn:
+        sys.exit(EXIT_TERMINATED)
+
+    def again(*_: object) -> NoReturn:
+        if unheard.pop() is KeyboardInterrupt:
+            raise KeyboardInterrupt
+        sys.exit(EXIT_TERMINATED)
+
+    def ignored(what: sys.UnraisableHookArgs) -> None:
+        if what.exc_type not in {SystemExit, KeyboardInterrupt}:
+            said(what)
+            return
+        unheard.append(what.exc_type)
+        signal.setitimer(signal.ITIMER_REAL, UNHEARD_S)
+
+    signal.signal(signal.SIGTERM, terminated)
+    signal.signal(signal.SIGALRM, again)
+    sys.unraisablehook = ignored
+
+
 def main() -> None:
-    """The ``matakota`` command. SIGTERM unwinds like an exit: nothing half-written stays."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
+    """The ``matakota`` command."""
+    end_by_signals()
     sys.exit(run(sys.argv[1:]))

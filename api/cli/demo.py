@@ -29,7 +29,7 @@ from api.store import Actor, Rights, Store
 from models.zoo import user_cache
 from streams import samples
 from streams.address import parse_address
-from streams.config import DEFAULT_MODEL, MOTION, SYNTHETIC, CameraConfig, City
+from streams.config import DEFAULT_MODEL, MOTION, SYNTHETIC, CameraConfig, City, Position
 from streams.health import State
 from streams.settings import DATABASE_FILE, SQLITE, Settings
 from streams.simulator import Simulator, load_recording
@@ -48,6 +48,9 @@ LOOK_S: Final = 0.5
 SETTLE_S: Final = 3.0
 """What was seen at the end has reached the store by then."""
 ALERTS_A_PAGE: Final = 1000
+SQUARE: Final[Position] = (-5.1345, 119.4130)
+EAST: Final[Position] = (-5.1349, 119.4148)
+ROAD: Final[Position] = (-5.1331, 119.4121)
 
 log = structlog.get_logger()
 
@@ -55,7 +58,7 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class Played:
     """A camera of the demo: a clip played from ``offset_s`` on, or, without one, the rendered
-    road."""
+    road. Its ``position`` on the map is made up."""
 
     id: str
     name: str
@@ -64,6 +67,7 @@ class Played:
     offset_s: float
     model: str
     fps: float
+    position: Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +162,8 @@ def _cameras(places: samples.Places) -> tuple[Played, ...]:
     plaza = samples.folder() / samples.known("plaza").file
     return (
         # each comes to its alerts within half a minute
-        Played("plaza", "Campus square", "plaza", plaza, 58.0, DEFAULT_MODEL, 5.0),
-        Played("plaza-east", "Side street", "plaza_east", plaza, 4.0, DEFAULT_MODEL, 5.0),
+        Played("plaza", "Campus square", "plaza", plaza, 58.0, DEFAULT_MODEL, 5.0, SQUARE),
+        Played("plaza-east", "Side street", "plaza_east", plaza, 4.0, DEFAULT_MODEL, 5.0, EAST),
         _road(places),
     )
 
@@ -169,10 +173,10 @@ def _road(places: samples.Places) -> Played:
     if samples.find(sample, places) is not None:
         try:
             clip = samples.verified(sample, places)
-            return Played("road", "Main road", "road", clip, 0.0, DEFAULT_MODEL, 7.0)
+            return Played("road", "Main road", "road", clip, 0.0, DEFAULT_MODEL, 7.0, ROAD)
         except SampleError as error:
             log.warning("the rendered road is shown instead", why=str(error))
-    return Played("road", "Rendered road (synthetic)", "synthetic", None, 0.0, MOTION, 8.0)
+    return Played("road", "Rendered road (synthetic)", "synthetic", None, 0.0, MOTION, 8.0, ROAD)
 
 
 @contextmanager
@@ -213,6 +217,7 @@ def _city(cameras: Sequence[Played], addresses: Mapping[str, str]) -> City:
                 fps=camera.fps,
                 worker=None,
                 scene=_scene(camera.scene),
+                position=camera.position,
             )
             for camera in cameras
         ),

@@ -70,9 +70,9 @@ def sorry(why: str, _: Texts) -> None:
 
 
 class Frame:
-    """The top of a page: where, when, who, the ways to the other pages, in which language, and one
-    sentence for each thing that is wrong. ``here`` is the page's own path, which is marked among
-    the ways and is where a change of language leads back to."""
+    """Above a page: where, when, who, the ways to the other pages, in which language. Below it:
+    one sentence for each thing that is wrong. ``here`` is the page's own path, which is marked
+    among the ways and is where a change of language leads back to."""
 
     def __init__(
         self, view: View, caller: Caller, token: str, said: Texts, here: str = ROOM
@@ -81,7 +81,7 @@ class Frame:
         request = ui.context.client.request
         with ui.element("header").classes("mk-bar"):
             ui.html(f"<h1>Matakota<small>{escape(view.city)}</small></h1>", sanitize=False)
-            self._state = ui.html("", sanitize=False).classes("mk-health")
+            self._live = ui.label("").classes("mk-health")
             self._clock = ui.label("").classes("mk-clock")
             called = escape(_("Menu"))
             button = f'<button type="button" popovertarget="mk-menu">{called}</button>'
@@ -94,6 +94,8 @@ class Frame:
                 nav.props["aria-label"] = _("Pages")
                 theme = theme_of(request, THEME)
                 ui.html(_forms(token, said, here, theme), sanitize=False).classes("mk-forms")
+        # seen at the foot of the page, where it moves nothing that somebody works on
+        self._wrong = ui.html("", sanitize=False).classes("mk-wrong").props("role=status")
         self.say(view)
 
     def say(self, view: View) -> None:
@@ -101,9 +103,9 @@ class Frame:
         _ = self._said
         live = sum(tile.camera.state == "live" for tile in view.tiles)
         fact = _("%(live)d of %(all)d cameras live") % {"live": live, "all": len(view.tiles)}
-        said = [f'<span class="mk-fact">{escape(fact)}</span>']
-        said += [f'<span class="mk-problem">{escape(_(each))}</span>' for each in view.problems]
-        self._state.set_content("".join(said))
+        self._live.set_text(fact)
+        wrong = (f'<p class="mk-problem">{escape(_(each))}</p>' for each in view.problems)
+        self._wrong.set_content("".join(wrong))
         self._clock.set_text(f"{local(time.time()):%H:%M:%S} WITA")
 
 

@@ -6,14 +6,12 @@ Run by `make images`.
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import urljoin
 
 from playwright.sync_api import ViewportSize
 
-from docs.images.room import demo
+from docs.images.room import demo, keep
 
-FOLDER = Path(__file__).parent
 SIZE: ViewportSize = {"width": 1366, "height": 768}
 CAMERA = "plaza"
 ZONE = ((0.40, 0.36), (0.70, 0.38), (0.78, 0.66), (0.36, 0.62))
@@ -28,7 +26,7 @@ def main() -> None:
         page.wait_for_selector(".mk-tile.mk-live")
         page.goto(urljoin(link, "/room/cameras"))
         page.wait_for_selector(f'tr[data-camera="{CAMERA}"] .mk-dot-live')
-        page.screenshot(path=FOLDER / "cameras.jpg", type="jpeg", quality=88)
+        keep(page, "cameras.jpg")
         page.goto(urljoin(link, f"/room/cameras/{CAMERA}"))
         page.wait_for_selector(".mk-canvas image")
         box = page.locator(".mk-canvas").bounding_box()
@@ -38,8 +36,7 @@ def main() -> None:
         for x, y in (*ZONE, ZONE[0]):
             page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
         page.wait_for_timeout(CHECKED_MS)
-        page.screenshot(path=FOLDER / "editor.jpg", type="jpeg", quality=88)
-    print(f"{FOLDER} shows the list of cameras and the editor")
+        keep(page, "editor.jpg")
 
 
 if __name__ == "__main__":

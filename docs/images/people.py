@@ -1,19 +1,18 @@
-"""Makes docs/images/login.png, people.jpg, keys.jpg and account.jpg anew: the pages for people and
-keys over `matakota demo`, in Chromium, filled in as an administrator does it.
+"""Makes docs/images/login.png, people.jpg, groups.jpg, keys.jpg, audit.jpg and account.jpg anew:
+the pages for people and keys over `matakota demo`, in Chromium, filled in as an administrator does
+it.
 
 Run by `make images`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import urljoin
 
 from playwright.sync_api import Browser, Page, ViewportSize
 
-from docs.images.room import demo
+from docs.images.room import demo, keep
 
-FOLDER = Path(__file__).parent
 SIZE: ViewportSize = {"width": 1366, "height": 768}
 ENGLISH, INDONESIAN = "en-GB", "id-ID"
 PASSWORD = "seven wooden boats"  # noqa: S105
@@ -83,15 +82,6 @@ def window(browser: Browser, locale: str = ENGLISH) -> Page:
     return browser.new_context(viewport=SIZE, locale=locale, color_scheme="light").new_page()
 
 
-def keep(page: Page, name: str) -> None:
-    target = FOLDER / name
-    if target.suffix == ".png":
-        page.screenshot(path=target, type="png")
-    else:
-        page.screenshot(path=target, type="jpeg", quality=85)
-    print(f"{target}: {target.stat().st_size // 1024} KB")
-
-
 def main() -> None:
     with demo() as (browser, link):
         office = Office(browser, link)
@@ -102,7 +92,9 @@ def main() -> None:
         for name, scope, group in KEYS:
             office.add_key(name, scope, group)
         keep(office.open("/people"), "people.jpg")
+        keep(office.open("/groups"), "groups.jpg")
         keep(office.open("/keys"), "keys.jpg")
+        keep(office.open("/audit"), "audit.jpg")
         own = window(browser, INDONESIAN)
         own.goto(urljoin(link, "/login"))
         keep(own, "login.png")

@@ -1,5 +1,5 @@
-"""Makes docs/images/room.jpg and wall.jpg anew: the operations room's page and the wall over
-`matakota demo`, in Chromium.
+"""Makes docs/images/room.jpg, phone.jpg and wall.jpg anew: the page of alerts, on a telephone as
+well, and the wall over `matakota demo`, in Chromium.
 
 Run by `make images`.
 """
@@ -15,14 +15,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urljoin
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-TARGET = Path(__file__).with_name("room.jpg")
-WALL = Path(__file__).with_name("wall.jpg")
+FOLDER = Path(__file__).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 LINK = re.compile(r"http://\S+/enter\?link=\S+")
-SIZE = {"width": 1600, "height": 640}
+SIZE: ViewportSize = {"width": 1600, "height": 640}
+PHONE: ViewportSize = {"width": 390, "height": 780}
 SHOWN_AFTER_S = 75
 """By then every line was passed, and several alerts have arrived."""
 
@@ -54,17 +55,31 @@ def demo() -> Iterator[tuple[Browser, str]]:
         process.wait(30)
 
 
+def keep(page: Page, name: str) -> None:
+    target = FOLDER / name
+    if target.suffix == ".png":
+        page.screenshot(path=target, type="png")
+    else:
+        page.screenshot(path=target, type="jpeg", quality=87)
+    print(f"{target}: {target.stat().st_size // 1024} KB")
+
+
 def main() -> None:
     with demo() as (browser, link):
         page = browser.new_page(viewport=SIZE, locale="en-GB")
         page.goto(link)
         page.wait_for_selector(".mk-tile.mk-live")
         time.sleep(SHOWN_AFTER_S)
-        page.screenshot(path=TARGET, type="jpeg", quality=88)
-        page.goto(f"{page.url.partition('/room/')[0]}/room/wall?n=4&tour=15")
-        page.wait_for_selector(".mk-alarming .mk-live img:not([style*='none'])")
-        page.screenshot(path=WALL, type="jpeg", quality=88)
-    print(f"{TARGET} and {WALL} show the pages after {SHOWN_AFTER_S} s")
+        keep(page, "room.jpg")
+        page.set_viewport_size(PHONE)
+        keep(page, "phone.jpg")
+        page.set_viewport_size(SIZE)
+        page.goto(urljoin(link, "/room/wall?n=4&tour=15"))
+        page.wait_for_selector(".mk-alarming")
+        page.wait_for_function(
+            "[...document.querySelectorAll('.mk-cell img')].every(each => each.naturalWidth)"
+        )
+        keep(page, "wall.jpg")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.api.command import matakota
+from tests.api.command import GUARD_S, matakota
 from tests.needs import REPO
 
 SCENE = REPO / "samples" / "scenes" / "plaza.yaml"
@@ -100,3 +102,24 @@ def test_nobody_at_home_still_has_models(tmp_path: Path) -> None:
     ran = matakota("models", "list", folder=tmp_path, first=first, fresh=True)
     assert ran.code == 0
     assert b"nanodet_g" in ran.out
+
+
+@pytest.mark.parametrize(("sent", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_a_signal_while_an_object_is_collected_ends_all_the_same(sent: str, code: int) -> None:
+    said = f"""
+import os, signal, sys, time, weakref
+from api import cli
+class Thing: pass
+def run(_):
+    thing = Thing()
+    kept = weakref.ref(thing, lambda _: (os.kill(os.getpid(), signal.{sent}), time.sleep(0)))
+    del thing
+    try:
+        time.sleep({GUARD_S})
+    except KeyboardInterrupt:
+        return 130
+cli.run = run
+cli.main()
+"""
+    ran = subprocess.run([sys.executable, "-c", said], cwd=REPO, timeout=GUARD_S, check=False)
+    assert ran.returncode == code

@@ -95,7 +95,7 @@ def test_a_viewer_sees_own_cameras_and_acknowledges_nothing(site: Rooms) -> None
     assert cameras(page) == {"plaza", "road"}
     wait_for(lambda: alerts(page) == {"at-plaza", "at-road"}, "their alerts")
     assert page.locator(".mk-alert button").count() == 0
-    expect(page.locator(".mk-fact")).to_contain_text("of 2 cameras", timeout=PATIENCE_MS)
+    expect(page.locator(".mk-health")).to_contain_text("of 2 cameras", timeout=PATIENCE_MS)
     expect(page.locator('.mk-ways a[href="/account"]')).to_have_text("viewer")
     assert page.locator('.mk-ways a[href="/people"]').count() == 0
     # nor does one who presses a button that is not there
@@ -155,6 +155,12 @@ def test_what_is_wrong_is_told_to_administrators(site: Rooms) -> None:
     expect(other.locator(".mk-problem")).to_have_text(
         ["Something in the system is not well: tell an administrator."], timeout=PATIENCE_MS
     )
+    # at the foot, where it moves nothing that somebody works on
+    foot, main = (page.locator(each).bounding_box() for each in (".mk-wrong", ".mk-room main"))
+    assert foot is not None
+    assert main is not None
+    assert main["y"] < foot["y"]
+    assert foot["y"] + foot["height"] == page.evaluate("innerHeight")
 
 
 def test_a_group_that_changes_changes_the_open_page(site: Rooms) -> None:
