@@ -55,12 +55,12 @@ def demo() -> Iterator[tuple[Browser, str]]:
         process.wait(30)
 
 
-def keep(page: Page, name: str) -> None:
+def keep(page: Page, name: str, *, whole: bool = False) -> None:
     target = FOLDER / name
     if target.suffix == ".png":
-        page.screenshot(path=target, type="png")
+        page.screenshot(path=target, type="png", full_page=whole)
     else:
-        page.screenshot(path=target, type="jpeg", quality=87)
+        page.screenshot(path=target, type="jpeg", quality=87, full_page=whole)
     print(f"{target}: {target.stat().st_size // 1024} KB")
 
 

@@ -7,10 +7,12 @@ Run by `make images`.
 from __future__ import annotations
 
 import time
-from urllib.parse import urljoin
+from datetime import datetime, timedelta
+from urllib.parse import urlencode, urljoin
 
 from playwright.sync_api import Page, ViewportSize, expect
 
+from api.times import WITA
 from docs.images.room import SHOWN_AFTER_S, demo, keep
 
 SIZE: ViewportSize = {"width": 1366, "height": 768}
@@ -55,12 +57,15 @@ def main() -> None:
         keep(page, "alert.jpg")
         page.keyboard.press("Enter")
         handle(page)
-        keep(open_page(page, link, "/handover"), "handover.jpg")
-        keep(open_page(page, link, "/precision"), "precision.jpg")
+        now = datetime.now(WITA)
+        span = {"from": now - timedelta(hours=2), "to": now + timedelta(hours=1)}
+        asked = urlencode({name: f"{at:%Y-%m-%dT%H:00}" for name, at in span.items()})
+        keep(open_page(page, link, f"/handover?{asked}"), "handover.jpg", whole=True)
+        keep(open_page(page, link, "/precision"), "precision.jpg", whole=True)
         silence(open_page(page, link, "/silences"))
         keep(page, "silences.jpg")
-        keep(open_page(page, link, "/delivery"), "delivery.jpg")
-        keep(open_page(page, link, "/map"), "map.jpg")
+        keep(open_page(page, link, "/delivery"), "delivery.jpg", whole=True)
+        keep(open_page(page, link, "/map"), "map.jpg", whole=True)
 
 
 def open_page(page: Page, link: str, path: str) -> Page:

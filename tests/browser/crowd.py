@@ -4,8 +4,10 @@ server."""
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +17,11 @@ from playwright.sync_api import Browser, Page, StorageState
 
 from streams.posting import Poster
 from tests.api.served import alert
+from tests.browser.listeners import listening
 from tests.faults.living import Living
 from tests.waiting import wait_for
 
-SIZE = {"width": 390, "height": 500}
-"""Pictures stand below the list, where they are not asked for: browsers that draw them are what one
-machine has no cores for."""
+SIZE = {"width": 800, "height": 600}
 NOTE = """
 window.shownAt = {};
 new MutationObserver(() => {
@@ -31,16 +32,19 @@ new MutationObserver(() => {
 """
 """A page keeps when it first showed each alert, also of those that have left its list since."""
 LINES = 12
+CAUGHT_UP_S = 60.0
+"""Whoever is late has missed nothing."""
 PATIENCE_MS = 120_000
 """All of them on one machine open slowly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """``stated`` alerts reached ``pages`` browsers, which ``missed`` so many of them together, in
-    ``seconds``; the server kept so many ``cores`` busy."""
+    """``stated`` alerts reached ``pages`` browsers, of which ``drawn`` were Chromium, and which
+    ``missed`` so many of them together, in ``seconds``; the server kept so many ``cores`` busy."""
 
     pages: int
+    drawn: int
     stated: int
     missed: int
     seconds: float
@@ -69,9 +73,7 @@ def write_road(folder: Path) -> None:
 def opened(living: Living, browser: Browser, pages: int) -> Iterator[Sequence[Page]]:
     """So many browsers of one person on the page of alerts."""
     with ExitStack() as stack:
-        entering = stack.enter_context(closing(browser.new_context()))
-        entering.new_page().goto(living.link())
-        state: StorageState = entering.storage_state()
+        state = entered(living, browser)
         found = []
         for _ in range(pages):
             context = browser.new_context(viewport=SIZE, storage_state=state)
@@ -83,6 +85,13 @@ def opened(living: Living, browser: Browser, pages: int) -> Iterator[Sequence[Pa
             page.wait_for_selector(".mk-alerts")
             found.append(page)
         yield found
+
+
+def entered(living: Living, browser: Browser) -> StorageState:
+    """What a browser keeps of a person who came in."""
+    with closing(browser.new_context()) as context:
+        context.new_page().goto(living.link())
+        return context.storage_state()
 
 
 def shown_at(page: Page) -> dict[str, float]:
@@ -108,33 +117,48 @@ def delays(living: Living, browser: Browser, number: int) -> list[float]:
     return sorted(found)
 
 
-def crowd(living: Living, browser: Browser, *, pages: int, a_minute: int, seconds: float) -> Crowd:
-    """Post alerts at an even rate while so many browsers look."""
+def crowd(
+    living: Living, browser: Browser, *, pages: int, drawn: int, a_minute: int, seconds: float
+) -> Crowd:
+    """Post alerts at an even rate while so many browsers look, ``drawn`` of them in Chromium, the
+    others without drawing."""
     made = living.run("keys", "create", "crowd", "--every-camera", "--scope", "alerts:state")
     assert made.returncode == 0, made.stderr
+    cookies = entered(living, browser)["cookies"]
+    cookie = "; ".join(f"{each['name']}={each['value']}" for each in cookies)
     ids: set[str] = set()
     with (
-        opened(living, browser, pages) as open_pages,
-        closing(Poster(living.address, made.stdout.strip())) as poster,
+        opened(living, browser, drawn) as open_pages,
+        listening(
+            living.address, cookie, pages - drawn, pattern=re.compile(r"crowd:\d+"), camera="road"
+        ) as others,
+        ThreadPoolExecutor(1) as executor,
     ):
         (server,) = living.pids("API")
         cpu_s, began_s = _cpu_s(server), time.monotonic()
-        while (passed_s := time.monotonic() - began_s) < seconds:
-            if len(ids) < passed_s * a_minute / 60:
-                now, name = time.time(), f"crowd:{len(ids)}"
-                poster.post(alert(name, camera="road", start_ts=now, raised_ts=now), None)
-                ids.add(name)
-            else:
-                time.sleep(0.01)
+
+        def post() -> None:
+            with closing(Poster(living.address, made.stdout.strip())) as poster:
+                while (passed_s := time.monotonic() - began_s) < seconds:
+                    if len(ids) < passed_s * a_minute / 60:
+                        now, name = time.time(), f"crowd:{len(ids)}"
+                        poster.post(alert(name, camera="road", start_ts=now, raised_ts=now), None)
+                        ids.add(name)
+                    else:
+                        time.sleep(0.01)
+
+        # whoever drives Chromium has a loop of its own in this thread
+        executor.submit(post).result()
         cores = (_cpu_s(server) - cpu_s) / (time.monotonic() - began_s)
 
         def missed() -> int:
-            return sum(len(ids - shown_at(page).keys()) for page in open_pages)
+            shown = [set(shown_at(page)) for page in open_pages]
+            return sum(len(ids - each) for each in (*shown, *(other.told for other in others)))
 
-        end_s = time.monotonic() + 10
+        end_s = time.monotonic() + CAUGHT_UP_S
         while missed() and time.monotonic() < end_s:
             time.sleep(0.5)
-        return Crowd(pages, len(ids), missed(), seconds, cores)
+        return Crowd(pages, drawn, len(ids), missed(), seconds, cores)
 
 
 def _cpu_s(pid: int) -> float:
