@@ -10,9 +10,11 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 LOCKED := $(VENV)/.locked
 STAMP := $(VENV)/.installed
 CODE := vision streams models api tests
+# where it is set, each of the many processes of the tests compiles all of our code anew
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check format test test-long faults acceptance images texts lock clean
+.PHONY: help setup demo check collected format test test-long faults acceptance images texts lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -47,7 +49,12 @@ format: $(STAMP) ## rewrite the code as `make check` wants it
 # come first (tests/conftest.py), not those with the most tests.
 SPREAD := --dist loadfile --no-loadscope-reorder
 
-test: check ## check, then every test but the long ones
+# beside the check, so that the workers find what they would otherwise each make for themselves
+collected: $(STAMP)
+	@$(BIN)/python -m pytest --collect-only -qq >/dev/null 2>&1 || true # the tests say what is wrong
+
+test: $(STAMP) ## check, then every test but the long ones
+	@$(MAKE) --no-print-directory -j2 check collected
 	$(BIN)/python -m pytest -n $(WORKERS) $(SPREAD)
 
 test-long: $(STAMP) ## the tests marked long
