@@ -191,8 +191,9 @@ CLIPS = (
 TRUE_RATES = {"plaza_vtest.avi": Fraction(7)}
 AFTER_S, RELEASE_S = 1.0, 0.5
 """The defaults of the camera's rules."""
-BEGIN_S, END_S = 14.0, 34.0
-"""The change lasts longer than whatever hides a part of the view may be no fault."""
+BEGIN_S, END_S = 20.0, 40.0
+"""A view without much texture is known after 20 s; the change lasts longer than whatever hides a
+part of the view may be no fault."""
 MORE: tuple[tuple[ChangeKind, dict[str, Any]], ...] = (
     ("pan", {"strength": 0.04}),
     ("pan", {"strength": -0.35, "edge": "reflect", "ramp_s": 0.0}),
