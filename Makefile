@@ -75,6 +75,8 @@ images: $(STAMP) ## make the pictures of the documentation anew
 	$(BIN)/python -m docs.images.shift
 	$(BIN)/python -m docs.images.editor
 	$(BIN)/python -m docs.images.people
+	$(BIN)/python -m docs.images.traffic
+	$(BIN)/python -m docs.images.validation
 
 texts: $(STAMP) ## bring the catalogues of what pages say up to date
 	$(BIN)/python -m tests.api.texts

@@ -29,6 +29,8 @@ class Permission(StrEnum):
     ALERTS_HANDLE = "alerts:handle"
     """Acknowledge, assign, resolve, merge and open them, and silence some for a while."""
     COUNTS_READ = "counts:read"
+    COUNTS_VALIDATE = "counts:validate"
+    """Watch masked pieces of video, and say what passed in them."""
     CAMERAS_READ = "cameras:read"
     """How cameras are, and what is drawn on them."""
     CAMERAS_TRY = "cameras:try"
@@ -69,8 +71,9 @@ _VIEWER: Final = _EVERYBODY | {_P.ALERTS_READ, _P.PICTURES_SEE, _P.EVIDENCE_SEE}
 ROLES: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.VIEWER: _VIEWER,
     Role.OPERATOR: _VIEWER | {_P.ALERTS_HANDLE},
-    # no picture: live ones are not masked, and copies belong to alerts, which they do not read
-    Role.ANALYST: _EVERYBODY,
+    # no picture but pieces that are masked: live ones are not, and copies belong to alerts, which
+    # they do not read
+    Role.ANALYST: _EVERYBODY | {_P.COUNTS_VALIDATE},
     Role.ADMINISTRATOR: frozenset(Permission) - {_P.EVIDENCE_MASK},
 }
 SCOPES: Final = (
@@ -160,6 +163,7 @@ RULES: Final = (
     Rule("GET", _ROOM + "wall", _P.PICTURES_SEE),
     Rule("GET", _ROOM + "_nicegui/{file:path}", _P.PERSON),
     Rule("GET", _ROOM + "favicon.ico", _P.PERSON),
+    Rule("GET", _ROOM + "traffic", _P.COUNTS_READ),
     Rule("GET", _ROOM + "cameras", _P.PERSON),
     Rule("GET", _ROOM + "cameras/{camera}", _P.PERSON),
     Rule("GET", _ROOM + "_nicegui_ws/{rest:path}", _P.PERSON, "websocket"),
@@ -205,6 +209,7 @@ RULES: Final = (
     Rule("GET", _API + "/deliveries", _P.DELIVERY_MANAGE),
     Rule("GET", _API + "/chain", _P.SYSTEM_READ),
     Rule("GET", _API + "/counts", _P.COUNTS_READ),
+    Rule("GET", _API + "/counts/export", _P.COUNTS_READ),
     Rule("GET", _API + "/cameras", _P.CAMERAS_READ),
     Rule("POST", _API + "/cameras/try", _P.CAMERAS_TRY),
     Rule("GET", _API + "/cameras/{camera}/scene", _P.CAMERAS_READ),
@@ -239,6 +244,10 @@ RULES: Final = (
     Rule("GET", "/audit", _P.AUDIT_READ),
     Rule("GET", "/precision", _P.ALERTS_READ),
     Rule("GET", "/precision/suggestion", _P.ALERTS_READ),
+    Rule("GET", "/validation", _P.COUNTS_VALIDATE),
+    Rule("GET", "/validation/{piece}", _P.COUNTS_VALIDATE),
+    Rule("GET", "/validation/{piece}/video", _P.COUNTS_VALIDATE),
+    Rule("POST", "/validation/{piece}/count", _P.COUNTS_VALIDATE),
     Rule("GET", "/handover", _P.ALERTS_READ),
     Rule("GET", "/map", _P.ALERTS_READ),
     Rule("GET", "/silences", _P.ALERTS_READ),

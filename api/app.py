@@ -56,6 +56,7 @@ from api.oidc import SignIn
 from api.proxies import NO_PROXIES, Proxies
 from api.services import Ingesting, Services, said
 from api.store import Store, TooManyRowsError, UnstorableError
+from api.traffic import routes as traffic
 from api.tries import Checks, Replays, Stills, TooManyTriesError, Tries
 from streams.bus import Control
 from vision.errors import BusError, EvidenceError, StoreError
@@ -89,11 +90,12 @@ def create_app(
     everywhere: bool,
     proxies: Proxies = NO_PROXIES,
     oidc: SignIn | None = None,
+    pieces: Path | None = None,
     pages: Callable[[FastAPI], None] | None = None,
 ) -> Door:
     """The whole application. ``everywhere`` lets other machines than this one ask, ``proxies`` are
-    believed about who asks; ``oidc`` is a second way in; ``pages`` puts the pages for people at
-    ``ROOM``."""
+    believed about who asks; ``oidc`` is a second way in; ``pieces`` is the folder of masked pieces
+    of video; ``pages`` puts the pages for people at ``ROOM``."""
     app = _Application(
         title="Matakota",
         version=_version(),
@@ -122,7 +124,9 @@ def create_app(
         intake=Intake(),
         reading=Reading(),
         press=Press(),
+        exports=Press(),
         oidc=oidc,
+        pieces=pieces,
     )
     for part in (
         me,
@@ -137,6 +141,7 @@ def create_app(
         handover,
         chain,
         deliveries,
+        traffic,
         counts,
         pictures,
         cameras,

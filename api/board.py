@@ -21,7 +21,7 @@ from api.i18n import N_
 from api.services import Services
 from api.store.counts import Passage
 from api.times import midnight
-from streams.messages import CameraReport
+from streams.reports import CameraReport
 from vision.errors import StoreError
 
 REFRESH_S: Final = 1.0

@@ -21,13 +21,12 @@ from streams.bus import Bus, Entry
 from streams.messages import (
     AlertMessage,
     CountsMessage,
-    HealthReport,
     Hops,
     MessageError,
     NewerMessageError,
     decode,
-    decode_report,
 )
+from streams.reports import HealthReport, decode_report
 from vision.errors import BusError, StoreError
 
 BATCH = 500

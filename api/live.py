@@ -24,7 +24,8 @@ from api.trouble import Trouble
 from streams.bus import Control
 from streams.commands import RENEW_S, Picture, View
 from streams.health import State
-from streams.messages import CameraReport, MessageError, encode
+from streams.messages import MessageError, encode
+from streams.reports import CameraReport
 from vision.errors import BusError, ServiceError
 
 MAX_WATCHED: Final = 4000

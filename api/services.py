@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Final, Protocol
 
 from fastapi import Depends
@@ -64,8 +65,12 @@ class Services:
     intake: Intake
     reading: Reading
     press: Press
+    exports: Press
+    """Where reports of counts are made."""
     oidc: SignIn | None = None
     """The second way in, where there is one."""
+    pieces: Path | None = None
+    """The folder of masked pieces of video, where there is one."""
 
 
 def _services(connection: HTTPConnection) -> Services:

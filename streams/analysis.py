@@ -103,7 +103,8 @@ def counted_records(counted: Counted, trips: Sequence[Trip], start_ts: float) ->
 
 
 def crossing_record(crossing: Crossing, start_ts: float) -> Record:
-    """One passage of one line; of a broken track, with what it was joined from and why."""
+    """One passage of one line, with its speed where that is known; of a broken track, with what it
+    was joined from and why."""
     record: Record = {
         "type": "crossing",
         "camera": crossing.camera_id,
@@ -116,6 +117,8 @@ def crossing_record(crossing: Crossing, start_ts: float) -> Record:
         "x": round(crossing.x, 1),
         "y": round(crossing.y, 1),
     }
+    if crossing.kmh is not None:
+        record["kmh"] = round(crossing.kmh, 1)
     if crossing.joined is not None:
         record |= {"joined": crossing.joined, "why": crossing.why}
     return record

@@ -26,10 +26,11 @@ from streams.evidence import Evidence
 from streams.health import Code, Health, State
 from streams.incidents import Incidents, Seen
 from streams.keeper import Keeper
-from streams.messages import AlertMessage, CameraReport
+from streams.messages import AlertMessage
 from streams.opinions import Opinions
 from streams.pictures import Offer, Viewing
 from streams.recorder import Recorder
+from streams.reports import CameraReport
 from streams.source import LiveSource
 from vision.errors import DetectorError, MatakotaError, SceneError
 from vision.pipeline import Pipeline
@@ -305,6 +306,7 @@ class CameraLoop:
                 step.trips,
                 step.counted.late,
                 step.tracked.quality,
+                step.counted.stood,
             )
             for memory in self._memories if analysis.scene is not None else ():
                 memory.keep(tracked, frame_size=drawn_on, looked_for=analysis.classes)

@@ -14,10 +14,12 @@ from typing import Any, Final
 
 import structlog
 
-from streams.messages import CountsMessage, Running
+from streams.messages import CountsMessage
 from streams.recorder import Recorder
+from streams.reports import Running
 from vision.bins import Binner, Interval
 from vision.counting import Counted
+from vision.occupancy import Stood
 from vision.scene import Scene
 from vision.types import Crossing, Late, Quality, Trip
 
@@ -110,9 +112,10 @@ class CameraCounts:
         trips: Sequence[Trip] = (),
         late: Sequence[Late] = (),
         quality: Quality = GOOD,
+        stood: Sequence[Stood] = (),
     ) -> None:
-        """Take an analysed picture and what it decided. The time up to it was watched where its
-        ``quality`` lets rules and counts look at it."""
+        """Take an analysed picture, what it decided, and what stood on a line until then. The time
+        up to it was watched where its ``quality`` lets rules and counts look at it."""
         self._last_ts, now_s = ts, time.monotonic()
         binner = self._binner
         if binner is None:
@@ -123,12 +126,12 @@ class CameraCounts:
         if quality.trusted and quality.doubt_ts is not None:
             # whether this was watched is known later
             self._doubtful.append(ts)
-            binner.count(ts, crossings, trips, late)
+            binner.count(ts, crossings, trips, late, stood)
             done = binner.due(ts)
         else:
             view = quality.view if quality.trusted else None
             seen, self._doubtful = self._doubtful, []
-            done = binner.update(ts, crossings, trips, late, view=view, seen=seen)
+            done = binner.update(ts, crossings, trips, late, stood, view=view, seen=seen)
         counted = bool(crossings or trips or late)
         if done or counted or now_s - self._kept_s >= KEEP_S:
             self._keep(binner, done)
@@ -141,7 +144,7 @@ class CameraCounts:
         if binner is None or ts is None or not (counted.crossings or counted.late or trips):
             return
         self._pass(counted.crossings)
-        binner.count(ts, counted.crossings, trips, counted.late)
+        binner.count(ts, counted.crossings, trips, counted.late, counted.stood)
         self._keep(binner, binner.due(ts))
         self._show(binner)
 

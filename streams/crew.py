@@ -22,10 +22,10 @@ from streams.drawing import Checked
 from streams.evidence import Evidence
 from streams.health import SENTENCES, Code, Health, State
 from streams.keeper import Keeper
-from streams.messages import CameraReport
 from streams.opinions import Opinions
 from streams.pictures import Viewing
 from streams.recorder import Recorder
+from streams.reports import CameraReport
 from streams.rtsp.forkserver import ForkServer
 from streams.rtsp.ring import Ring
 from streams.rtsp.source import RtspSource

@@ -7,10 +7,11 @@ pictures are remembered here in any case.
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
@@ -38,6 +39,8 @@ RUN: Final = 1 << 32
 """Tracks of two runs have other numbers."""
 DECIMALS: Final = 5
 """Of a share of the picture: less than a pixel."""
+NOWHERE: Final[Part] = (0.0, 0.0, 0.0, 0.0)
+"""The part of a picture that was looked at where none was."""
 TROUBLE: Final = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 """What packing may cause; it costs boxes, and the camera goes on."""
 
@@ -205,6 +208,20 @@ def _sights(picture: _Picture) -> Iterator[Sight]:
         for (x, y, age_s), (w, h) in points:
             box = np.array([[x - w / 2, y - h, x + w / 2, y]], np.float32)
             yield Sight(first_ts + age_s, False, (base + past.id,), (name,), box / scale)
+
+
+def kept_sights(pictures: Iterable[Kept], within: Mapping[str, Part]) -> Iterator[Sight]:
+    """What is known from tracks that a keeper wrote: no boxes but those of tracks. Persons are
+    known where they were looked for, and in the part of each view's picture that ``within`` says,
+    in shares of it; of another view nothing is."""
+    before, run = (math.nan, ""), 0
+    for kept in pictures:
+        if (kept.run, kept.view) != before:
+            # another run or view has a tracker, and numbers, of its own
+            before, run = (kept.run, kept.view), run + 1
+        loose = np.zeros((0, 4), np.float32)
+        persons, part = PERSON in kept.looked_for, within.get(kept.view, NOWHERE)
+        yield from _sights(_Picture(kept, run, loose, (), persons, part))
 
 
 # --- as they are written

@@ -27,7 +27,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from vision.errors import ClipError
+from streams.mediaclock import PICK_TOLERANCE_S, MediaClock, MediaSpan, Picker
+from vision.errors import ClipError, ClipUnreadError
 from vision.types import Frame, Image
 
 FORMATS = "mov,mp4,avi,matroska,webm,mpegts,mpeg,h264,hevc,flv,asf"
@@ -35,10 +36,6 @@ FORMATS = "mov,mp4,avi,matroska,webm,mpegts,mpeg,h264,hevc,flv,asf"
 FORMATS_TEXT = "MP4, MOV, AVI, MKV, WebM, TS, MPG, FLV, WMV, or raw H.264 or H.265"
 AGAIN = "copy or download the clip again"
 
-PICK_TOLERANCE_S = Fraction(1, 1000)
-"""Containers round times to their own clock, at worst to a millisecond (Matroska, FLV)."""
-JUMP_S = 1
-"""A step back in time of more than this is a new clock (joined recordings), not disorder."""
 HEADER_SLACK_FRAMES = 2
 """Writers disagree whether the stated duration includes the last frame's own."""
 BUFFER_BYTES = 1 << 18
@@ -66,7 +63,7 @@ class ClipSource:
     raises ClipError for a clip that is missing, no video, empty or truncated. ``source_fps``
     replaces the times in the file by ``index / source_fps``; ``fps`` picks at most that many
     frames a second of media time; ``start_ts`` is the capture time of the first frame (UTC
-    seconds). Raises ValueError where a rate is not above 0.
+    seconds). ``whole`` is that of ``inspect_clip``. Raises ValueError where a rate is not above 0.
     """
 
     def __init__(
@@ -78,6 +75,7 @@ class ClipSource:
         fps: Fraction | None = None,
         start_ts: float = 0.0,
         threads: int = 1,
+        whole: bool = True,
     ) -> None:
         if any(rate is not None and rate <= 0 for rate in (source_fps, fps)):
             raise ValueError(f"frame rates are above 0, not {source_fps} and {fps}")
@@ -88,7 +86,7 @@ class ClipSource:
         self._threads = threads
         self._decoded = 0
         self._running: Generator[Frame, None, None] | None = None
-        self.info = inspect_clip(path, source_fps)
+        self.info = inspect_clip(path, source_fps, whole=whole)
         self._fps = None if fps is None or fps >= self.info.rate else fps
 
     @property
@@ -113,19 +111,19 @@ class ClipSource:
         if self._running is not None:
             self._running.close()
 
-    def frames(self) -> Iterator[Frame]:
-        """The picked frames from the beginning, in order of presentation.
+    def frames(self, from_ts: float = -math.inf) -> Iterator[Frame]:
+        """The picked frames of ``from_ts`` (UTC seconds) and later, in order of presentation.
 
         ``index`` counts all decoded frames, so that it does not depend on ``fps``. Raises
         ClipError where the clip cannot be decoded or changes its size.
         """
-        self._running = self._read()
+        self._running = self._read(from_ts)
         return self._running
 
-    def _read(self) -> Generator[Frame, None, None]:
+    def _read(self, from_ts: float) -> Generator[Frame, None, None]:
         self._decoded = 0
-        clock = _MediaClock(self.info.rate, by_index=self._source_fps is not None)
-        due = _Picker(self._fps, Fraction(0) if self._source_fps else PICK_TOLERANCE_S)
+        clock = MediaClock(self.info.rate, by_index=self._source_fps is not None)
+        due = Picker(self._fps, Fraction(0) if self._source_fps else PICK_TOLERANCE_S)
         # One converter for the clip: building FFmpeg's scaler anew costs 1.5 ms a frame.
         converter = VideoReformatter()
         width, height = self.info.width, self.info.height
@@ -143,12 +141,12 @@ class ClipSource:
                     )
                 index = self._decoded
                 self._decoded += 1
-                if due.pick(t):
-                    image = _bgr(converter, picture)
-                    yield Frame(self._camera_id, index, self._start_ts + float(t), image)
+                ts = self._start_ts + float(t)
+                if due.pick(t) and ts >= from_ts:
+                    yield Frame(self._camera_id, index, ts, _bgr(converter, picture))
 
     def _pictures(
-        self, container: InputContainer, stream: VideoStream, clock: _MediaClock
+        self, container: InputContainer, stream: VideoStream, clock: MediaClock
     ) -> Iterator[VideoFrame]:
         """Decoded pictures; ClipError where one is damaged or too many are missing."""
         expected = decoded = 0
@@ -166,20 +164,23 @@ class ClipSource:
                     if not picture.is_corrupt:
                         decoded += 1
                         yield picture
-        except (FFmpegError, OSError) as error:
+        except FFmpegError as error:
             raise self._broken(clock, error.strerror or "it cannot be decoded") from error
+        except OSError as error:
+            raise _unread(self._path, error) from error
         # Some codecs hide helper frames among the coded ones (VP8, packed MPEG-4).
         if expected - decoded > max(3, expected // 10):
             raise self._broken(clock, f"only {decoded} of {expected} frames could be decoded")
 
-    def _broken(self, clock: _MediaClock, why: str) -> ClipError:
+    def _broken(self, clock: MediaClock, why: str) -> ClipError:
         return ClipError(f"{self._path} breaks at {clock.upcoming_s:.1f} s ({why}): {AGAIN}")
 
 
-def inspect_clip(path: Path, source_fps: Fraction | None = None) -> ClipInfo:
+def inspect_clip(path: Path, source_fps: Fraction | None = None, *, whole: bool = True) -> ClipInfo:
     """Read a clip to its end, decoding only its first picture, and say what it holds.
 
-    ``source_fps`` replaces the stated rate. Raises ClipError for a clip that cannot be used.
+    ``source_fps`` replaces the stated rate. Where it need not be ``whole``, a clip that is cut off
+    or damaged is what can be read of it. Raises ClipError for a clip that cannot be used.
     """
     scan = _Scan()
     with _opened(path) as (file, container):
@@ -192,42 +193,57 @@ def inspect_clip(path: Path, source_fps: Fraction | None = None) -> ClipInfo:
         try:
             for packet in container.demux():
                 scan.add(packet, stream)
-        except (FFmpegError, OSError) as error:
-            raise _truncated(path, f"reading stops after {scan.packets} frames") from error
+        except FFmpegError as error:
+            if whole:
+                raise _truncated(path, f"reading stops after {scan.packets} frames") from error
+        except OSError as error:
+            raise _unread(path, error) from error
         if not rate:
             raise ClipError(f"{path} states no frame rate: give it with --source-fps")
-        if scan.packets + scan.gaps < stated:
-            raise _truncated(path, f"{scan.packets} of its {stated} frames are there")
-        if scan.last_corrupt:
-            raise _truncated(path, f"frame {scan.packets - 1} is cut off")
-        if (missing := _missing_bytes(container.format.name, file)) > 0:
-            raise _truncated(path, f"bytes missing at its end: {missing}")
-        # Elsewhere the length is FFmpeg's estimate, or said already by the number of frames.
-        states = container.format.name in ("matroska,webm", "flv", "asf")
-        end_s = Fraction(container.duration or 0, av.time_base) if states else Fraction(0)
-        if scan.packets and end_s > scan.end_s + HEADER_SLACK_FRAMES / rate:
-            raise _truncated(path, f"it ends at {float(scan.end_s):.1f} of {float(end_s):.1f} s")
+        lacks = _lacks(scan, stated, container, file, rate) if whole else ""
+        if lacks:
+            raise _truncated(path, lacks)
     if scan.packets == 0:
         raise ClipError(f"{path} holds no frame: {AGAIN}")
     if scan.first is None:
         why = scan.error or "no key frame"
         raise ClipError(f"{path}: its {codec} video cannot be decoded ({why}): convert it to H.264")
     width, height = _shown_size(scan.first)
-    duration = scan.shown / rate if source_fps or not scan.span_s else scan.span_s
+    span_s = scan.span.seconds
+    duration = scan.shown / rate if source_fps or not span_s else span_s
     return ClipInfo(width, height, scan.shown, rate, float(duration), codec)
+
+
+def _lacks(
+    scan: _Scan, stated: int, container: InputContainer, file: BinaryIO, rate: Fraction
+) -> str:
+    """What a clip that was read to its end lacks, empty where it lacks nothing."""
+    if scan.packets + scan.gaps < stated:
+        return f"{scan.packets} of its {stated} frames are there"
+    if scan.last_corrupt:
+        return f"frame {scan.packets - 1} is cut off"
+    if (missing := _missing_bytes(container.format.name, file)) > 0:
+        return f"bytes missing at its end: {missing}"
+    # Elsewhere the length is FFmpeg's estimate, or said already by the number of frames.
+    states = container.format.name in ("matroska,webm", "flv", "asf")
+    end_s = Fraction(container.duration or 0, av.time_base) if states else Fraction(0)
+    if scan.packets and end_s > scan.end_s + HEADER_SLACK_FRAMES / rate:
+        return f"it ends at {float(scan.end_s):.1f} of {float(end_s):.1f} s"
+    return ""
 
 
 class _Scan:
     """What reading a clip to its end found: coded frames (``packets``), entries of dropped ones
-    (``gaps``), coded frames to be shown, the end of all streams, the first picture."""
+    (``gaps``), coded frames to be shown and their ``span``, the end of all streams, the first
+    picture."""
 
     def __init__(self) -> None:
         self.packets = self.gaps = self.shown = 0
         self.last_corrupt = False
-        self.end_s = self.span_s = Fraction(0)
+        self.end_s = Fraction(0)
+        self.span = MediaSpan()
         self.first: VideoFrame | None = None
         self.error = ""
-        self._first_s: Fraction | None = None
 
     def add(self, packet: Packet[Stream], stream: VideoStream) -> None:
         start = None if packet.pts is None else packet.pts * packet.time_base
@@ -249,57 +265,8 @@ class _Scan:
         self.shown += not packet.is_discard
         self.last_corrupt = packet.is_corrupt
         if start is not None and not packet.is_discard:
-            self._first_s = start if self._first_s is None else min(self._first_s, start)
-            self.span_s = max(self.span_s, end - self._first_s)
-
-
-class _MediaClock:
-    """Seconds since the first picture, never backwards: by index, or by presentation time."""
-
-    def __init__(self, rate: Fraction, *, by_index: bool) -> None:
-        self._step = 1 / rate
-        self._by_index = by_index
-        self._count = 0
-        self._origin: Fraction | None = None
-        self._last = Fraction(0)
-
-    @property
-    def upcoming_s(self) -> float:
-        """About when the next picture is due, seconds."""
-        return float(self._last + self._step) if self._count else 0.0
-
-    def next(self, picture: VideoFrame) -> Fraction:
-        """The media time of the picture that comes next, seconds."""
-        due = self._last + self._step if self._count else Fraction(0)
-        if self._by_index or picture.pts is None or picture.time_base is None:
-            t = due
-        else:
-            stamp = picture.pts * picture.time_base
-            if self._origin is None or stamp - self._origin < self._last - JUMP_S:
-                self._origin = stamp - due
-            t = max(stamp - self._origin, self._last)
-        self._count += 1
-        self._last = t
-        return t
-
-
-class _Picker:
-    """Picks the first picture at or after every k / fps, k = 0, 1, 2 …; all without a rate."""
-
-    def __init__(self, fps: Fraction | None, tolerance: Fraction) -> None:
-        self._fps = fps
-        self._tolerance = tolerance
-        self._due = 0
-
-    def pick(self, t: Fraction) -> bool:
-        """Whether the picture at media time ``t`` (seconds, rising) is picked."""
-        if self._fps is None:
-            return True
-        slot = math.floor((t + self._tolerance) * self._fps)
-        if slot < self._due:
-            return False
-        self._due = slot + 1
-        return True
+            decoded = None if packet.dts is None else packet.dts * packet.time_base
+            self.span.add(start, end, decoded)
 
 
 @contextmanager
@@ -396,3 +363,8 @@ def _bgr(converter: VideoReformatter, picture: VideoFrame) -> Image:
 
 def _truncated(path: Path, what: str) -> ClipError:
     return ClipError(f"{path} is truncated or damaged ({what}): {AGAIN}")
+
+
+def _unread(path: Path, error: OSError) -> ClipUnreadError:
+    why = error.strerror or str(error)
+    return ClipUnreadError(f"{path} cannot be read ({why}): check its disk, and try again")

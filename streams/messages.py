@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -19,18 +19,21 @@ from pydantic import (
     JsonValue,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 
-from streams.health import Code, State
-from vision.bins import Interval
+from vision.bins import Interval, Key
 from vision.errors import MatakotaError
+from vision.paces import Pace
 from vision.types import Alert, Event, Severity
 
 SCHEMA: Final = 2
 """Since 2, an alert may be critical, and says when it was detected."""
-COUNTS_SCHEMA: Final = 3
+COUNTS_SCHEMA: Final = 4
 """Since 2, a line has any number of directions, and who came late is told; since 3, a line may be
-watched for less than the camera is, where it is only in one of its views."""
+watched for less than the camera is, where it is only in one of its views; since 4, it tells how
+fast those were that passed, for how long something stood on a line, and for how long pictures came
+that could not be trusted."""
 MAX_NAME_CHARS = 120
 """A scene's own names have up to 80; a rule without one is called ``kind@place``."""
 MAX_BODY_BYTES = 1 << 18
@@ -48,6 +51,9 @@ END_TS: Final = 253_402_300_800
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS, pattern=NO_NUL)]
 Ts: TypeAlias = Annotated[float, Field(ge=0, lt=END_TS, allow_inf_nan=False)]
 """UTC seconds from 1970 on."""
+QUARTER_S: Final = 900
+Seconds: TypeAlias = Annotated[float, Field(ge=0, le=QUARTER_S)]
+"""A part of an interval."""
 
 
 def _storable(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -62,6 +68,12 @@ def _storable(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
             case list() as some:
                 left += some
     return value
+
+
+def _part_of_a_quarter(seconds: int) -> int:
+    if QUARTER_S % seconds:
+        raise ValueError("an interval fills a quarter of an hour a whole number of times")
+    return seconds
 
 
 Details: TypeAlias = Annotated[dict[str, JsonValue], AfterValidator(_storable)]
@@ -175,15 +187,30 @@ class AlertMessage(Message):
         )
 
 
-class Count(BaseModel):
-    """``count`` objects of a class passed ``line`` in ``direction``."""
-
+class _Passed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     line: Name
     direction: Name
     class_name: Annotated[Name, Field(alias="class")]
+
+    @property
+    def key(self) -> Key:
+        return self.line, self.direction, self.class_name
+
+
+class Count(_Passed):
+    """``count`` objects of a class passed ``line`` in ``direction``."""
+
     count: Annotated[int, Field(ge=0, lt=1 << 31)]
+
+
+class PaceOf(_Passed):
+    """``measured`` of those of a class that passed ``line`` in ``direction`` have a speed; their
+    slownesses are ``s_per_m`` together."""
+
+    measured: Annotated[int, Field(ge=1, lt=1 << 31)]
+    s_per_m: Annotated[float, Field(ge=0.001, lt=1e9)]
 
 
 class LateCount(BaseModel):
@@ -202,24 +229,36 @@ class CountsMessage(Message):
     ``lines`` names the directions of each line and of each movement, which is counted like a line
     with one for each pair of an origin and a destination, and ``classes`` all that was looked for,
     so that a count that is missing is 0 where ``observed_s`` is not. ``observed`` says so for those
-    lines that are not in every view of the camera. ``late`` is beside the counts.
+    lines that are not in every view of the camera. ``late`` is beside the counts. ``blind_s``,
+    ``paces`` and ``occupied`` are those of an ``Interval``. An interval fills a quarter of an hour
+    a whole number of times.
     """
 
-    schema_version: Literal[1, 2, 3] = COUNTS_SCHEMA
+    schema_version: Literal[1, 2, 3, 4] = COUNTS_SCHEMA
     type: Literal["counts"] = "counts"
     camera: Name
     start_ts: Ts
-    seconds: Annotated[int, Field(ge=1, le=3600)]
+    seconds: Annotated[int, Field(ge=1, le=QUARTER_S), AfterValidator(_part_of_a_quarter)]
     revision: Annotated[int, Field(ge=0, lt=1 << 31)]
     version: Annotated[int, Field(ge=1, lt=1 << 31)]
-    observed_s: Annotated[float, Field(ge=0, le=3600)]
+    observed_s: Seconds
     frames: Annotated[int, Field(ge=0)]
     lines: dict[Name, tuple[Name, ...]]
     classes: tuple[Name, ...]
     counts: tuple[Count, ...]
     late: tuple[LateCount, ...] = ()
-    observed: dict[Name, Annotated[float, Field(ge=0, le=3600)]] = Field(default_factory=dict)
+    observed: dict[Name, Seconds] = Field(default_factory=dict)
     synthetic: bool = False
+    blind_s: Seconds = 0.0
+    paces: tuple[PaceOf, ...] = ()
+    occupied: dict[Name, Seconds] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _paced(self) -> Self:
+        passed = {each.key: each.count for each in self.counts}
+        if any(each.measured > passed.get(each.key, 0) for each in self.paces):
+            raise ValueError("more have a speed than were counted")
+        return self
 
     @property
     def key(self) -> str:
@@ -239,17 +278,52 @@ class CountsMessage(Message):
             frames=interval.frames,
             lines=dict(interval.lines),
             classes=interval.classes,
-            counts=_counts(interval),
+            counts=counts_of(interval),
             late=tuple(
                 LateCount(line=line, direction=direction, count=count)
                 for (line, direction), count in sorted(interval.late.items())
             ),
             observed=dict(interval.observed),
             synthetic=synthetic,
+            blind_s=interval.blind_s,
+            paces=tuple(
+                PaceOf(
+                    line=line,
+                    direction=direction,
+                    class_name=name,
+                    measured=pace.measured,
+                    s_per_m=pace.s_per_m,
+                )
+                for (line, direction, name), pace in sorted(interval.paces.items())
+            ),
+            occupied=dict(interval.occupied),
+        )
+
+    @property
+    def interval(self) -> Interval:
+        """The interval that it states."""
+        return Interval(
+            camera_id=self.camera,
+            start_ts=self.start_ts,
+            seconds=self.seconds,
+            revision=self.revision,
+            version=self.version,
+            observed_s=self.observed_s,
+            frames=self.frames,
+            lines=self.lines,
+            classes=self.classes,
+            counts={each.key: each.count for each in self.counts},
+            late={(each.line, each.direction): each.count for each in self.late},
+            observed=self.observed,
+            blind_s=self.blind_s,
+            paces={each.key: Pace(each.measured, each.s_per_m) for each in self.paces},
+            occupied=self.occupied,
+            synthetic=self.synthetic,
         )
 
 
-def _counts(interval: Interval) -> tuple[Count, ...]:
+def counts_of(interval: Interval) -> tuple[Count, ...]:
+    """Every count of an interval that is not 0."""
     return tuple(
         Count(line=line, direction=direction, class_name=name, count=count)
         for (line, direction, name), count in sorted(interval.counts.items())
@@ -258,73 +332,6 @@ def _counts(interval: Interval) -> tuple[Count, ...]:
 
 AnyMessage: TypeAlias = Annotated[AlertMessage | CountsMessage, Field(discriminator="type")]
 _ADAPTER: TypeAdapter[AlertMessage | CountsMessage] = TypeAdapter(AnyMessage)
-
-
-class Running(BaseModel):
-    """What was counted in an interval that the store may not have yet: every count that is not
-    0. Camera, start and revision name the interval, as in CountsMessage."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    start_ts: Ts
-    seconds: Annotated[int, Field(ge=1, le=3600)]
-    revision: int
-    counts: tuple[Count, ...]
-
-    @staticmethod
-    def of(interval: Interval) -> Running:
-        """``interval`` as it is now."""
-        return Running(
-            start_ts=interval.start_ts,
-            seconds=interval.seconds,
-            revision=interval.revision,
-            counts=_counts(interval),
-        )
-
-
-class CameraReport(BaseModel):
-    """One camera as its worker sees it now. Nothing here is a secret: no address, no login.
-
-    ``analysed`` to ``connects``, ``detections`` (boxes of what is followed) and ``crossings`` are
-    numbers since the worker has the camera; ``revision`` is that of the scene in force;
-    ``running`` are its latest intervals, the oldest first."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    camera: Name
-    name: Name
-    source: Literal["rtsp", "synthetic"]
-    state: State
-    code: Code | None
-    message: str
-    since_ts: Ts
-    last_frame_ts: Ts | None
-    width: int | None
-    height: int | None
-    analysed: int
-    dropped: int
-    connects: int
-    revision: int
-    detections: int = 0
-    crossings: int = 0
-    running: tuple[Running, ...] = ()
-
-
-class HealthReport(BaseModel):
-    """All cameras of one worker at ``ts``, and what is wrong with the worker itself (one
-    sentence, None while all is well). ``waiting`` messages are spooled and not confirmed;
-    ``configuration`` is the number of the one it follows, 0 for none; ``pictures`` were made for
-    viewers since it started."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    worker: Name
-    ts: Ts
-    problem: str | None
-    waiting: int
-    configuration: int = 0
-    pictures: int = 0
-    cameras: tuple[CameraReport, ...]
 
 
 def encode(message: BaseModel) -> str:
@@ -346,15 +353,7 @@ def decode(body: str | bytes) -> AlertMessage | CountsMessage:
                 f"the message has schema {version}, and this version reads up to {known}: install "
                 "the newer version here"
             ) from None
-        raise MessageError(_said(error, known)) from None
-
-
-def decode_report(body: str | bytes) -> HealthReport:
-    """The report in ``body``. Raises MessageError for anything that does not fit."""
-    try:
-        return HealthReport.model_validate_json(body)
-    except ValidationError as error:
-        raise MessageError(_said(error)) from None
+        raise MessageError(misfit(error, known)) from None
 
 
 class _Versioned(BaseModel):
@@ -372,7 +371,8 @@ def _versions(body: str | bytes) -> tuple[int, int]:
     return said.schema_version, COUNTS_SCHEMA if said.type == "counts" else SCHEMA
 
 
-def _said(error: ValidationError, schema: int = SCHEMA) -> str:
+def misfit(error: ValidationError, schema: int = SCHEMA) -> str:
+    """Where and why something does not fit, one sentence."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"])) or "message"
     return f"the message does not fit schema {schema}: {where}: {first['msg']}"

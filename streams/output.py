@@ -91,7 +91,7 @@ class Place:
 
 
 class AtomicText:
-    """Text, such as JSON lines, that appears at ``path`` whole on ``commit`` or not at all.
+    """Text, such as JSON lines, or bytes that appear at ``path`` whole on ``commit`` or not at all.
 
     ``path`` None is standard output. Building it raises OutputError for a place that cannot be
     written, ``write`` and ``commit`` raise it when the device is full; a BrokenPipeError is left
@@ -130,7 +130,10 @@ class AtomicText:
 
     def write(self, text: str) -> None:
         """Add text, written as UTF-8."""
-        data = text.encode("utf-8", "surrogateescape")
+        self.write_bytes(text.encode("utf-8", "surrogateescape"))
+
+    def write_bytes(self, data: bytes) -> None:
+        """Add what is no text."""
         if self._place is not None:
             with self._place.errors():
                 self._file.write(data)

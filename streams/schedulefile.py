@@ -30,7 +30,7 @@ def read_schedule(item: Item) -> Schedule:
     fields = item.mapping()
     item.refuse_unknown(fields, SCHEDULE_FIELDS)
     zone = _zone(fields["time_zone"]) if "time_zone" in fields else ZoneInfo(TIME_ZONE)
-    dates, countries = _holidays(fields["holidays"]) if "holidays" in fields else ((), ())
+    dates, countries = read_holidays(fields["holidays"]) if "holidays" in fields else ((), ())
     on_holidays: OnHolidays = "same"
     if "on_holidays" in fields:
         on_holidays = cast("OnHolidays", read_setting(OnHolidays, fields["on_holidays"]))
@@ -114,7 +114,7 @@ def _zone(item: Item) -> ZoneInfo:
         )
 
 
-def _holidays(item: Item) -> tuple[tuple[date, ...], tuple[str, ...]]:
+def read_holidays(item: Item) -> tuple[tuple[date, ...], tuple[str, ...]]:
     """Dates, and countries whose public holidays are known."""
     dates: dict[date, None] = {}
     countries: dict[str, None] = {}

@@ -25,18 +25,12 @@ from streams.detector import Detectors
 from streams.evidence import Evidence
 from streams.forwarder import Forwarder
 from streams.keeper import Keeper
-from streams.messages import (
-    SYSTEM_CAMERA,
-    AlertMessage,
-    HealthReport,
-    MessageError,
-    decode,
-    encode,
-)
+from streams.messages import SYSTEM_CAMERA, AlertMessage, MessageError, decode, encode
 from streams.opinions import Opinions
 from streams.pictures import Pictures
 from streams.posting import Poster
 from streams.recorder import Recorder
+from streams.reports import HealthReport
 from streams.rtsp.forkserver import ForkServer
 from streams.spool import Spool
 from vision.errors import BrokenError, BusError

@@ -2,19 +2,21 @@
 and for how long anybody watched.
 
 No clock but the ``ts`` of frames. An interval without frames is never stated: a gap is a gap, and
-never a zero.
+never a zero. One of which every frame showed nothing that can be trusted says that.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, cast
 
 from vision.movements import direction, directions
+from vision.occupancy import Stood
+from vision.paces import KMH, Pace
 from vision.scene import Line, Movement
 from vision.types import CountBin, Crossing, JsonValue, Late, Trip
 
@@ -44,7 +46,10 @@ class Interval:
     replaces a lower one. ``observed_s`` seconds of it were watched, in ``frames`` frames;
     ``observed`` says for how many those lines and movements were that are not in every view.
     ``counts`` holds every count that is not 0, ``lines`` the directions of each line and
-    movement. ``late`` says how many may have passed beside them, before they were seen.
+    movement. ``late`` says how many may have passed beside them, before they were seen. For
+    ``blind_s`` seconds beside ``observed_s`` pictures came that showed no view that can be
+    trusted. ``paces`` are of calibrated views alone. ``occupied`` says for how many of the seconds
+    for which a line was watched something stood on it. No real camera saw what is ``synthetic``.
     """
 
     camera_id: str
@@ -59,6 +64,14 @@ class Interval:
     counts: Mapping[Key, int]
     late: Mapping[Place, int] = field(default_factory=lambda: MappingProxyType({}))
     observed: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    blind_s: float = 0.0
+    paces: Mapping[Key, Pace] = field(default_factory=lambda: MappingProxyType({}))
+    occupied: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    synthetic: bool = False
+
+    def observed_of(self, line: str) -> float:
+        """For how many seconds a line or movement was watched."""
+        return self.observed.get(line, self.observed_s)
 
     def bins(self) -> list[CountBin]:
         """One bin for each line, direction and class, the zeros included."""
@@ -76,7 +89,7 @@ class Interval:
                 seconds=self.seconds,
                 revision=self.revision,
                 count=self.counts.get((line, direction, name), 0),
-                observed_s=self.observed.get(line, self.observed_s),
+                observed_s=self.observed_of(line),
             )
             for line, direction, name in keys
         ]
@@ -85,14 +98,18 @@ class Interval:
 @dataclass(slots=True)
 class _Open:
     """An interval that can still change. ``version`` is the one stated last, 0 for none;
-    ``seen`` are the seconds for which each view was watched."""
+    ``seen`` are the seconds for which each view was watched, ``stood`` those for which something
+    was on each line."""
 
     seen: dict[str, float] = field(default_factory=dict)
+    blind_s: float = 0.0
     frames: int = 0
     version: int = 0
     changed: bool = True
     counts: dict[Key, int] = field(default_factory=dict)
     late: dict[Place, int] = field(default_factory=dict)
+    paces: dict[Key, Pace] = field(default_factory=dict)
+    stood: dict[str, float] = field(default_factory=dict)
 
 
 class Binner:
@@ -126,6 +143,7 @@ class Binner:
         self._seconds = seconds
         self._views = dict(views)
         self._view = ""
+        self._blind = False
         self._last_ts: float | None = None
         self._intervals: dict[int, _Open] = {}
 
@@ -135,6 +153,7 @@ class Binner:
         crossings: Iterable[Crossing],
         trips: Iterable[Trip] = (),
         late: Iterable[Late] = (),
+        stood: Iterable[Stood] = (),
         *,
         view: str | None = "",
         seen: Sequence[float] = (),
@@ -143,14 +162,13 @@ class Binner:
         or were final and are amended. The frame shows ``view``; None for one in which nothing
         could be trusted. ``seen`` are the times of frames before it that were in doubt: they were
         watched if this one shows the view from before them."""
-        if view is None:
-            self._last_ts = None
-        else:
-            for each_ts in (*(seen if view == self._view else ()), ts):
-                self._watch(each_ts, view)
+        in_doubt = view if view == self._view else None
+        for each_ts, shown in (*((each_ts, in_doubt) for each_ts in seen), (ts, view)):
+            self._watch(each_ts, shown)
+            if shown is not None:
                 self._at(each_ts).frames += 1
                 self._at(each_ts).changed = True
-        self.count(ts, crossings, trips, late)
+        self.count(ts, crossings, trips, late, stood)
         return self.due(ts)
 
     def count(
@@ -159,9 +177,17 @@ class Binner:
         crossings: Iterable[Crossing],
         trips: Iterable[Trip] = (),
         late: Iterable[Late] = (),
+        stood: Iterable[Stood] = (),
     ) -> None:
         """Take what was decided by ``ts`` without another frame."""
-        keys = [(each.ts, (each.line, each.direction, each.class_name)) for each in crossings]
+        keys = []
+        for crossing in crossings:
+            key = crossing.line, crossing.direction, crossing.class_name
+            keys.append((crossing.ts, key))
+            if crossing.kmh is not None:
+                paces = self._of(crossing.ts, ts).paces
+                pace = Pace(1, KMH / crossing.kmh)
+                paces[key] = paces[key] + pace if key in paces else pace
         for trip in trips:
             way = direction(trip.origin, trip.destination)
             keys.append((trip.ts, (trip.movement, way, trip.class_name)))
@@ -172,6 +198,10 @@ class Binner:
             place = (each.line, each.direction)
             lates = self._of(each.ts, ts).late
             lates[place] = lates.get(place, 0) + 1
+        for on in stood:
+            for interval, seconds in self._parts(on.start_ts, on.end_ts):
+                interval.stood[on.line] = interval.stood.get(on.line, 0.0) + seconds
+                interval.changed = True
 
     def due(self, ts: float) -> list[Interval]:
         """The same without a frame, for a camera that sends none: what is final by ``ts``."""
@@ -180,7 +210,7 @@ class Binner:
     def flush(self, ts: float) -> list[Interval]:
         """The source ended at ``ts``, up to which its last frame counts as watched: everything
         that was not stated yet. A later frame of the same interval amends it."""
-        self._watch(ts, self._view)
+        self._watch(ts, None if self._blind else self._view)
         return self.unstated()
 
     def latest(self, n: int) -> list[Interval]:
@@ -208,6 +238,11 @@ class Binner:
                     "changed": interval.changed,
                     "counts": [[*key, n] for key, n in interval.counts.items()],
                     "late": [[*place, n] for place, n in interval.late.items()],
+                    "blind": interval.blind_s,
+                    "paces": [
+                        [*key, pace.measured, pace.s_per_m] for key, pace in interval.paces.items()
+                    ],
+                    "stood": dict(interval.stood),
                 }
                 for start, interval in self._intervals.items()
             ],
@@ -260,19 +295,30 @@ class Binner:
     def _start(self, ts: float) -> int:
         return math.floor(ts / self._seconds) * self._seconds
 
-    def _watch(self, ts: float, view: str) -> None:
-        """Credit the time since the last frame of the same view to the intervals that it lies
-        in."""
+    def _watch(self, ts: float, view: str | None) -> None:
+        """Credit the time since the last frame to the intervals that it lies in: as watched where
+        both show the same view, as blind where one of them shows nothing to be trusted."""
         last_ts, self._last_ts = self._last_ts, ts
-        before, self._view = self._view, view
-        if last_ts is None or before != view or not 0 < ts - last_ts <= MAX_GAP_S:
+        blind = self._blind or view is None
+        same = view == self._view
+        self._blind = view is None
+        if view is not None:
+            self._view = view
+        if last_ts is None or not (blind or same) or not 0 < ts - last_ts <= MAX_GAP_S:
             return
-        while last_ts < ts:
-            until_ts = min(ts, self._start(last_ts) + self._seconds)
-            interval = self._at(last_ts)
-            interval.seen[view] = interval.seen.get(view, 0.0) + until_ts - last_ts
+        for interval, seconds in self._parts(last_ts, ts):
+            if blind:
+                interval.blind_s += seconds
+            else:
+                interval.seen[self._view] = interval.seen.get(self._view, 0.0) + seconds
             interval.changed = True
-            last_ts = until_ts
+
+    def _parts(self, start_ts: float, end_ts: float) -> Iterator[tuple[_Open, float]]:
+        """The intervals that a time lies in, and how many seconds of it."""
+        while start_ts < end_ts:
+            until_ts = min(end_ts, self._start(start_ts) + self._seconds)
+            yield self._at(start_ts), until_ts - start_ts
+            start_ts = until_ts
 
     def _state_until(self, end_ts: float, *, forget_before: float) -> list[Interval]:
         """State what changed in the intervals that ended by ``end_ts``, and forget those that
@@ -291,29 +337,35 @@ class Binner:
 
     def _seconds_of(self, *seen_s: float) -> float:
         # a clock that was set back may let a time be watched twice
-        return min(round(sum(seen_s), DECIMALS), float(self._seconds))
+        return min(round(math.fsum(seen_s), DECIMALS), float(self._seconds))
 
     def _interval(self, start: int, interval: _Open) -> Interval:
         several = set(self._views.values()) - {""}
+        observed_s = self._seconds_of(*interval.seen.values())
+        observed = {
+            line: self._seconds_of(interval.seen.get(self._views.get(line, ""), 0.0))
+            for line in (self._lines if several else ())
+        }
         return Interval(
             camera_id=self._camera_id,
             start_ts=float(start),
             seconds=self._seconds,
             revision=self._revision,
             version=interval.version,
-            observed_s=self._seconds_of(*interval.seen.values()),
+            observed_s=observed_s,
             frames=interval.frames,
             lines=MappingProxyType(dict(self._lines)),
             classes=self._classes,
             counts=MappingProxyType(dict(interval.counts)),
             late=MappingProxyType(dict(interval.late)),
-            observed=MappingProxyType(
+            observed=MappingProxyType(observed),
+            blind_s=self._seconds_of(interval.blind_s),
+            paces=MappingProxyType(dict(interval.paces)),
+            occupied=MappingProxyType(
                 {
-                    line: self._seconds_of(interval.seen.get(self._views.get(line, ""), 0.0))
-                    for line in self._lines
+                    line: min(self._seconds_of(stood_s), observed.get(line, observed_s))
+                    for line, stood_s in interval.stood.items()
                 }
-                if several
-                else {}
             ),
         )
 
@@ -329,4 +381,10 @@ def _open(kept: Mapping[str, Any]) -> _Open:
         counts={(str(a), str(b), str(c)): int(n) for a, b, c, n in kept["counts"]},
         # earlier versions kept none
         late={(str(a), str(b)): int(n) for a, b, n in kept.get("late", ())},
+        blind_s=float(kept.get("blind", 0.0)),
+        paces={
+            (str(a), str(b), str(c)): Pace(int(n), float(s_per_m))
+            for a, b, c, n, s_per_m in kept.get("paces", ())
+        },
+        stood={str(line): float(stood_s) for line, stood_s in kept.get("stood", {}).items()},
     )

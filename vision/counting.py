@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from vision.geometry import along, side_distance
 from vision.joining import MIN_SPEED, Beginning, Joiner, Joint, motion_of
+from vision.occupancy import Stood
 from vision.scene import Line
 from vision.types import Crossing, Late, Track, Tracked
 
@@ -55,10 +56,11 @@ Rows: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What one step decided, each in order of time."""
+    """What one step decided, each in order of time, and what stood on a line."""
 
     crossings: tuple[Crossing, ...] = ()
     late: tuple[Late, ...] = ()
+    stood: tuple[Stood, ...] = ()
 
 
 class _Passage:

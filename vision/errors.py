@@ -3,10 +3,12 @@
 MatakotaError
 ├── SceneError         a scene file or a scene's geometry is wrong (file, line, field)
 ├── ClipError          a clip cannot be opened, is no video, or is truncated
+│   └── ClipUnreadError  its disk does not give it now, so trying again may help
 ├── DetectorError      a model's output does not fit its stated layout, or a class is unknown
 ├── ExpectationError   an expectation file is wrong (file, line, field)
 ├── SequenceError      a labelled sequence is no such, or a file of it is wrong (file, line)
 ├── SampleError        a sample is unknown, missing or has another hash
+├── SurveyError        a survey's folder is of something else, in use, unfinished or damaged
 ├── OutputError        a result could not be written (disk full, folder missing, read-only)
 ├── ConfigError        the city's configuration, its credentials or the environment is wrong
 ├── CameraError        a camera's address is refused, or the camera cannot be used
@@ -49,6 +51,12 @@ class ClipError(MatakotaError):
     """A clip cannot be opened, is no video, is empty, or is truncated."""
 
 
+class ClipUnreadError(ClipError):
+    """The disk, or the network behind it, does not give now what a clip holds."""
+
+    passing = True
+
+
 class DetectorError(MatakotaError):
     """A model's output does not fit its stated layout, or a class is unknown to it."""
 
@@ -63,6 +71,10 @@ class SequenceError(MatakotaError):
 
 class SampleError(MatakotaError):
     """A sample is unknown, missing, or differs from its stated hash."""
+
+
+class SurveyError(MatakotaError):
+    """A survey's folder holds something else, is in use, unfinished or damaged."""
 
 
 class OutputError(MatakotaError):

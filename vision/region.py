@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from vision.bystanders import Part
 from vision.detect import Finder, Look, look
 from vision.scene import Scene
 from vision.types import BoolArray, Detections, FloatArray, Frame, IntArray
@@ -82,6 +83,20 @@ def around(scene: Scene) -> tuple[float, float, float, float]:
     top = max(0.0, float((y - room.above * tall).min()))
     bottom = min(float(h), float((y + room.below * tall).max()))
     return left, top, right - left, bottom - top
+
+
+def known_part(scene: Scene) -> Part:
+    """The part of a picture, in shares of it, in which nobody's head is but of those who are found:
+    the region of ``scene`` without as much of its lower end as a person there is tall, since whom
+    its border cuts off below is left out. All of the picture where there is no region."""
+    (w, h), box = scene.frame_size, region_of(scene, scene.frame_size)
+    if box is None:
+        return 0.0, 0.0, 1.0, 1.0
+    x, y, width, height = box
+    end = float(y + height)
+    if end < h:
+        end = max(y, end - PERSON_AT_TOP * h - PERSON_GROWTH * end)
+    return x / w, y / h, (x + width) / w, end / h
 
 
 class RegionFinder:

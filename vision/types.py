@@ -267,7 +267,8 @@ class Crossing:
     """A track passed a line once. ``direction`` is the user's name of it; ``ts`` and the place
     ``x``, ``y`` (px) are interpolated to the moment of the crossing. ``joined`` is the track that
     ended before the line and that this one was taken for the rest of, ``why`` on what grounds;
-    None and empty where one track passed."""
+    None and empty where one track passed. ``kmh`` is how fast it was, None where that is not
+    known."""
 
     camera_id: str
     line: str
@@ -279,6 +280,7 @@ class Crossing:
     y: float
     joined: int | None = None
     why: str = ""
+    kmh: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

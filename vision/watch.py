@@ -10,13 +10,14 @@ from datetime import datetime
 import numpy as np
 
 from vision.bystanders import UNSEEN
-from vision.counting import Counted, Counter
+from vision.counting import Counted
 from vision.detect import Finder, look
 from vision.doubt import Held
 from vision.errors import DetectorError
 from vision.flames import Flames
 from vision.leftovers import Leftovers
 from vision.movements import MovementCounter
+from vision.passing import Passing
 from vision.policy import Incidents
 from vision.pose import PoseModel, Poses
 from vision.region import RegionFinder
@@ -183,7 +184,7 @@ class Watch:
         groups = dict(zip(detector.classes, detector.group_of.tolist(), strict=True))
         # what is really looked at: an automatic region that gains nothing is not
         seen = detector.box_in(scene.frame_size) if isinstance(detector, RegionFinder) else None
-        self._counter = Counter(scene.lines, scene.frame_size, groups, seen)
+        self._passing = Passing(scene, groups, seen)
         self.movements = tuple(MovementCounter(movement, scene) for movement in scene.movements)
         self.rules = Rules(place_rules(scene))
         # costs a few ms twice a second, so it runs only where a rule asks for it
@@ -200,12 +201,12 @@ class Watch:
     @property
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Counts so far: line → direction → class → n, every line and direction present."""
-        return self._counter.counts
+        return self._passing.counts
 
     @property
     def late(self) -> dict[str, dict[str, int]]:
         """Who came late so far: line → direction → n, every line and direction present."""
-        return self._counter.late
+        return self._passing.late
 
     def look(self, frame: Frame, quality: Quality) -> tuple[Tracked, Decided]:
         """Take a picture of this view. What is seen while its ``quality`` is in doubt is stated
@@ -270,7 +271,7 @@ class Watch:
         left stays one."""
         self._held.forget()
         trips = tuple(trip for each in self.movements for trip in each.finish())
-        return Decided(self._counter.finish(), trips, self.rules.finish())
+        return Decided(self._passing.finish(), trips, self.rules.finish())
 
     def _released(self, held: Sequence[Tracked]) -> Decided:
         """What there is to say of what counts now."""
@@ -279,6 +280,7 @@ class Watch:
             Counted(
                 tuple(crossing for each in found for crossing in each.counted.crossings),
                 tuple(late for each in found for late in each.counted.late),
+                tuple(stood for each in found for stood in each.counted.stood),
             ),
             tuple(trip for each in found for trip in each.trips),
             tuple(event for each in found for event in each.events),
@@ -286,7 +288,7 @@ class Watch:
 
     def _judged(self, tracked: Tracked, *, leaves: bool = False) -> Decided:
         """What there is to say of one picture; the last one before the view ``leaves``."""
-        counted = self._counter.update(tracked)
+        counted = self._passing.update(tracked)
         trips = tuple(trip for each in self.movements for trip in each.update(tracked))
         watch = self.rules.leave if leaves else self.rules.update
         raised = watch(tracked, self.scene)

@@ -30,6 +30,8 @@ _USAGE_ERROR: Any = typer.BadParameter.__base__
 _COMMANDS: Final = {
     "demo": "Show everything at once: three cameras, their counts and alerts.",
     "analyse": "Analyse a clip faster than real time.",
+    "survey": "Count hours of recorded files by the minute.",
+    "recount": "Count a survey again by other lines, without its videos.",
     "explain": "Tell which conditions of the rules fail at a moment of a clip.",
     "up": "Run the whole system for the cameras of a city.",
     "config": "Store the city's configuration, and show it.",
@@ -39,9 +41,11 @@ _COMMANDS: Final = {
     "watch": "See whether what workers state arrives, and alarm if not.",
     "rejected": "List, store and drop messages that were put aside.",
     "alerts": "Export alerts, show how often rules were right, suggest thresholds, save cases.",
+    "counts": "Export traffic counts, with all that is known of them.",
     "cases": "Try alerts that were saved again, with a scene.",
     "evidence": "Verify, list, hold and delete what alerts are proved by.",
     "alerting": "Say who is told of which alerts, and show it.",
+    "traffic": "Say how traffic is classed and summed, and show it.",
     "rtsp": "Play clips as RTSP cameras until Ctrl-C.",
     "cameras": "Look at the city's cameras, and replay what passed them.",
     "keys": "Create, list and revoke what opens the API.",
@@ -52,6 +56,7 @@ _COMMANDS: Final = {
     "models": "List, verify, pull and rebuild the models' weights.",
     "samples": "List and fetch the sample clips.",
     "evaluate": "Measure tracks, counts and incidents against what is true.",
+    "validate": "Prepare pieces of recordings that people count, and show how right is counted.",
     "bench": "Measure CPU time on this machine.",
 }
 """Modules beside this one, each with an ``app`` or a function of its own name, and what they do,

@@ -16,6 +16,7 @@ from typing import Annotated, TypeAlias
 import typer
 from rich.table import Table
 
+from api.cli import bench_store
 from api.cli.tables import print_table
 from streams.evaluation import cost, peers
 from streams.output import AtomicText
@@ -24,6 +25,7 @@ from vision.errors import MatakotaError
 PROMISED_MS = {20: 0.3, 100: 0.8}
 """Objects in the picture, and the most CPU milliseconds that our tracker may take for it."""
 CHILD_S = 300.0
+STORE_ROUNDS = 200
 
 Costs: TypeAlias = dict[int, dict[str, float | str]]
 """For each number of objects each tracker's CPU milliseconds, or why it was not run."""
@@ -34,26 +36,60 @@ def bench(
         bool,
         typer.Option("--tracker", help="The tracker, beside those of roboflow and ultralytics."),
     ] = False,
+    store: Annotated[
+        bool,
+        typer.Option("--store", help="The database, filled with a year of made-up counts."),
+    ] = False,
     rounds: Annotated[
-        int, typer.Option(min=1, max=1000, help="Rounds, of which the median counts.")
-    ] = cost.ROUNDS,
+        int | None,
+        typer.Option(
+            min=1,
+            max=1000,
+            help=f"Rounds: {cost.ROUNDS} of a tracker, of which the median counts, "
+            f"{STORE_ROUNDS} of a question to the store.",
+            show_default=False,
+        ),
+    ] = None,
+    cameras: Annotated[
+        int, typer.Option(min=1, max=10_000, help="So many cameras are in the store.")
+    ] = 468,
+    weeks: Annotated[
+        int, typer.Option(min=1, max=520, help="So many weeks of each are in the store.")
+    ] = 52,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where the store is filled, some GB that are removed afterwards; the system's "
+            "folder for such files by default.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures as JSON.")
     ] = None,
 ) -> None:
-    """Measure CPU time on this machine. It judges nothing: the exit code is 0."""
-    if not tracker:
-        raise MatakotaError("say what to measure: 'matakota bench --tracker'")
+    """Measure what parts of the program cost on this machine. It judges nothing: the exit code is
+    0."""
+    if not (tracker or store):
+        raise MatakotaError(
+            "say what to measure: 'matakota bench --tracker' or 'matakota bench --store'"
+        )
+    figures: dict[str, object] = {}
     with ExitStack() as stack:
         out = None
         if json_file is not None:
             out = stack.enter_context(AtomicText(json_file, option="--json"))
-        costs = _tracker_costs(rounds)
-        _show(costs)
+        if tracker:
+            costs = _tracker_costs(rounds or cost.ROUNDS)
+            _show(costs)
+            figures["tracker"] = {str(n): _numbers(row) for n, row in costs.items()}
+            figures["promised_ms"] = {str(n): limit for n, limit in PROMISED_MS.items()}
+        if store:
+            figures["store"] = bench_store.measure(cameras, weeks, rounds or STORE_ROUNDS, folder)
         if out is not None:
-            promised = {str(n): limit for n, limit in PROMISED_MS.items()}
-            figures = {"tracker": {str(n): _numbers(row) for n, row in costs.items()}}
-            out.write(json.dumps(figures | {"promised_ms": promised}, indent=1) + "\n")
+            out.write(json.dumps(figures, indent=1) + "\n")
             out.commit()
 
 

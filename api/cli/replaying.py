@@ -26,7 +26,8 @@ from streams.commands import (
     Tracks,
 )
 from streams.config import WITA
-from streams.messages import MessageError, decode_report, encode
+from streams.messages import MessageError, encode
+from streams.reports import decode_report
 from streams.scenefile import load_scene
 from streams.settings import Settings
 from streams.valkey import running_url

@@ -28,6 +28,7 @@ from api.ingest import Ingest
 from api.live import Hub
 from api.oidc import SignIn
 from api.pages import mount
+from api.pieces import FOLDER, sweep
 from api.publisher import Publisher
 from api.store import Store
 from streams.bus import RedisBus, RedisControl
@@ -124,11 +125,16 @@ def serve(
         )
         hub = Hub(control, lambda: ingest.workers, on_death=lambda: server.give_up())
         room = EvidenceRoom.open(store, settings.data, os.environ)
-        keeper = Keeper(room, on_death=lambda: server.give_up())
+        pieces = settings.data / FOLDER
+        keeper = Keeper(
+            room,
+            besides=lambda now: sweep(store, pieces, now),
+            on_death=lambda: server.give_up(),
+        )
         everywhere = not ip_address(address).is_loopback
         door = create_app(
             store, bell, ingest, control, hub, room,
-            everywhere=everywhere, proxies=way.proxies, oidc=oidc, pages=mount,
+            everywhere=everywhere, proxies=way.proxies, oidc=oidc, pieces=pieces, pages=mount,
         )  # fmt: skip
         server = _Server(door, bell, way.context())
         logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -21,10 +21,18 @@ log = structlog.get_logger()
 
 class Keeper:
     """A thread that sweeps a room at the start and then every few minutes, between ``start`` and
-    ``stop``. ``on_death`` is called where it ends without being asked to."""
+    ``stop``. ``besides`` is called each time with what time it is (UTC seconds), ``on_death`` where
+    it ends without being asked to."""
 
-    def __init__(self, room: EvidenceRoom, *, on_death: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        room: EvidenceRoom,
+        *,
+        besides: Callable[[float], None] = lambda _: None,
+        on_death: Callable[[], None] = lambda: None,
+    ) -> None:
         self._room = room
+        self._besides = besides
         self._on_death = on_death
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="evidence", daemon=True)
@@ -51,6 +59,8 @@ class Keeper:
     def _sweep(self) -> None:
         why = None
         try:
+            # first, for it needs no bucket
+            self._besides(time.time())
             swept = self._room.sweep(time.time())
         except (EvidenceError, StoreError) as error:
             # the next time comes soon enough

@@ -159,9 +159,9 @@ async def read_material(
         yield line
         yield from packed.chunks
 
-    allowed = _allowed(served, caller, packed.head.camera, Permission.EVIDENCE_MASK)
+    may_still = allowed(served, caller, packed.head.camera, Permission.EVIDENCE_MASK)
     return Sent(
-        sent(chunks(), allowed, served.reading), media_type=CONTENT_TYPE,
+        sent(chunks(), may_still, served.reading), media_type=CONTENT_TYPE,
         headers={**_PRIVATE, "Content-Length": str(packed.size)},
     )  # fmt: skip
 
@@ -202,9 +202,9 @@ async def read_copy(
     headers["Content-Length"] = str(piece.length)
     if piece.partial:
         headers["Content-Range"] = piece.said
-    allowed = _allowed(served, caller, alert.camera, Permission.EVIDENCE_SEE)
+    may_still = allowed(served, caller, alert.camera, Permission.EVIDENCE_SEE)
     return Sent(
-        sent(opened.chunks(piece.start, piece.length), allowed, served.reading),
+        sent(opened.chunks(piece.start, piece.length), may_still, served.reading),
         status_code=206 if piece.partial else 200,
         media_type=opened.media,
         headers=headers,
@@ -240,9 +240,9 @@ async def read_original(
     await _trace(request, served, ORIGINAL, alert_id, form)
     plain = "".join(each if each.isalnum() else "-" for each in alert_id)
     name = f"{plain}-{form}-original.{SUFFIXES[opened.media]}"
-    allowed = _allowed(served, caller, alert.camera, Permission.EVIDENCE_ORIGINAL)
+    may_still = allowed(served, caller, alert.camera, Permission.EVIDENCE_ORIGINAL)
     return Sent(
-        sent(opened.chunks(), allowed, served.reading),
+        sent(opened.chunks(), may_still, served.reading),
         media_type=opened.media,
         headers={
             **_PRIVATE,
@@ -267,7 +267,7 @@ async def _trace(
     await run_in_threadpool(add, actor_of(request), action, "evidence", alert_id, {"form": form})
 
 
-def _allowed(
+def allowed(
     served: Services, caller: Caller, camera: str, permission: Permission
 ) -> Callable[[], Awaitable[bool]]:
     """Whether who asked may still see it."""

@@ -1,5 +1,6 @@
 """Pages that are plain forms: to sign in, to administer people, groups, keys and the record, to say
-who is told of what, to hand a shift over, to see where cameras are and how often rules were right.
+who is told of what, to hand a shift over, to see where cameras are, how often rules were right and
+how right is counted.
 
 Every change is a path of its own, so that the door's table says who may make it.
 """
@@ -22,6 +23,7 @@ from api.forms import (
     signing,
     silences,
     suggestion,
+    validation,
 )
 
 router = APIRouter(include_in_schema=False)
@@ -38,6 +40,7 @@ for _part in (
     city_map,
     precision,
     suggestion,
+    validation,
     delivery,
 ):
     router.include_router(_part.router)

@@ -30,13 +30,14 @@ POLICY: Final = "; ".join([
     "base-uri 'none'",
     "frame-ancestors 'none'",
 ])  # fmt: skip
-"""These pages run no script at all."""
+"""These pages run no script, but for those that say so."""
 MENU: Final = (
     ("/room/", N_("Operations room"), Permission.PERSON),
     ("/map", N_("Map"), Permission.ALERTS_READ),
     ("/silences", N_("Silences"), Permission.ALERTS_READ),
     ("/handover", N_("Hand-over"), Permission.ALERTS_READ),
     ("/precision", N_("Precision"), Permission.ALERTS_READ),
+    ("/validation", N_("Validation"), Permission.COUNTS_VALIDATE),
     ("/delivery", N_("Delivery"), Permission.DELIVERY_MANAGE),
     ("/people", N_("People"), Permission.PEOPLE_MANAGE),
     ("/groups", N_("Camera groups"), Permission.PEOPLE_MANAGE),
@@ -56,6 +57,8 @@ THEMES: Final[Mapping[Theme, tuple[str, str]]] = {
 FILES: Final[Mapping[str, str]] = {
     "forms.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
+    "validation.css": "text/css; charset=utf-8",
+    "validation.js": "text/javascript; charset=utf-8",
 }
 """What these pages load, and its kind; nothing else is given out."""
 

@@ -17,7 +17,10 @@ ROLES: Final[Mapping[Role, str]] = {
 ROLES_SAID: Final[Mapping[Role, str]] = {
     Role.VIEWER: N_("Sees pictures, alerts and counts of their cameras, and changes nothing."),
     Role.OPERATOR: N_("Sees pictures, alerts and counts of their cameras, and handles alerts."),
-    Role.ANALYST: N_("Sees and exports counts of their cameras; no pictures and no alerts."),
+    Role.ANALYST: N_(
+        "Sees and exports counts of their cameras, and counts masked pieces of video by hand; no "
+        "other pictures and no alerts."
+    ),
     Role.ADMINISTRATOR: N_(
         "Sees every camera, draws on them, and manages people, groups and keys."
     ),
@@ -88,11 +91,16 @@ ACTIONS: Final[Mapping[str, str]] = {
     "silence.created": N_("Silence made"),
     "silence.ended": N_("Silence ended"),
     "channel.tested": N_("Test message sent"),
+    "validation": N_("Anything about counting by hand"),
+    "validation.prepared": N_("Piece of video prepared to be counted"),
+    "validation.counted": N_("Piece of video counted by hand"),
+    "validation.removed": N_("Piece of video removed"),
     "rejected": N_("Anything about messages that could not be stored"),
     "rejected.replayed": N_("Message stored after all"),
     "rejected.dropped": N_("Message given up"),
     "configuration.applied": N_("Configuration changed"),
     "scene.drawn": N_("Scene of a camera changed"),
+    "traffic.changed": N_("How traffic is classed and summed changed"),
 }
 """What was done; those without a dot stand for all that begin with it."""
 ACTORS: Final[Mapping[str, str]] = {
@@ -113,7 +121,9 @@ OBJECTS: Final[Mapping[str, str]] = {
     "alerting": N_("who is told of what"),
     "silence": N_("silence"),
     "channel": N_("channel"),
+    "traffic": N_("classes and units of traffic"),
     "message": N_("message"),
+    "piece": N_("piece of video"),
 }
 FIELDS: Final[Mapping[str, str]] = {
     "role": N_("role"),
@@ -150,6 +160,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "ends_at": N_("until"),
     "form": N_("form"),
     "revision": N_("revision"),
+    "line": N_("line"),
 }
 PARTS: Final[Mapping[str, str]] = {
     "captured": N_("seen by the camera"),

@@ -1,4 +1,4 @@
-"""Where reports become PDFs, one after the other."""
+"""Where reports become files, one after the other."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class PressBusyError(ServiceError):
 
 
 class Press:
-    """Makes one PDF at a time: each takes a core for a while, and the library is not made for
-    several threads."""
+    """Makes one report at a time: each takes a core for a while, and libraries for their files are
+    not made for several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -31,14 +31,15 @@ class Press:
     def make(self, report: Callable[[], Report]) -> bytes:
         """The PDF of what ``report`` gives, which is asked for when it is its turn. Raises
         PressBusyError where it did not come to that."""
-        with self._turn():
+        with self.turn():
             # takes long to load, and only whoever prints needs it
             from api.handover.sheet import draw
 
             return draw(report())
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def turn(self) -> Iterator[None]:
+        """For the block, no other is made. Raises PressBusyError where it did not come to that."""
         if not self._lock.acquire(timeout=WAIT_S):
             raise PressBusyError
         try:

@@ -18,6 +18,7 @@ from api.board import Board
 from api.forms.page import static
 from api.pages.cameras import Cameras
 from api.pages.room import Room
+from api.pages.traffic import TrafficPages
 from api.pages.wallpage import WallPage
 from api.services import Services
 
@@ -44,6 +45,7 @@ def mount(app: FastAPI) -> None:
     for path, show in (
         ("/", Room(services, board).show),
         ("/wall", WallPage(services, board).show),
+        ("/traffic", TrafficPages(services, board).show),
         ("/cameras", cameras.show_list),
         ("/cameras/{camera}", cameras.show_editor),
     ):

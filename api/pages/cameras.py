@@ -3,34 +3,31 @@ reads and changes it over the API, as any program does."""
 
 from __future__ import annotations
 
-import asyncio
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
-from nicegui import background_tasks, ui
+from nicegui import ui
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Caller, Permission
 from api.app import ROOM
-from api.auth import CALLER, FORM_TOKEN, NO_CAMERA
+from api.auth import NO_CAMERA
 from api.board import Board, Tile, View
 from api.door import page as plain_page
 from api.forms.page import language_of
-from api.i18n import Texts, texts
+from api.i18n import texts
 from api.pages.editorwords import editor_texts, list_texts
-from api.pages.frame import RELOAD, Frame, dress, sorry
+from api.pages.page import Page
 from api.pages.words import shown_camera
 from api.services import Services
 from vision.errors import StoreError
 from vision.types import JsonValue
 
 CAMERAS: Final = ROOM + "cameras"
-STEP_S: Final = 1.0
-"""So often a page looks at the board, and at the rights of whoever looks."""
+STYLES: Final = ("editor.css",)
 DRAWN: Final = ("lines", "zones", "rules")
 _P: Final = Permission
 
@@ -71,7 +68,7 @@ class Cameras:
 
     async def show_list(self, request: Request) -> None:
         """Every camera that whoever asks sees, with what is drawn on it."""
-        await self._show(_List(self._served, self._board, request))
+        await _List(self._served, self._board, request, CAMERAS).show(STYLES)
 
     async def show_editor(self, request: Request, camera: str) -> Response | None:
         """One camera's editor; for whoever may not change it, what is drawn on it."""
@@ -80,73 +77,11 @@ class Cameras:
         if tile is None:
             said = texts(language_of(request))
             return HTMLResponse(plain_page(said, NO_CAMERA), NO_CAMERA.status)
-        await self._show(_Editing(self._served, self._board, request, tile))
+        await _Editing(self._served, self._board, request, tile).show(STYLES)
         return None
 
-    async def _show(self, shown: _Page) -> None:
-        dress(shown.request, ("editor.css",))
-        try:
-            task = await shown.build()
-        except StoreError as error:
-            sorry(str(error), shown.said)
-            return
-        ui.context.client.on_delete(task.cancel)
 
-
-class _Page(ABC):
-    """A page in one browser, for whoever opened it, until they may not see it any more."""
-
-    here = CAMERAS
-
-    def __init__(self, served: Services, board: Board, request: Request) -> None:
-        self.request = request
-        self.said: Texts = texts(language_of(request))
-        self._served = served
-        self._board = board
-        self._caller: Caller = request.scope[CALLER]
-        self._token: str = request.scope[FORM_TOKEN] or ""
-
-    async def build(self) -> asyncio.Task[None]:
-        """Put everything on the page, and begin to follow what changes. Raises StoreError."""
-        view = (await self._board.look()).of(self._caller)
-        with ui.element("div").classes("mk-room") as self._all:
-            self._frame = Frame(view, self._caller, self._token, self.said, self.here)
-            with ui.element("main").classes("mk-alone"):
-                await self.fill(view)
-        return background_tasks.create(self._follow(), name=f"page: {self.here}")
-
-    @abstractmethod
-    async def fill(self, view: View) -> None:
-        """What is below the bar. Raises StoreError."""
-
-    @abstractmethod
-    async def renew(self, view: View, now: Caller) -> bool:
-        """Show how it is now; False where whoever looks may not see the page any more."""
-
-    async def _follow(self) -> None:
-        with suppress(asyncio.CancelledError):
-            await self._all.client.connected()
-            while not self._all.is_deleted:
-                whole = await self._board.look()
-                now = await self._served.keys.renewed(self._caller)
-                if now is None or now.permissions != self._caller.permissions:
-                    self._end()
-                    return
-                view = whole.of(now)
-                self._frame.say(view)
-                if not await self.renew(view, now):
-                    self._end()
-                    return
-                await asyncio.sleep(STEP_S)
-
-    def _end(self) -> None:
-        """Show nothing more: whoever looks may do something else now, or nothing."""
-        client = self._all.client
-        self._all.clear()
-        client.run_javascript(RELOAD)
-
-
-class _List(_Page):
+class _List(Page):
     """All cameras."""
 
     async def fill(self, view: View) -> None:
@@ -183,13 +118,12 @@ class _List(_Page):
         }
 
 
-class _Editing(_Page):
+class _Editing(Page):
     """One camera's scene."""
 
     def __init__(self, served: Services, board: Board, request: Request, tile: Tile) -> None:
-        super().__init__(served, board, request)
+        super().__init__(served, board, request, f"{CAMERAS}/{tile.camera.id}")
         self._camera = tile.camera
-        self.here = f"{CAMERAS}/{tile.camera.id}"
 
     async def fill(self, _: View) -> None:
         camera, caller = self._camera, self._caller

@@ -39,10 +39,12 @@ _P: Final = Permission
 WAYS: Final = (
     (ROOM, N_("Alerts"), _P.ALERTS_READ),
     (ROOM + "wall", N_("Wall"), _P.PICTURES_SEE),
+    (ROOM + "traffic", N_("Traffic"), _P.COUNTS_READ),
     (ROOM + "cameras", N_("Cameras"), _P.CAMERAS_READ),
     ("/map", N_("Map"), _P.ALERTS_READ),
     ("/handover", N_("Hand-over"), _P.ALERTS_READ),
     ("/silences", N_("Silences"), _P.ALERTS_READ),
+    ("/validation", N_("Validation"), _P.COUNTS_VALIDATE),
     ("/delivery", N_("Delivery"), _P.DELIVERY_MANAGE),
     ("/people", N_("People"), _P.PEOPLE_MANAGE),
 )

@@ -5,10 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from fastapi import Request, Response
 from nicegui.events import GenericEventArguments
 
 from api.access import Caller, Permission
+from api.auth import ASK, CALLER, NOT_YOURS
+from api.door import refusal
 from api.services import Services
+
+
+def for_people(request: Request) -> Response | None:
+    """What is answered to keys instead of a page, whatever they may: pages are for people."""
+    caller: Caller = request.scope[CALLER]
+    if caller.may(Permission.PERSON):
+        return None
+    status, body, headers = refusal(request.scope[ASK], NOT_YOURS, caller)
+    return Response(body, status, headers)
 
 
 def guarded(

@@ -15,14 +15,14 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Caller, Permission
 from api.app import ROOM
-from api.auth import ASK, CALLER, FORM_TOKEN, NOT_YOURS
+from api.auth import CALLER, FORM_TOKEN
 from api.board import Board, View
-from api.door import refusal
 from api.forms.page import language_of
 from api.i18n import Texts, texts
 from api.kinds import SEVERITIES
 from api.pages.alarms import Alarms, open_alerts
 from api.pages.frame import RELOAD, Frame, dress, sorry
+from api.pages.guard import for_people
 from api.pages.live import LIVE, SHARED
 from api.pages.words import shown_camera, wall_texts
 from api.services import Services
@@ -66,11 +66,9 @@ class WallPage:
     async def show(self, request: Request) -> Response | None:
         """The page; it goes on changing until its browser is gone. Keys that see pictures get none:
         it is for people."""
-        scope = request.scope
-        caller: Caller = scope[CALLER]
-        if not caller.may(_P.PERSON):
-            status, body, headers = refusal(scope[ASK], NOT_YOURS, caller)
-            return Response(body, status, headers)
+        refused = for_people(request)
+        if refused is not None:
+            return refused
         page = _Wall(self._served, self._board, request)
         dress(request, STYLES)
         try:

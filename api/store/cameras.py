@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, select
 
 from api.store.database import Database
 from api.store.tables import cameras, configured_cameras
-from streams.messages import CameraReport, HealthReport
+from streams.reports import CameraReport, HealthReport
 
 KEPT_S = 7 * 86_400.0
 """Cameras of a worker that was not heard for so long are out of service."""

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
 
+from api.store.alerts import Only
+from api.store.count_tables import (
+    count_intervals,
+    count_sums,
+    counts,
+    late_counts,
+    watched_lines,
+)
 from api.store.database import Database, UnstorableError
-from api.store.tables import count_intervals, counts, late_counts, layouts, watched_lines
+from api.store.intervals import (
+    HOUR_S,
+    SUMMED,
+    add_up,
+    drawn,
+    layout_of,
+    offset_s,
+    stated,
+    summed,
+)
 from streams.messages import CountsMessage
-from vision.bins import DECIMALS
+from vision.bins import Interval
 from vision.errors import StoreError
+from vision.merging import binned
 
 MAX_ROWS = 50_000
 
@@ -48,14 +64,6 @@ class CountRow:
     """How many, of any class, may have passed there before they were seen."""
 
 
-class _Group(NamedTuple):
-    """What is never mixed in one row."""
-
-    bucket: int
-    revision: int
-    synthetic: bool
-
-
 class Tally(NamedTuple):
     """What passed one camera in the interval that began at ``start_ts`` (UTC seconds)."""
 
@@ -67,7 +75,9 @@ class Tally(NamedTuple):
 
 
 def record_counts(connection: Connection, messages: Iterable[CountsMessage]) -> None:
-    """Replace, as a whole, each interval of which a newer version comes."""
+    """Replace, as a whole, each interval of which a newer version comes, and bring the sums up to
+    date that it is in. The caller keeps other writers out."""
+    changed = set()
     for message in messages:
         if not message.start_ts.is_integer():
             raise UnstorableError(
@@ -80,18 +90,23 @@ def record_counts(connection: Connection, messages: Iterable[CountsMessage]) -> 
             "seconds": message.seconds,
             "revision": message.revision,
         }
+        observed_s = min(message.observed_s, float(message.seconds))
         values = {
             "version": message.version,
-            "observed_s": min(message.observed_s, float(message.seconds)),
+            "observed_s": observed_s,
             "frames": message.frames,
             "synthetic": message.synthetic,
+            "blind_s": min(message.blind_s, float(message.seconds)),
+            "occupied": {line: stood_s for line, stood_s in message.occupied.items() if stood_s}
+            or None,
         }
         known = connection.execute(
             select(count_intervals.c.id, count_intervals.c.version).filter_by(**identity)
         ).first()
         if known is not None and known.version >= message.version:
             continue
-        values["layout"] = _layout(connection, message.lines, message.classes)
+        values["layout"] = layout_of(connection, message.lines, message.classes)
+        changed.add((message.camera, int(message.start_ts)))
         if known is None:
             interval = _insert(connection, count_intervals, identity | values)
         else:
@@ -101,29 +116,30 @@ def record_counts(connection: Connection, messages: Iterable[CountsMessage]) -> 
             )
             for table in (counts, late_counts, watched_lines):
                 connection.execute(delete(table).where(table.c.interval == interval))
-        for table, stated in ((counts, message.counts), (late_counts, message.late)):
-            rows = [{"interval": interval, **each.model_dump()} for each in stated if each.count]
-            if rows:
-                connection.execute(insert(table), rows)
+        paces = {each.key: each for each in message.paces}
+        passed = [
+            {
+                "interval": interval,
+                **each.model_dump(),
+                "measured": 0 if (pace := paces.get(each.key)) is None else pace.measured,
+                "s_per_m": 0.0 if pace is None else pace.s_per_m,
+            }
+            for each in message.counts
+            if each.count
+        ]
+        if passed:
+            connection.execute(insert(counts), passed)
+        late = [{"interval": interval, **each.model_dump()} for each in message.late if each.count]
+        if late:
+            connection.execute(insert(late_counts), late)
         partly = [
-            {"interval": interval, "line": line, "observed_s": min(seen_s, values["observed_s"])}
+            {"interval": interval, "line": line, "observed_s": min(seen_s, observed_s)}
             for line, seen_s in message.observed.items()
-            if seen_s < values["observed_s"]
+            if seen_s < observed_s
         ]
         if partly:
             connection.execute(insert(watched_lines), partly)
-
-
-def _layout(
-    connection: Connection, lines: Mapping[str, Sequence[str]], classes: Sequence[str]
-) -> int:
-    said = json.dumps([sorted(lines.items()), sorted(classes)])
-    digest = hashlib.sha256(said.encode()).hexdigest()
-    known = connection.scalar(select(layouts.c.id).where(layouts.c.digest == digest))
-    if known is not None:
-        return int(known)
-    values = {"digest": digest, "lines": dict(lines), "classes": list(classes)}
-    return _insert(connection, layouts, values)
+    add_up(connection, changed)
 
 
 def _insert(connection: Connection, table: Table, values: Mapping[str, object]) -> int:
@@ -168,6 +184,53 @@ class Counts:
                 )
             ]
 
+    def intervals(self, camera: str, *, from_ts: int, to_ts: int, seconds: int) -> list[Interval]:
+        """What a camera counted in the intervals of ``seconds`` that began in [from_ts, to_ts), by
+        time and revision: days begin at the city's midnight, all others at whole multiples of
+        ``seconds``. One of which nothing is known is
+        not among them."""
+        offset = offset_s(seconds)
+        first, end = (-(-(ts + offset) // seconds) * seconds - offset for ts in (from_ts, to_ts))
+        of = max((each for each in SUMMED if _made_of(seconds, each)), default=0)
+        with self._database.read() as connection:
+            if of:
+                where = (count_sums.c.camera == camera) & (count_sums.c.seconds == of)
+                where &= (count_sums.c.start_ts >= first) & (count_sums.c.start_ts < end)
+                found = summed(connection, where)
+            else:
+                # longer ones cannot be told apart into these
+                where = (count_intervals.c.camera == camera) & _began(first, end)
+                found = stated(connection, where & (seconds % count_intervals.c.seconds == 0))
+        return found if of == seconds else binned(found, seconds, offset)
+
+    def stated(self, only: Only = None) -> dict[str, tuple[int, int]]:
+        """By camera, when the first hour began and the last was over in which it stated
+        anything."""
+        sums = count_sums.alias()
+        hours = sums.c.seconds == HOUR_S
+        # one step in the index for each camera, and not one for each row
+        names = select(func.min(sums.c.camera).label("camera")).where(hours).cte(recursive=True)
+        names = names.union_all(
+            select(
+                select(func.min(sums.c.camera))
+                .where(hours, sums.c.camera > names.c.camera)
+                .correlate(names)
+                .scalar_subquery()
+            ).where(names.c.camera.is_not(None))
+        )
+        of_camera = hours & (sums.c.camera == names.c.camera)
+        first, last = (
+            select(end(sums.c.start_ts)).where(of_camera).correlate(names).scalar_subquery()
+            for end in (func.min, func.max)
+        )
+        query = select(names.c.camera, first, last).where(names.c.camera.is_not(None))
+        with self._database.read() as connection:
+            return {
+                camera: (first_ts, last_ts + HOUR_S)
+                for camera, first_ts, last_ts in connection.execute(query)
+                if only is None or camera in only
+            }
+
     def sums(
         self, camera: str, *, line: str | None, from_ts: int, to_ts: int, seconds: int
     ) -> Iterator[CountRow]:
@@ -177,101 +240,55 @@ class Counts:
         passage of its time, or of the camera's latest where nothing is stored. Raises
         TooManyRowsError, before it builds any, where that is more than ``MAX_ROWS``.
         """
-        kept = (
-            (count_intervals.c.camera == camera)
-            & (count_intervals.c.start_ts >= from_ts)
-            & (count_intervals.c.start_ts < to_ts)
-            # longer ones cannot be told apart into these
-            & (seconds % count_intervals.c.seconds == 0)
-        )
-        bucket = count_intervals.c.start_ts - count_intervals.c.start_ts % seconds
-        group = (bucket.label("bucket"), count_intervals.c.revision, count_intervals.c.synthetic)
-        watched = select(
-            *group,
-            count_intervals.c.layout,
-            func.sum(count_intervals.c.observed_s).label("observed_s"),
-        )
-        watched = watched.where(kept).group_by(*group, count_intervals.c.layout)
-        passed = select(
-            *group,
-            counts.c.line,
-            counts.c.direction,
-            counts.c.class_name,
-            func.sum(counts.c.count).label("count"),
-        ).join_from(count_intervals, counts)
-        passed = passed.where(kept).group_by(
-            *group, counts.c.line, counts.c.direction, counts.c.class_name
-        )
-        lately = select(
-            *group,
-            late_counts.c.line,
-            late_counts.c.direction,
-            func.sum(late_counts.c.count).label("count"),
-        ).join_from(count_intervals, late_counts)
-        lately = lately.where(kept).group_by(*group, late_counts.c.line, late_counts.c.direction)
-        missed = select(
-            *group,
-            watched_lines.c.line,
-            func.sum(count_intervals.c.observed_s - watched_lines.c.observed_s).label("missed_s"),
-        ).join_from(count_intervals, watched_lines)
-        missed = missed.where(kept).group_by(*group, watched_lines.c.line)
-        if line is not None:
-            passed = passed.where(counts.c.line == line)
-        observed: dict[_Group, float] = defaultdict(float)
-        counted: dict[_Group, dict[Passage, int]] = defaultdict(dict)
-        late: dict[tuple[_Group, str, str], int] = {}
-        unwatched: dict[tuple[_Group, str], float] = {}
+        found = self.intervals(camera, from_ts=from_ts, to_ts=to_ts, seconds=seconds)
+        groups: defaultdict[int, list[Interval]] = defaultdict(list)
+        for each in found:
+            groups[int(each.start_ts)].append(each)
+        gaps = (to_ts - from_ts) // seconds - len(groups)
         with self._database.read() as connection:
-            found = connection.execute(watched).all()
-            wanted = _passages(connection, {row.layout for row in found})
             latest, unreal = _latest(connection, camera)
-            if line is not None:
-                wanted = {key: _along(passages, line) for key, passages in wanted.items()}
-                latest = _along(latest, line)
-            gaps = (to_ts - from_ts) // seconds - len({row.bucket for row in found})
-            _bound(sum(len(wanted[row.layout]) for row in found) + gaps * len(latest))
             # the latest one spares real cameras the search
             unreal = unreal and gaps > 0 and not _any_real(connection, camera)
-            for start, revision, synthetic, layout, seen_s in found:
-                where = _Group(start, revision, synthetic)
-                observed[where] += seen_s
-                counted[where] |= dict.fromkeys(wanted[layout], 0)
-            for start, revision, synthetic, *names, count in connection.execute(passed):
-                where = _Group(start, revision, synthetic)
-                counted[where][Passage(*names)] = int(count)
-            for start, revision, synthetic, *names, count in connection.execute(lately):
-                late[_Group(start, revision, synthetic), names[0], names[1]] = int(count)
-            for start, revision, synthetic, name, missed_s in connection.execute(missed):
-                unwatched[_Group(start, revision, synthetic), name] = missed_s
-        groups: dict[int, list[_Group]] = defaultdict(list)
-        for where in sorted(observed):
-            groups[where.bucket].append(where)
+        unseen = sorted(passage for passage in latest if line in {None, passage.line})
+        _bound(sum(_size(each, line) for each in found) + gaps * len(unseen))
         for start in range(from_ts, to_ts, seconds):
-            for where in groups[start]:
-                for passage, count in sorted(counted[where].items()):
-                    missed_s = unwatched.get((where, passage.line), 0.0)
-                    seen_s = max(observed[where] - missed_s, 0.0)
-                    unseen = round(seen_s, DECIMALS) == 0 and not count
-                    yield CountRow(
-                        passage,
-                        start,
-                        None if unseen else count,
-                        seen_s,
-                        where.revision,
-                        where.synthetic,
-                        late.get((where, passage.line, passage.direction), 0),
-                    )
+            for each in groups[start]:
+                yield from _rows(each, line)
             if not groups[start]:
-                for passage in sorted(latest):
+                for passage in unseen:
                     yield CountRow(passage, start, None, 0.0, None, synthetic=unreal)
+
+
+def _made_of(seconds: int, of: int) -> bool:
+    """Can intervals of ``seconds`` be made of sums over ``of`` seconds?"""
+    return seconds % of == 0 and offset_s(seconds) % of == offset_s(of) % of
+
+
+def _size(interval: Interval, line: str | None) -> int:
+    drawn = interval.lines if line is None else {line: interval.lines.get(line, ())}
+    return sum(map(len, drawn.values())) * len(interval.classes)
+
+
+def _rows(interval: Interval, line: str | None) -> Iterator[CountRow]:
+    """One for each passage, in order; None for a count that nobody watched."""
+    for each in sorted(
+        interval.bins(), key=lambda each: (each.line, each.direction, each.class_name)
+    ):
+        if line is not None and each.line != line:
+            continue
+        yield CountRow(
+            Passage(each.line, each.direction, each.class_name),
+            int(each.start_ts),
+            each.count if each.observed_s or each.count else None,
+            each.observed_s,
+            each.revision,
+            interval.synthetic,
+            interval.late.get((each.line, each.direction), 0),
+        )
 
 
 def _began(from_ts: int, to_ts: int) -> ColumnElement[bool]:
     return (count_intervals.c.start_ts >= from_ts) & (count_intervals.c.start_ts < to_ts)
-
-
-def _along(passages: set[Passage], line: str) -> set[Passage]:
-    return {passage for passage in passages if passage.line == line}
 
 
 def _bound(rows: int) -> None:
@@ -290,7 +307,14 @@ def _latest(connection: Connection, camera: str) -> tuple[set[Passage], bool]:
     found = connection.execute(query.order_by(*order).limit(1)).first()
     if found is None:
         return set(), False
-    return _passages(connection, {found.layout})[found.layout], bool(found.synthetic)
+    lines, classes = drawn(connection, {found.layout})[found.layout]
+    passages = {
+        Passage(line, direction, name)
+        for line, directions in lines.items()
+        for direction in directions
+        for name in classes
+    }
+    return passages, bool(found.synthetic)
 
 
 def _any_real(connection: Connection, camera: str) -> bool:
@@ -299,16 +323,3 @@ def _any_real(connection: Connection, camera: str) -> bool:
         count_intervals.c.camera == camera, count_intervals.c.synthetic.is_(False)
     )
     return connection.execute(query.limit(1)).first() is not None
-
-
-def _passages(connection: Connection, ids: set[int]) -> dict[int, set[Passage]]:
-    query = select(layouts).where(layouts.c.id.in_(ids))
-    return {
-        row.id: {
-            Passage(line, direction, name)
-            for line, directions in row.lines.items()
-            for direction in directions
-            for name in row.classes
-        }
-        for row in connection.execute(query)
-    }

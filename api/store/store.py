@@ -31,6 +31,8 @@ from api.store.rejected import Rejected
 from api.store.scenes import Scenes
 from api.store.system import Wrongs
 from api.store.tables import feed
+from api.store.traffic import TrafficSettings
+from api.store.validations import Validations
 from streams.messages import AlertMessage, CountsMessage, Hops
 
 
@@ -60,6 +62,8 @@ class Store:
         self.rejected = Rejected(database, clock)
         self.wrongs = Wrongs(database, clock)
         self.counts = Counts(database)
+        self.traffic = TrafficSettings(database, clock)
+        self.validations = Validations(database, clock)
         self.cameras = Cameras(database, clock)
         self.configuration = Configuration(database, clock)
         self.scenes = Scenes(database, clock)

@@ -111,65 +111,6 @@ feed = Table(
     Column("position", BigInteger, nullable=False),
 )
 
-# What a scene's lines, movements and classes were, once for all intervals that saw the same ones.
-layouts = Table(
-    "layouts",
-    metadata,
-    Column("id", RowId, primary_key=True),
-    Column("digest", String(64), nullable=False, unique=True),
-    Column("lines", JSON, nullable=False),
-    Column("classes", JSON, nullable=False),
-)
-
-count_intervals = Table(
-    "count_intervals",
-    metadata,
-    Column("id", RowId, primary_key=True),
-    Column("camera", Name, nullable=False),
-    Column("start_ts", BigInteger, nullable=False),
-    Column("seconds", Integer, nullable=False),
-    Column("revision", Integer, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("observed_s", Double, nullable=False),
-    Column("frames", BigInteger, nullable=False),
-    Column("layout", ForeignKey(layouts.c.id), nullable=False),
-    Column("synthetic", Boolean, nullable=False),
-    UniqueConstraint("camera", "start_ts", "seconds", "revision"),
-)
-
-# Every count that is not 0, of an interval; together with it, its key is a bin's identity.
-counts = Table(
-    "counts",
-    metadata,
-    Column("interval", ForeignKey(count_intervals.c.id, ondelete="CASCADE"), primary_key=True),
-    Column("line", Name, primary_key=True),
-    Column("direction", Name, primary_key=True),
-    Column("class_name", Name, primary_key=True),
-    Column("count", Integer, nullable=False),
-    sqlite_with_rowid=False,
-)
-
-# Who may have passed in an interval before they were seen; every number that is not 0.
-late_counts = Table(
-    "late_counts",
-    metadata,
-    Column("interval", ForeignKey(count_intervals.c.id, ondelete="CASCADE"), primary_key=True),
-    Column("line", Name, primary_key=True),
-    Column("direction", Name, primary_key=True),
-    Column("count", Integer, nullable=False),
-    sqlite_with_rowid=False,
-)
-
-# For how long of an interval those lines were watched that are not in every view of their camera.
-watched_lines = Table(
-    "watched_lines",
-    metadata,
-    Column("interval", ForeignKey(count_intervals.c.id, ondelete="CASCADE"), primary_key=True),
-    Column("line", Name, primary_key=True),
-    Column("observed_s", Double, nullable=False),
-    sqlite_with_rowid=False,
-)
-
 # The last report of each camera, as its worker sent it, and when that was heard here.
 cameras = Table(
     "cameras",

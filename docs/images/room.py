@@ -6,6 +6,7 @@ Run by `make images`.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -29,8 +30,9 @@ SHOWN_AFTER_S = 75
 
 
 @contextmanager
-def demo() -> Iterator[tuple[Browser, str]]:
-    """A browser, and the link by which one comes into a demo that runs."""
+def demo(folder: Path | None = None) -> Iterator[tuple[Browser, str]]:
+    """A browser, and the link by which one comes into a demo that runs, with all that it keeps in a
+    folder within ``folder``."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         sys.exit("Chromium is missing: install it, such as 'apt-get install chromium'")
@@ -38,6 +40,7 @@ def demo() -> Iterator[tuple[Browser, str]]:
         [sys.executable, "-P", "-m", "api", "demo", "--no-browser"],
         stdout=subprocess.PIPE,
         text=True,
+        env=os.environ if folder is None else {**os.environ, "TMPDIR": str(folder)},
     )
     try:
         lines = process.stdout or ()

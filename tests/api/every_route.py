@@ -17,6 +17,7 @@ from starlette.routing import WebSocketRoute
 from api.bell import Bell
 from api.ingest import Heard
 from api.pages import mount
+from api.pieces import FOLDER
 from api.store import Alerts, Store
 from tests.api.served import FakeIngest, application, report, serving, sqlite_url
 
@@ -54,7 +55,7 @@ def main() -> None:
         _slow_down(float(slow_s))
     with Store.open(sqlite_url(Path(folder))) as store:
         ingest = FakeIngest(workers=(Heard(report(), time.monotonic() + float(heard_s)),))
-        door = application(store, bell, ingest, pages=mount)
+        door = application(store, bell, ingest, pieces=Path(folder) / FOLDER, pages=mount)
         inner: Any = door.inner
         with serving(door, int(port)) as address:
             found = {"port": int(address.rpartition(":")[2]), "routes": list(walk(inner.routes))}

@@ -34,6 +34,7 @@ from tests.api.matrix_world import (
     FOREIGN,
     INSIDERS,
     LIMITED,
+    NONE,
     OWN,
     REASON,
     SENT,
@@ -73,6 +74,7 @@ FORMS: Final = {
     "/keys": {"name": "made-N", "kind": "worker", "cameras": OWN},
     "/language": {"language": "en", "back": "/account"},
     "/theme": {"theme": "light", "back": "/account"},
+    "/validation/{piece}/count": {"n-0-0": "1", "confirm": "1"},
     "/silences": {"cameras": OWN, "reason": "made N", "length": "1h"},
 }
 """What a form sends that is taken; others send nothing but their token."""
@@ -84,7 +86,8 @@ ACTS: Final[Mapping[str, Mapping[str, str | int]]] = {
 }
 """What is done about one alert, and what is sent with it."""
 CHANGING: Final = re.compile(
-    r'"position":\d+|new-\d+|silence .\d+|name="token" value="\w+"|\d{4}-\d\d-\d\dT[\d:.]+Z'
+    r'"position":\d+|new-\d+|silence .\d+|name="token" value="\w+"|/validation/\d+|'
+    r"\d{4}-\d\d-\d\dT[\d:.]+Z"
 )
 ENDING: Final = ("/leave", "/account/", "/people/", "/enter")
 """Where sessions may be ended, also that of who asks."""
@@ -204,23 +207,24 @@ class Running:
     def _filled(self, row: Row, camera: str) -> tuple[str, bytes | None, dict[str, str]]:
         """The path, the body and more headers."""
         path = FILES.get(row.path, row.path)
-        values = {"camera": camera, "alert_id": ALERTS.get(camera, ""), "file": "x", "rest": "x",
-                  "channel": CHANNEL, "key": "x", "path": "x.js", "name": "x", "change": "x",
-                  "version": version("nicegui"), "form": "snapshot"}  # fmt: skip
+        values = {"camera": camera, "alert_id": ALERTS.get(camera, ""), "channel": CHANNEL,
+                  "path": "x.js", "version": version("nicegui"), "form": "snapshot",
+                  "piece": str(self.world.pieces.get(camera, NONE)),
+                  **dict.fromkeys(("file", "rest", "key", "name", "change"), "x")}  # fmt: skip
         if "{" in path and not path.startswith("/room"):
             values |= self.spare(row)
-        act = row.path.rpartition("/")[2]
-        if act in ACTS:
+        if (act := row.path.rpartition("/")[2]) in ACTS:
             values["alert_id"] = self.world.alert_at(int(ACTS[act]["edit"]), camera)
         if "{silence}" in path:
             values["silence"] = str(self.world.silence(camera))
         path = re.sub(r"{(\w+)(?::\w+)?}", lambda found: values[found[1]], path)
-        query = {"format": "cloudevents"} if path.endswith("/export") else {}
+        formats = {"/api/v1/alerts/export": "cloudevents", "/api/v1/counts/export": "csv"}
+        query = {"format": formats[path]} if path in formats else {}
         if camera and "{" not in row.path and row.method == "GET":
             query["camera"] = camera
-        if row.path == "/api/v1/counts":
+        if row.path.startswith("/api/v1/counts"):
             query |= {"camera": camera or OWN} | SPAN
-        if "/precision" in row.path:
+        elif "/precision" in row.path:
             query |= SPAN
         if row.path.endswith("/suggestion"):
             query = {"camera": camera or OWN, "rule": "intrusion"}

@@ -164,6 +164,24 @@ def drawings(running: Running) -> Iterator[str]:
                     yield f"the editor of {caller} {what}: {not allowed}"
 
 
+def traffic(running: Running) -> Iterator[str]:
+    """The page of traffic has its reader's cameras alone, whichever one its address or its browser
+    asks for."""
+    for caller in ("viewer", "analyst", "no_cameras", "administrator"):
+        sees = {OWN: caller != "no_cameras", FOREIGN: caller == "administrator"}
+        with room(running, caller, "/room/traffic?day=2026-01-31") as page:
+            for camera, shown in sees.items():
+                if (camera in page.first.lower()) != shown:
+                    yield f"the traffic of {caller} begins with {camera}: {not shown}"
+            for camera, shown in sees.items():
+                query = f"?camera={camera}&day=2026-01-31"
+                page.emit("ask", query)
+                if not page.heard.wait(query):
+                    yield f"the traffic of {caller}: no answer"
+                if (f"{camera}-line" in page.heard.text()) != shown:
+                    yield f"the traffic of {caller} shows {camera}: {not shown}"
+
+
 def acknowledged(running: Running, name: str) -> str | None:
     found = running.world.store.alerts.get(name, only=None)
     assert found is not None
@@ -293,6 +311,7 @@ CHECKS: Final[Sequence[Check]] = (
     pages,
     screens,
     drawings,
+    traffic,
     effects,
     clicks,
     other_pages,

@@ -51,6 +51,7 @@ def opened(running: Running, caller: str, stack: ExitStack) -> Opened:
             "screen": stack.enter_context(room(running, caller, "/room/wall")).heard,
             "list": stack.enter_context(room(running, caller, "/room/cameras")).heard,
             "editor": stack.enter_context(room(running, caller, f"/room/cameras/{OWN}")).heard,
+            "traffic": stack.enter_context(room(running, caller, "/room/traffic")).heard,
             "pictures": stack.enter_context(motion(running, caller)),
             "wall": stack.enter_context(wall(running, caller)),
         },
@@ -95,7 +96,8 @@ def endings(running: Running) -> Iterator[str]:
             yield from _ends("a camera", each["viewer"], ("pictures",))
             if not each["viewer"].heard["page"].wait(SHUT, END_S):
                 yield "an alert of a camera that the viewer lost stays open"
-            for what, word in (("list", DROPPED), ("editor", "location.reload")):
+            ended = "location.reload"
+            for what, word in (("list", DROPPED), ("editor", ended), ("traffic", ended)):
                 if not each["viewer"].heard[what].wait(word, END_S):
                     yield f"the {what} of who lost a camera goes on"
             time.sleep(SETTLED_S)

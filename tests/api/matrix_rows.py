@@ -56,7 +56,7 @@ def _forms() -> Iterator[str]:
     """Where the forms of pages are sent to, with the names that the table of paths has."""
     named = {
         "user.id": "{user}", "group.id": "{group}", "key.id": "{key}",
-        "row.silence.id": "{silence}", "row.name": "{channel}",
+        "row.silence.id": "{silence}", "row.name": "{channel}", "piece.id": "{piece}",
     }  # fmt: skip
     for file in sorted(TEMPLATES.glob("*.html")):
         text = file.read_text(encoding="utf-8")
@@ -89,7 +89,7 @@ def _objects(
     path: str, operation: Mapping[str, Any], described: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """Of whose camera a way in is asked, by its path or its description."""
-    if any(name in path for name in ("{camera}", "{alert_id}", "{silence}")):
+    if any(name in path for name in ("{camera}", "{alert_id}", "{silence}", "{piece}")):
         return "own", "foreign"
     named = {each["name"]: each.get("required", False) for each in operation.get("parameters", ())}
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})

@@ -25,6 +25,7 @@ from api.bell import Bell
 from api.evidence.room import EvidenceRoom
 from api.ingest import Heard
 from api.pages import mount
+from api.pieces import FOLDER
 from api.store import Store
 from streams.bus.memory_control import MemoryControl
 from streams.commands import (
@@ -38,8 +39,9 @@ from streams.commands import (
     decode_command,
 )
 from streams.drawing import Still, Taken
-from streams.messages import HealthReport, encode
+from streams.messages import encode
 from streams.pictures import Pictures
+from streams.reports import HealthReport
 from tests.api.matrix_world import FOREIGN, OWN, REASON, WORKER
 from tests.api.served import DAY, report, serving, sqlite_url, watching
 from tests.api.viewing import FakeWorker
@@ -135,7 +137,10 @@ def main() -> None:
         for run in (worker.obey, worker.look):
             threading.Thread(target=run, daemon=True).start()
         room = EvidenceRoom.open(store, folder, {})
-        door = create_app(store, bell, ingest, control, hub, room, everywhere=False, pages=mount)
+        door = create_app(
+            store, bell, ingest, control, hub, room,
+            everywhere=False, pieces=folder / FOLDER, pages=mount,
+        )  # fmt: skip
         inner: Any = door.inner
         with serving(door) as address:
             found = {

@@ -15,11 +15,13 @@ from api.access import SCOPES, Kind, Role
 from api.alerting.settings import Advice, Alerting, Channel, Matcher, Site
 from api.auth import form_token, new_token
 from api.evidence.room import EvidenceRoom
+from api.pieces import FOLDER, path_of
 from api.store import Grant, NewSession, Rights, Store
 from streams.address import parse_address
 from streams.config import CameraConfig, City
 from streams.evidenceform import PartName
 from tests.api.evidence.packing import BOXES, COPY, JPEG, head
+from tests.api.pieces import piece
 from tests.api.served import DAY, TESTER, add_key, add_session, alert, counted, person_headers
 from vision.types import JsonValue
 
@@ -39,7 +41,7 @@ SENT: Final[dict[PartName, bytes]] = {"original": JPEG, "boxes": BOXES}
 COPIED: Final[dict[PartName, bytes]] = {"copy": COPY}
 """Pictures of both alerts, and their masked copies; of their clips there are no copies."""
 NONE = 1 << 40
-"""The number of no silence."""
+"""The number of no silence and of no piece of video."""
 TABLE_CALLERS = (
     "nobody", "viewer", "operator", "analyst", "administrator", "no_cameras", "disabled",
     "ended", "expired", "forged_session", "other_site", "no_token", "worker",
@@ -119,6 +121,7 @@ class World:
     users: dict[str, int] = field(default_factory=dict)
     spare: dict[str, str] = field(default_factory=dict)
     silences: dict[str, int] = field(default_factory=dict)
+    pieces: dict[str, int] = field(default_factory=dict)
     handled: dict[tuple[str, int], str] = field(default_factory=dict)
     group: int = 0
 
@@ -142,6 +145,7 @@ class World:
         self.store.cases.merge(PART, ALERTS[FOREIGN], TESTER, edit=0, only=None)
         for camera in (OWN, FOREIGN):
             self.silence(camera)
+            self._piece(camera)
         self.group = self.store.groups.add("first group", [OWN, UNSEEN], TESTER).id
         self.store.groups.add(f"{FOREIGN} group", [FOREIGN], TESTER)
         for name in PEOPLE:
@@ -162,6 +166,18 @@ class World:
             everything = {**SENT, **COPIED}
             room.take(head(name, "snapshot", camera, parts=everything), everything.values())
             room.take(head(name, "clip", camera, parts=SENT), SENT.values())
+
+    def _piece(self, camera: str) -> None:
+        """A piece of video of a camera that somebody counted."""
+        made = piece(
+            camera=camera, line=f"{camera}-line", source=camera, sha256=camera, size=len(COPY)
+        )
+        number = self.store.validations.add(made, TESTER)
+        self.store.validations.save(number, {("in", "car"): 1}, TESTER, only=None)
+        folder = self.folder / FOLDER
+        folder.mkdir(exist_ok=True)
+        path_of(folder, made.sha256).write_bytes(COPY)
+        self.pieces[camera] = number
 
     def _person(self, name: str) -> None:
         role = OTHER_ROLES[name] if name in OTHER_ROLES else Role(name)

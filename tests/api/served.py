@@ -31,7 +31,8 @@ from api.live import Hub
 from api.store import Actor, Grant, NewSession, Rights, Store
 from streams.bus import Control
 from streams.bus.memory_control import MemoryControl
-from streams.messages import AlertMessage, CameraReport, Count, CountsMessage, HealthReport
+from streams.messages import AlertMessage, Count, CountsMessage
+from streams.reports import CameraReport, HealthReport
 from vision.errors import BusError, StoreError
 
 POSTGRES_VARIABLE = "MATAKOTA_TEST_POSTGRES_URL"
@@ -237,11 +238,11 @@ def watching(control: Control, workers: Callable[[], Sequence[Heard]]) -> Iterat
 
 
 @contextmanager
-def api(store: Store) -> Iterator[Api]:
+def api(store: Store, *, pieces: Path | None = None) -> Iterator[Api]:
     bell, ingest, control = Bell(), FakeIngest(), MemoryControl()
     key, room = add_key(store), room_for(store)
     with watching(control, lambda: ingest.workers) as hub:
-        door = create_app(store, bell, ingest, control, hub, room, everywhere=False)
+        door = create_app(store, bell, ingest, control, hub, room, everywhere=False, pieces=pieces)
         with _client(door, key) as client:
             try:
                 yield Api(store, bell, ingest, door, key, client, control, hub, room)

@@ -157,7 +157,7 @@ def test_what_each_role_may() -> None:
     assert dict(ROLES) == {
         Role.VIEWER: watching,
         Role.OPERATOR: watching | {P.ALERTS_HANDLE},
-        Role.ANALYST: everybody,
+        Role.ANALYST: everybody | {P.COUNTS_VALIDATE},
         Role.ADMINISTRATOR: set(P) - {P.EVIDENCE_MASK},
     }
 
@@ -178,6 +178,7 @@ def test_what_scopes_give() -> None:
     assert permitted("key", None, WORKER_SCOPES) == {*WORKER_SCOPES, P.KNOWN}
     assert set(SCOPES).isdisjoint({P.ENTER, P.PERSON, P.PEOPLE_MANAGE, P.KNOWN})
     assert set(SCOPES).isdisjoint({P.EVIDENCE_ORIGINAL, P.EVIDENCE_MANAGE, P.EVIDENCE_MASK})
+    assert P.COUNTS_VALIDATE not in SCOPES
 
 
 def test_cameras() -> None:

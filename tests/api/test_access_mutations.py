@@ -71,6 +71,10 @@ PAIRS = (
         "api/store/alerting.py: AlertingSettings.silences: each.match.within(only)",
         "api/store/alerting.py: AlertingSettings.silences: each.match.within(only) (2)",
     ),
+    (
+        "api/forms/validation.py: _listed: served.store.validations.get(only=…)",
+        "api/forms/validation.py: count: served.store.validations.save(only=…)",
+    ),
 )
 """Of which the matrix misses both."""
 BESIDE = {
@@ -78,6 +82,7 @@ BESIDE = {
     "api/feed.py: Feed._changes: run_in_threadpool(only=…)": _TWICE,
     "api/pages/wallpage.py: _Wall._read: caller.may(_P.ALERTS_READ)": _READS,
     "api/forms/city_map.py: shown_map: served.store.handovers.waiting(only=…)": _TWICE,
+    "api/forms/validation.py: count: served.store.validations.save(only=…)": _TWICE,
     "api/pages/filters.py: Sought._find: alerts.find(only=…)": _TWICE,
     "api/pages/opened.py: Panel.__init__: opened.may(Permission.PICTURES_SEE)": _BOTH,
     "api/pages/opened.py: nearby: caller.may(Permission.PICTURES_SEE)": _BOTH,
@@ -95,9 +100,9 @@ BESIDE = {
     "api/store/cases.py: _Turn.answer: read_one(self.connection, alert_id, self._only)": _NEVER,
     "api/evidence/managing.py: delete_evidence: caller.sees(asked.camera)": _ALL,
     "api/evidence/managing.py: find_evidence: caller.sees(item.camera)": _ALL,
-    "api/evidence/routes.py: _allowed.ask: now.may(permission)": _SENT,
-    "api/evidence/routes.py: _allowed.ask: now.sees(camera)": _SENT,
-    "api/evidence/routes.py: _allowed.ask: served.keys.renewed(caller)": _SENT,
+    "api/evidence/routes.py: allowed.ask: now.may(permission)": _SENT,
+    "api/evidence/routes.py: allowed.ask: now.sees(camera)": _SENT,
+    "api/evidence/routes.py: allowed.ask: served.keys.renewed(caller)": _SENT,
     "api/audit.py: _table: now.may(Permission.AUDIT_READ)": _LONG,
     "api/audit.py: _table: served.keys.renewed(asking)": _LONG,
     "api/auth.py: _way: _is_loopback(ask.peer)": _FAR,

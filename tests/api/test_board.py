@@ -17,7 +17,8 @@ from api.services import Services
 from api.store import Store
 from api.times import midnight
 from streams.config import CameraConfig, City
-from streams.messages import Count, HealthReport, Running
+from streams.messages import Count
+from streams.reports import HealthReport, Running
 from tests.api.served import TESTER, counted, report, sqlite_url
 from vision.errors import BusError, StoreError, StoreGoneError
 

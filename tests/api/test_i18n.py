@@ -37,7 +37,8 @@ TEMPLATES: Final = sorted((REPO / "api/forms/templates").glob("*.html"))
 SCRIPTS: Final = sorted((REPO / "api/pages").rglob("*.js"))
 NOT_FOR_PEOPLE: Final = frozenset({
     # headers, names of tasks, and names of what the style sheet knows
-    "text/css; charset=utf-8", "public, max-age=", "room: board", "room: alerts",
+    "text/css; charset=utf-8", "text/javascript; charset=utf-8", "public, max-age=",
+    "private, no-store", "room: board", "room: alerts",
     "mk-room mk-sorry",
     # a browser that fetches ahead shows it to nobody
     "this link is used by opening it, not by fetching it ahead: open it in a browser",

@@ -14,7 +14,7 @@ import pytest
 
 from streams.bus import RedisBus, RedisControl
 from streams.health import Code, State
-from streams.messages import CameraReport, decode_report
+from streams.reports import CameraReport, decode_report
 from streams.simulator import Login, Recording, Simulator, load_recording
 from streams.spool import Spool
 from tests.api.command import environment, matakota, python

@@ -24,8 +24,9 @@ from api.store import Store
 from streams.bus import Control
 from streams.commands import View, decode_command
 from streams.drawing import Check, Checked, Still
-from streams.messages import HealthReport, encode
+from streams.messages import encode
 from streams.pictures import Offer, Pictures
+from streams.reports import HealthReport
 from streams.stills import take_still
 from tests.api.served import DAY, Api, api, report, sqlite_url
 from vision.types import Frame

@@ -17,6 +17,7 @@ from api.auth import new_token
 from api.i18n import texts
 from api.store import Actor, Grant
 from streams.config import SYNTHETIC, CameraConfig, City
+from tests.api.pieces import piece
 from tests.api.served import TESTER, add_user, alert, report
 from tests.browser.conftest import HOSTILE
 from tests.browser.desk import PASSWORD, Desk
@@ -62,6 +63,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         channel = Channel(name=HOSTILE, kind="apprise")
         store.alerting.apply(Alerting(channels=(channel,)), TESTER)
         store.audit.add(Actor("nobody", HOSTILE), "other.thing", "other", HOSTILE, {"x": HOSTILE})
+        named: dict[str, Any] = {"line": HOSTILE, "directions": (HOSTILE, "out")}
+        counted = store.validations.add(piece(camera="c", classes=(HOSTILE,), **named), TESTER)
+        store.validations.save(counted, {(HOSTILE, HOSTILE): 1}, TESTER, only=None)
         yield Town(site, person, group.id, token.id)
 
 
@@ -84,7 +88,8 @@ def pages(town: Town) -> list[str]:
     return [
         "/people", f"/people/{town.person}", "/groups", f"/groups/{town.group}", "/keys",
         "/audit", "/account", "/account?saved=password", "/silences", "/delivery", "/precision",
-        "/handover", "/map", "/map?camera=c",
+        "/handover", "/map", "/map?camera=c", "/validation", "/validation/1",
+        "/validation/1?again=1",
     ]  # fmt: skip
 
 

@@ -17,9 +17,10 @@ from typing import Literal
 
 from streams.bus import RedisBus
 from streams.forwarder import Forwarder
-from streams.messages import AlertMessage, HealthReport, encode
+from streams.messages import AlertMessage, encode
 from streams.posting import Poster
 from streams.recorder import Recorder
+from streams.reports import HealthReport
 from streams.settings import API_KEY_VARIABLE, API_VARIABLE, REDIS_VARIABLE
 from streams.spool import Spool
 from tests.faults.ledger import Ledger

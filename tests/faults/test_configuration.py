@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from streams.bus import RedisBus, RedisControl
-from streams.messages import CameraReport, HealthReport, decode_report
+from streams.reports import CameraReport, HealthReport, decode_report
 from streams.valkey import EmbeddedValkey
 from tests.api.command import environment
 from tests.faults.living import COMMANDS

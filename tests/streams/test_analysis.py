@@ -213,8 +213,8 @@ def test_whoever_looks_on_sees_each_frame_with_its_open_events(clip: Path) -> No
 
 def test_a_clip_that_breaks_off_has_no_summary(clip: Path, tmp_path: Path) -> None:
     class Breaking(ClipSource):
-        def _read(self) -> Any:
-            yield from (frame for _, frame in zip(range(30), super()._read(), strict=False))
+        def _read(self, from_ts: float) -> Any:
+            yield from (frame for _, frame in zip(range(30), super()._read(from_ts), strict=False))
             raise ClipError("broken")
 
     records: list[Record] = []
@@ -272,6 +272,11 @@ def test_the_fields_of_a_crossing() -> None:
         ("x", 160.0),
         ("y", 120.0),
     ]
+
+
+def test_only_a_measured_crossing_says_how_fast() -> None:
+    measured = dataclasses.replace(CROSSING, kmh=41.26)
+    assert crossing_record(measured, START_TS)["kmh"] == 41.3
 
 
 def test_only_a_joined_crossing_says_why() -> None:

@@ -18,7 +18,8 @@ from av.video.stream import VideoStream
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.files import ClipSource, _MediaClock, _Picker, inspect_clip
+from streams.files import ClipSource, inspect_clip
+from streams.mediaclock import MediaClock, Picker
 from streams.source import Source
 from vision.errors import ClipError
 from vision.types import Image
@@ -271,7 +272,7 @@ def test_source_fps_replaces_the_times(tmp_path: Path) -> None:
     fps=st.fractions(Fraction(1, 4), Fraction(60), max_denominator=30),
 )
 def test_picking_never_drifts(rate: Fraction, fps: Fraction) -> None:
-    picker = _Picker(fps, Fraction(0))
+    picker = Picker(fps, Fraction(0))
     times = [i / rate for i in range(200)]
     picked = [t for t in times if picker.pick(t)]
     # The first frame at or after k / fps, for every k that the clip reaches.
@@ -280,7 +281,7 @@ def test_picking_never_drifts(rate: Fraction, fps: Fraction) -> None:
 
 
 def test_time_never_runs_backwards() -> None:
-    clock = _MediaClock(Fraction(10), by_index=False)
+    clock = MediaClock(Fraction(10), by_index=False)
     frame = av.VideoFrame(16, 16)
     frame.time_base = Fraction(1, 10)
     # In disorder, without a time, and a joined recording whose clock begins anew.
@@ -290,6 +291,22 @@ def test_time_never_runs_backwards() -> None:
         frame.pts = stamp
         seen.append(round(float(clock.next(frame)), 3))
     assert seen == [0.0, 0.1, 0.1, 0.2, 0.3, 0.4, 0.4, 9.5, 9.6, 9.7, 9.8]
+
+
+@pytest.mark.parametrize("options", [{}, {"bf": "3", "g": "12"}])
+def test_a_joined_recording_is_as_long_as_all_of_it(
+    options: dict[str, str], tmp_path: Path
+) -> None:
+    clip = make(tmp_path / "c.ts", options=options)
+    clip.write_bytes(clip.read_bytes() * 3)
+    source = opened(clip)
+    assert source.info.duration_s == pytest.approx(3 * N / RATE)
+    last = [frame.ts for frame in source.frames()][-1]
+    assert last == pytest.approx(source.info.duration_s - 1 / RATE, abs=0.5)
+    # pictures of which some are shown before those that others need are one recording
+    times = [Fraction(i, 1) for i in range(N)]
+    slow = make(tmp_path / "c.mkv", times=times, options=options)
+    assert inspect_clip(slow).duration_s == pytest.approx(N, abs=1)
 
 
 @pytest.mark.parametrize(("degrees", "corner"), [(90, "bl"), (-90, "tr"), (180, "br")])

@@ -16,19 +16,18 @@ from streams.messages import (
     MAX_BODY_BYTES,
     MAX_NAME_CHARS,
     AlertMessage,
-    CameraReport,
     Count,
     CountsMessage,
-    HealthReport,
     LateCount,
     MessageError,
     NewerMessageError,
     decode,
-    decode_report,
     encode,
 )
+from streams.reports import CameraReport, HealthReport, decode_report
 from tests.streams.statements import alert, counts
-from vision.bins import Binner
+from vision.bins import Binner, Interval
+from vision.paces import Pace
 from vision.policy import CAMERA_DOWN, alert_of, of_stream
 from vision.scene import Line, Movement
 from vision.types import Crossing, Event, Late, Trip
@@ -143,11 +142,48 @@ def test_trips_and_who_came_late_come_back() -> None:
 
 def test_counts_of_an_earlier_version_are_read() -> None:
     body = {**json.loads(encode(counts())), "schema_version": 1}
-    del body["late"]
+    for later in ("late", "observed", "blind_s", "paces", "occupied"):
+        del body[later]
     back = decode(json.dumps(body))
     assert isinstance(back, CountsMessage)
-    assert back.late == ()
+    assert (back.late, back.observed, back.blind_s) == ((), {}, 0.0)
+    assert (back.paces, back.occupied) == ((), {})
     assert back.counts == counts().counts
+
+
+def test_an_interval_comes_back_whole() -> None:
+    car = ("gate", "in", "car")
+    stated = Interval(
+        camera_id="cam1",
+        start_ts=TS,
+        seconds=60,
+        revision=2,
+        version=3,
+        observed_s=41.5,
+        frames=200,
+        lines={"gate": ("in", "out"), "pier": ("on", "off")},
+        classes=("car", "bus"),
+        counts={car: 3, ("pier", "off", "bus"): 1},
+        late={("gate", "in"): 2},
+        observed={"gate": 41.5, "pier": 12.0},
+        blind_s=7.25,
+        paces={car: Pace(2, 0.18)},
+        occupied={"gate": 4.5},
+        synthetic=True,
+    )
+    message = decode(encode(CountsMessage.of(stated, synthetic=True)))
+    assert isinstance(message, CountsMessage)
+    assert message.interval == stated
+
+
+def test_no_more_have_a_speed_than_were_counted() -> None:
+    (passed, *_) = json.loads(encode(counts()))["counts"]
+    pace = {k: passed[k] for k in ("line", "direction", "class")} | {"s_per_m": 0.1}
+    message = decode(altered(counts(), paces=[pace | {"measured": passed["count"]}]))
+    assert isinstance(message, CountsMessage)
+    assert [each.measured for each in message.paces] == [passed["count"]]
+    for wrong in (pace | {"measured": passed["count"] + 1}, pace | {"measured": 1, "line": "x"}):
+        refused(altered(counts(), paces=[wrong]), "more have a speed than were counted")
 
 
 def test_keys_tell_statements_apart() -> None:
@@ -251,9 +287,14 @@ def test_numbers_that_are_none(text: str) -> None:
     ("field", "value"),
     [
         ("seconds", 0),
-        ("seconds", 3601),
+        ("seconds", 901),
+        ("seconds", 7),
         ("observed_s", -0.1),
-        ("observed_s", 3601),
+        ("observed_s", 901),
+        ("blind_s", -1),
+        ("occupied", {"gate": -1}),
+        ("paces", [{"line": "gate", "direction": "in", "class": "p", "measured": 0, "s_per_m": 1}]),
+        ("paces", [{"line": "gate", "direction": "in", "class": "p", "measured": 1, "s_per_m": 0}]),
         ("frames", -1),
         ("lines", {"gate": "in"}),
         ("lines", {"gate": ["in", ""]}),
@@ -266,15 +307,15 @@ def test_numbers_that_are_none(text: str) -> None:
     ],
 )
 def test_counts_that_do_not_fit_name_the_field(field: str, value: object) -> None:
-    refused(altered(counts(), **{field: value}), "does not fit schema 3", field)
+    refused(altered(counts(), **{field: value}), "does not fit schema 4", field)
 
 
 def test_a_later_schema_is_told_from_a_mistake() -> None:
     for more in ({}, {"type": "song"}, {"surprise": 1}):
         with pytest.raises(NewerMessageError, match=r"schema 3, .*: install the newer version"):
             decode(altered(alert(1), schema_version=3, **more))
-    with pytest.raises(NewerMessageError, match=r"schema 4, .* reads up to 3: install the newer"):
-        decode(altered(counts(), schema_version=4, surprise=1))
+    with pytest.raises(NewerMessageError, match=r"schema 5, .* reads up to 4: install the newer"):
+        decode(altered(counts(), schema_version=5, surprise=1))
     for wrong in ("2", 2.5, None, [2]):
         with pytest.raises(MessageError) as caught:
             decode(altered(alert(1), schema_version=wrong))

@@ -23,15 +23,8 @@ from streams.config import MOTION, SYNTHETIC, CameraConfig, City
 from streams.detector import Detectors
 from streams.evidence import Evidence
 from streams.keeper import Keeper
-from streams.messages import (
-    CANARY,
-    AlertMessage,
-    CameraReport,
-    CountsMessage,
-    HealthReport,
-    decode,
-    decode_report,
-)
+from streams.messages import CANARY, AlertMessage, CountsMessage, decode
+from streams.reports import CameraReport, HealthReport, decode_report
 from streams.spool import Spool
 from streams.worker import Worker
 from tests.waiting import PATIENCE_S, wait_for

@@ -30,31 +30,39 @@ def two_views() -> Binner:
 
 
 @pytest.mark.parametrize(
-    ("views", "total", "gate", "pier"),
+    ("views", "total", "gate", "pier", "blind"),
     [
-        pytest.param(lambda _: "", 59.0, 59.0, 0.0, id="at home"),
-        pytest.param(lambda _: None, None, None, None, id="nothing to be trusted"),
+        pytest.param(lambda _: "", 59.0, 59.0, 0.0, 0.0, id="at home"),
+        pytest.param(lambda _: None, 0.0, 0.0, 0.0, 59.0, id="nothing to be trusted"),
         # 20 to 40 s elsewhere: the seconds before the first picture of a view are nobody's
-        pytest.param(lambda s: "harbour" if 20 <= s < 40 else "", 57.0, 38.0, 19.0, id="two views"),
-        pytest.param(lambda s: None if 20 <= s < 40 else "", 38.0, 38.0, 0.0, id="moved"),
+        pytest.param(
+            lambda s: "harbour" if 20 <= s < 40 else "", 57.0, 38.0, 19.0, 0.0, id="two views"
+        ),
+        # up to its first picture that shows nothing, and on to the first one that shows it again
+        pytest.param(lambda s: None if 20 <= s < 40 else "", 38.0, 38.0, 0.0, 21.0, id="moved"),
         # less than a gap that tracks are followed through
-        pytest.param(lambda s: None if s == 20 else "", 57.0, 57.0, 0.0, id="moved for a moment"),
+        pytest.param(lambda s: None if s == 20 else "", 57.0, 57.0, 0.0, 2.0, id="for a moment"),
+        # it turns: what is on the way shows neither
+        pytest.param(
+            lambda s: None if s == 20 else "harbour" if s > 20 else "",
+            57.0,
+            19.0,
+            38.0,
+            2.0,
+            id="turned",
+        ),
     ],
 )
 def test_a_line_is_watched_while_its_view_is_seen(
     views: Callable[[int], str | None],
-    total: float | None,
-    gate: float | None,
-    pier: float | None,
+    total: float,
+    gate: float,
+    pier: float,
+    blind: float,
 ) -> None:
-    binner = two_views()
-    if total is None:
-        for second in range(60):
-            binner.update(float(second), (), view=views(second))
-        assert binner.unstated() == []
-        return
-    first = seen(binner, 60, views)
-    assert first.observed_s == total
+    first = seen(two_views(), 60, views)
+    assert (first.observed_s, first.blind_s) == (total, blind)
+    assert bool(first.frames) is bool(total)
     assert first.observed == {"gate": gate, "pier": pier}
     assert {(each.line, each.observed_s) for each in first.bins()} == {
         ("gate", gate),

@@ -50,11 +50,15 @@ def test_a_room_that_gives_no_answer_is_said_once(
     with closing(Store.open(sqlite_url(tmp_path))) as store:
         room = EvidenceRoom.open(store, tmp_path, {})
         monkeypatch.setattr(room, "sweep", fail)
-        running = Keeper(room)
+        beside: list[float] = []
+        running = Keeper(room, besides=beside.append)
         with structlog.testing.capture_logs() as logs:
             running.start()
             wait_until(lambda: len(asked) > 5, GUARD_S)
             running.stop()
+    # what else is to go does not wait for the room
+    assert len(beside) >= len(asked)
+    assert abs(beside[0] - time.time()) < GUARD_S
     (said,) = [entry for entry in logs if entry["event"] == "evidence is not swept"]
     assert "the bucket does not answer" in said["why"]
 

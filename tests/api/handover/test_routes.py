@@ -224,7 +224,7 @@ def test_one_is_made_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append("read")
         return made
 
-    with busy._turn(), pytest.raises(PressBusyError, match="ask again"):
+    with busy.turn(), pytest.raises(PressBusyError, match="ask again"):
         busy.make(read)
     # whoever is turned away has read nothing
     assert asked == []
