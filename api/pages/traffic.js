@@ -81,8 +81,10 @@ export default {
   },
 
   created() {
-    // functions, which need not be watched
+    // what need not be watched: functions, how often something was asked for, whether it was by going back
     this.draws = { flow, worth, speed };
+    this.turn = 0;
+    this.returning = false;
   },
 
   mounted() {
@@ -126,14 +128,11 @@ export default {
   methods: {
     // from the server
     show(shown) {
-      // it answered what was asked for before something else was
-      if (this.wanted && shown.answers !== this.wanted) return;
-      const returned = this.returning;
-      this.wanted = "";
-      this.returning = false;
+      // what was asked for since is still to come
+      if (shown.turn !== this.turn) return;
       this.asking = false;
       this.shown = shown;
-      this.keep(returned || shown.address === location.search ? "replaceState" : "pushState");
+      this.keep(this.returning || shown.address === location.search ? "replaceState" : "pushState");
     },
 
     ask(changes) {
@@ -142,16 +141,16 @@ export default {
       this.send(`?${query}`);
     },
 
-    send(query) {
-      this.wanted = query;
+    send(query, returning = false) {
+      this.turn++;
+      this.returning = returning;
       this.asking = true;
-      this.$emit("ask", query);
+      this.$emit("ask", query, this.turn);
     },
 
     // back or forward in the browser
     again() {
-      this.returning = true;
-      this.send(location.search || "?");
+      this.send(location.search || "?", true);
     },
 
     choosePlace(value) {

@@ -80,13 +80,14 @@ class _Traffic(Page):
         super().__init__(served, board, request, TRAFFIC)
         self._pages = pages
         self._query = request.url.query
+        self._turn = 0
         self._asked: Asked | None = None
         self._read_s = 0.0
 
     async def fill(self, view: View) -> None:
         ui.page_title(f"{self.said('Traffic')} · Matakota")
         self._cameras = _named(view)
-        day = await self._look(self._query, view)
+        day = await self._look(view)
         self._charts = Charts({
             "cameras": self._cameras,
             "junctions": await run_in_threadpool(self._junctions, view),
@@ -102,30 +103,37 @@ class _Traffic(Page):
         over = self._asked is None or self._asked.day < local(time.time()).date()
         if not over and time.monotonic() >= self._read_s + RENEW_S:
             try:
-                self._charts.show(await self._look(self._query, view))
+                self._charts.show(await self._look(view))
             except StoreError:
                 # the foot of the page says so
                 self._read_s = time.monotonic()
         return True
 
     async def _ask(self, event: GenericEventArguments, now: Caller) -> None:
-        query = event.args[0] if isinstance(event.args, list) else event.args
-        if not isinstance(query, str) or len(query) > MAX_QUERY_CHARS:
+        match event.args:
+            case [str() as query, int() as turn] if len(query) <= MAX_QUERY_CHARS:
+                pass
+            case _:
+                return
+        # what was asked for later may get here before
+        if turn <= self._turn:
             return
+        self._turn, self._query = turn, query
         view = (await self._board.look()).of(now)
+        if turn != self._turn:
+            return
         try:
-            day = await self._look(query, view)
+            self._charts.show(await self._look(view))
         except StoreError as error:
             ui.notify(str(error), type="negative")
-            return
-        self._charts.show(day | {"answers": query})
 
-    async def _look(self, query: str, view: View) -> dict[str, Any]:
-        """Raises StoreError."""
-        now = time.time()
-        self._query, self._read_s = query, time.monotonic()
-        self._asked = asked_of(query, local(now).date())
-        return await run_in_threadpool(self._read, self._asked, view, now)
+    async def _look(self, view: View) -> dict[str, Any]:
+        """What was asked for last; ``turn`` tells the browser which of its questions that was.
+        Raises StoreError."""
+        now, turn = time.time(), self._turn
+        self._read_s = time.monotonic()
+        self._asked = asked_of(self._query, local(now).date())
+        return await run_in_threadpool(self._read, self._asked, view, now) | {"turn": turn}
 
     def _read(self, asked: Asked, view: View, now: float) -> dict[str, Any]:
         city = self._pages.city(view)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlparse
+from urllib.parse import parse_qs, urlencode, urlparse
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -43,6 +43,12 @@ SERIES = """name => import("nicegui-echart").then(({ echarts }) => {
   return chart.getOption().series.map(({ name, data }) => ({ name, data }));
 })"""
 """What ECharts was given to draw."""
+TURN = "() => getElement(document.querySelector('.mk-traffic').id.slice(1)).turn"
+ANSWERED = """([turn, asked, query]) => {
+  const charts = getElement(document.querySelector(".mk-traffic").id.slice(1));
+  charts.show({ ...charts.shown, turn, asked, address: `?${query}` });
+}"""
+"""An answer of the server's, to a question of before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +158,15 @@ def test_what_is_looked_at_is_chosen_by_keys_and_stands_in_the_address(
     page.get_by_role("button", name="Day before").press("Enter")
     before = str(town.day - timedelta(days=1))
     wait_for(lambda: address(page)["day"] == before, "the day before")
+    earlier = page.evaluate(TURN)
     page.go_back()
     page.go_back()
     wait_for(lambda: address(page).get("against") == "yesterday", "as it was")
+    expect(against).to_have_value("yesterday")
+    # an answer that comes after those to later questions changes nothing
+    late = address(page) | {"against": "week"}
+    page.evaluate(ANSWERED, [earlier, late, urlencode(late)])
+    assert address(page)["against"] == "yesterday"
     expect(against).to_have_value("yesterday")
     page.reload()
     expect(against).to_have_value("yesterday")
