@@ -344,6 +344,15 @@ class Line:
         found = peak_hour(self._slots(min(self._wanted.seconds, BASE_S), ways))
         return found if found is not None and found.value else None
 
+    def _peak_smp(self, peak: Peak | None, ways: Sequence[str]) -> float | None:
+        """Of all that passed in the peak hour, each bin by the flow of its clock hour."""
+        if peak is None:
+            return None
+        hour = (it for it in self._having(ways) if 0 <= it.start_ts - peak.start_ts < HOUR_S)
+        return summed(
+            self._units.of(it, way, self.road, self._passed(it, way)) for it in hour for way in ways
+        ).value
+
     def _summary(
         self, direction: str, ways: Sequence[str], flows: Iterable[Flow], all_ways: int | None
     ) -> Summary:
@@ -361,6 +370,7 @@ class Line:
         real = list(self._having(ways))
         watched = {self._identity(it)[0] for it in real if it.observed_of(self.name) > 0}
         vehicles, pace = vehicles_of(kinds), self._pace(real, ways)
+        peak = self._peak(ways)
         return Summary(
             camera=self.camera,
             line=self.name,
@@ -379,6 +389,7 @@ class Line:
             heavy=None if vehicles is None else heavy_share(kinds),
             kmh=None if pace is None else pace.kmh,
             measured=0 if pace is None else pace.measured,
-            peak=self._peak(ways),
+            peak=peak,
+            peak_smp=self._peak_smp(peak, ways),
             synthetic=self.synthetic,
         )

@@ -113,15 +113,16 @@ def _summary(report: Report, each: Summary) -> dict[str, Any]:
         "bins": each.bins,
         "bins_not_observed": each.gaps,
         "synthetic": each.synthetic,
-        "peak_hour": None if peak is None else _peak(peak),
+        "peak_hour": None if peak is None else _peak(peak, each.peak_smp),
     }
 
 
-def _peak(peak: Peak) -> dict[str, Any]:
+def _peak(peak: Peak, smp: float | None) -> dict[str, Any]:
     return {
         "start": iso(peak.start_ts),
         "start_wita": local(peak.start_ts).isoformat(),
         "vehicles": int(peak.value),
+        "smp": _rounded(smp, DECIMALS),
         "factor": _rounded(peak.factor, FACTOR_DECIMALS),
         "observed_share": round(peak.watched, SHARE_DECIMALS),
         "hours_looked_at": peak.hours,

@@ -130,6 +130,8 @@ class Summary:
     kmh: float | None
     measured: int
     peak: Peak | None
+    peak_smp: float | None
+    """Of all that passed in the peak hour; None where some of it has none."""
     synthetic: bool
 
     @property

@@ -180,6 +180,28 @@ def test_the_peak_is_among_hours_that_were_watched() -> None:
     assert (peak.hours, peak.of) == (1 + 11, 21)
 
 
+def test_the_peak_hour_in_units() -> None:
+    # of half past the hour, and each clock hour has its flow
+    busy = [interval(n, passed(40 if 6 <= n < 10 else 20, 60, 4)) for n in range(24)]
+    found = report(busy, two_lanes())
+    whole = found.summaries[0].peak
+    assert whole is not None
+    hour = range(int(whole.start_ts), int(whole.start_ts) + 3600)
+    for summary in found.summaries[:3]:
+        mine = [it for it in found.flows if it.line == GATE and it.start_ts in hour]
+        mine = [it for it in mine if summary.direction in {"", it.direction}]
+        assert summary.peak is not None
+        assert summary.peak.start_ts == whole.start_ts
+        assert summary.peak_smp == pytest.approx(sum(it.smp or 0 for it in mine))
+        assert 0 < summary.peak_smp < summary.peak.value
+    assert found.summaries[0].peak_smp == pytest.approx(
+        sum(each.peak_smp or 0 for each in found.summaries[1:3])
+    )
+    # no road is known, or the flow of one of its clock hours is not
+    assert {each.peak_smp for each in report(busy).summaries} == {None}
+    assert {each.peak_smp for each in report(morning(), two_lanes()).summaries} == {None}
+
+
 def test_speeds_only_where_they_were_measured() -> None:
     measured = MappingProxyType(
         {(GATE, "in", "car"): Pace(4, 0.4), (GATE, "in", "person"): Pace(9, 9.0)}

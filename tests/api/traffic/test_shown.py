@@ -335,6 +335,8 @@ def test_the_page_and_the_files_say_the_same(store: Store) -> None:
     first = round((summary.peak.start_ts - asked.start_ts) / QUARTER_S)
     assert bins["peak"][:2] == [first, first + hour]
     told = {each["id"]: each["value"] for each in found["facts"]}
+    worth = bins["smp"][first : first + hour]
+    assert summary.peak_smp == (None if None in worth else pytest.approx(sum(worth), abs=0.05))
     assert told["speed"] == pytest.approx(summary.kmh)
     assert told["heavy"] == pytest.approx(summary.heavy)
     shares = [each.share or 0 for each in report.summaries if each.direction]
