@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from ipaddress import ip_address
@@ -43,10 +44,17 @@ IDLE_S: Final = 5
 log = structlog.get_logger()
 
 
-class _Server(uvicorn.Server):
-    """Ends event streams as soon as its own end is asked for, which would otherwise wait."""
+class DoorServer(uvicorn.Server):
+    """Ends event streams as soon as its own end is asked for, which would otherwise wait. It calls
+    ``begin`` once it serves."""
 
-    def __init__(self, door: Door, bell: Bell, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        door: Door,
+        bell: Bell,
+        tls: ssl.SSLContext | None,
+        begin: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 door,
@@ -64,7 +72,13 @@ class _Server(uvicorn.Server):
             )
         )
         self._bell = bell
+        self._begin = begin
         self.broken = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            self._begin()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
@@ -136,11 +150,16 @@ def serve(
             store, bell, ingest, control, hub, room,
             everywhere=everywhere, proxies=way.proxies, oidc=oidc, pieces=pieces, pages=mount,
         )  # fmt: skip
-        server = _Server(door, bell, way.context())
+
+        def begin() -> None:
+            for thread in (ingest, publisher, hub, keeper):
+                stack.callback(thread.stop)
+                thread.start()
+
+        # NiceGUI looks through all objects of the process when it starts: a tuple that another
+        # thread is in the middle of making would break it there
+        server = DoorServer(door, bell, way.context(), begin)
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
-        for thread in (ingest, publisher, hub, keeper):
-            stack.callback(thread.stop)
-            thread.start()
         shown = f"[{address}]" if ":" in address else address
         log.info("serving", address=f"{'https' if way.tls else 'http'}://{shown}:{port}")
         # whoever started this and others prints one itself

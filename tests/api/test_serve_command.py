@@ -19,8 +19,12 @@ import httpx
 import pytest
 import structlog
 
+from api.bell import Bell
 from api.cli import run
+from api.cli.serve import DoorServer
+from api.door import Door, Receive, Scope, Send
 from api.ingest import Ingest
+from api.known import KnownKeys
 from api.store import Store, database
 from streams.bus import RedisBus
 from streams.messages import encode
@@ -247,3 +251,30 @@ def test_an_ingest_that_breaks_down_ends_it(
     code, err = inside()
     assert code == 1
     assert "the API broke down" in err
+
+
+def test_nothing_runs_beside_the_pages_before_they_have_started(tmp_path: Path) -> None:
+    """NiceGUI looks through all objects of its process when it starts, which breaks what another
+    thread is making at that moment."""
+    seen = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "lifespan"
+        await receive()
+        seen.append("pages")
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def begin() -> None:
+        seen.append("parts")
+        server.should_exit = True
+
+    with (
+        Store.open(sqlite_url(tmp_path)) as store,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
+        door = Door(app, KnownKeys(store.keys), everywhere=False)
+        server = DoorServer(door, Bell(), None, begin)
+        server.run(sockets=[listener])
+    assert seen == ["pages", "parts"]
