@@ -173,10 +173,9 @@ def traffic(running: Running) -> Iterator[str]:
             for camera, shown in sees.items():
                 if (camera in page.first.lower()) != shown:
                     yield f"the traffic of {caller} begins with {camera}: {not shown}"
-            for camera, shown in sees.items():
-                query = f"?camera={camera}&day=2026-01-31"
-                page.emit("ask", query)
-                if not page.heard.wait(query):
+            for turn, (camera, shown) in enumerate(sees.items(), 1):
+                page.emit("ask", f"?camera={camera}&day=2026-01-31", turn)
+                if not page.heard.wait(rf"turn\":{turn}"):
                     yield f"the traffic of {caller}: no answer"
                 if (f"{camera}-line" in page.heard.text()) != shown:
                     yield f"the traffic of {caller} shows {camera}: {not shown}"

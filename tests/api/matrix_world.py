@@ -138,7 +138,8 @@ class World:
             self.store.record([alert(ALERTS[camera], **words)])
             line = f"{camera}-line"
             counts = {(line, "in", "car"): 3}
-            self.store.record([counted(0, counts, camera=camera, lines={line: ("in", "out")})])
+            lines = dict.fromkeys((line, f"{camera}-gate"), ("in", "out"))
+            self.store.record([counted(0, counts, camera=camera, lines=lines)])
         self._evidence()
         self.store.alerting.apply(told(), TESTER)
         self.state(PART, OWN)
@@ -169,8 +170,10 @@ class World:
 
     def _piece(self, camera: str) -> None:
         """A piece of video of a camera that somebody counted."""
+        # an own line has the name of one that was validated at a foreign camera
+        line = f"{OWN}-gate" if camera == FOREIGN else f"{OWN}-line"
         made = piece(
-            camera=camera, line=f"{camera}-line", source=camera, sha256=camera, size=len(COPY)
+            camera=camera, line=line, model=camera, source=camera, sha256=camera, size=len(COPY)
         )
         number = self.store.validations.add(made, TESTER)
         self.store.validations.save(number, {("in", "car"): 1}, TESTER, only=None)
