@@ -14,7 +14,7 @@ CODE := vision streams models api tests
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check collected format test test-long faults acceptance images texts lock clean
+.PHONY: help setup demo check collected format test test-long faults acceptance images performance texts lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -77,6 +77,9 @@ images: $(STAMP) ## make the pictures of the documentation anew
 	$(BIN)/python -m docs.images.people
 	$(BIN)/python -m docs.images.traffic
 	$(BIN)/python -m docs.images.validation
+
+performance: $(STAMP) ## measure what everything costs, for docs/performance.md (ARGS="plaza peers")
+	$(BIN)/python -m docs.measured $(ARGS)
 
 texts: $(STAMP) ## bring the catalogues of what pages say up to date
 	$(BIN)/python -m tests.api.texts

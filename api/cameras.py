@@ -58,6 +58,13 @@ class CameraOut(BaseModel):
     last_frame: Annotated[TimeOut | None, Field(description="When its last picture was taken.")]
     width: Annotated[int | None, Field(description="Of its pictures, px.")]
     height: Annotated[int | None, Field(description="Of its pictures, px.")]
+    stream: Annotated[
+        Literal["main", "sub"] | None,
+        Field(
+            description="Which of its streams is analysed; none for a rendered camera and before "
+            "the first picture."
+        ),
+    ] = None
     analysed: Annotated[int, Field(description="Pictures analysed since its worker started.")]
     dropped: Annotated[int, Field(description="Pictures left out under load since then.")]
     connects: Annotated[int, Field(description="Connections that brought a picture since then.")]
@@ -160,6 +167,7 @@ def _out(camera: StoredCamera, configured: ConfiguredCamera | None, now: float) 
         last_frame=report.last_frame_ts,
         width=report.width,
         height=report.height,
+        stream=report.stream,
         analysed=report.analysed,
         dropped=report.dropped,
         connects=report.connects,

@@ -7,6 +7,8 @@ ModelError
 ├── WrongHash        the bytes are not those that the manifest or sidecar states
 ├── BadModel         the ONNX file does not load, or does not fit its stated input or layout
 ├── BuildError       weights could not be rebuilt from their published source
+├── ExportError      ultralytics' weights could not be exported
+├── LossyModel       a quantised model finds less than the one it was made from
 └── PullError        weights could not be fetched
 """
 
@@ -41,5 +43,13 @@ class BuildError(ModelError):
     """Weights could not be rebuilt from their published source."""
 
 
+class ExportError(ModelError):
+    """Weights of ultralytics could not be made an ONNX file."""
+
+
 class PullError(ModelError):
     """Weights could not be fetched from their address."""
+
+
+class LossyModel(ModelError):  # noqa: N818
+    """A quantised model finds less than the one that it was made from."""

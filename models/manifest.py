@@ -13,9 +13,7 @@ from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -25,8 +23,9 @@ from pydantic import (
 
 from models.coco import COCO17, COCO80
 from models.errors import ManifestError
+from models.fields import NAME, FileName, FileSize, Frozen, Sha256, Share
+from models.quantised import QuantisedRecord, Reduced
 
-MODEL_MAX_BYTES = 2 * 2**30
 SIDECAR_MAX_BYTES = 2**20
 SIZE_STEP = 32
 """A dynamic model takes every height and width that is a multiple of this, px."""
@@ -37,15 +36,10 @@ ColourOrder: TypeAlias = Literal["rgb", "bgr"]
 Align: TypeAlias = Literal["top_left", "centre"]
 ClassScores: TypeAlias = Literal["softmax", "sigmoid", "probabilities"]
 DetrScores: TypeAlias = Literal["sigmoid", "softmax", "probabilities"]
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Side: TypeAlias = Annotated[int, Field(gt=0, le=8192)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Padding(_Frozen):
+class Padding(Frozen):
     """How a picture that does not fill the input is placed: ``value`` (0..255, before scaling)
     fills the rest."""
 
@@ -53,7 +47,7 @@ class Padding(_Frozen):
     align: Align
 
 
-class Input(_Frozen):
+class Input(Frozen):
     """The picture that the model takes: px, colour order, and the factor on values 0..255.
 
     ``dynamic``: any height and width that are multiples of 32; ``height`` and ``width`` are then
@@ -68,7 +62,7 @@ class Input(_Frozen):
     padding: Padding
 
 
-class PoseInput(_Frozen):
+class PoseInput(Frozen):
     """The picture that a pose model takes: px, and red, green, blue of 0..255."""
 
     height: Side
@@ -76,7 +70,7 @@ class PoseInput(_Frozen):
     colour: Literal["rgb"]
 
 
-class Thresholds(_Frozen):
+class Thresholds(Frozen):
     """Scores: ``low`` keeps a known track alive, ``match`` counts as seen, ``birth`` starts one."""
 
     low: Share
@@ -90,13 +84,13 @@ class Thresholds(_Frozen):
         return self
 
 
-class Nms(_Frozen):
+class Nms(Frozen):
     """Two boxes of one class that overlap by more than ``iou`` are one object."""
 
     iou: Share
 
 
-class CountAsOne(_Frozen):
+class CountAsOne(Frozen):
     """Classes that compete: of two boxes that overlap by ``iou``, or of which one lies inside the
     other by ``containment``, only the better one stays, whatever its class."""
 
@@ -121,18 +115,18 @@ def _expand_keypoints(value: object) -> object:
     return value
 
 
-class Entry(_Frozen):
+class Entry(Frozen):
     """What is known of any model: where its bytes are and what they must be.
 
     ``file`` is relative to the package's weights (in a sidecar: the file beside it), ``address``
     an https address; a manifest entry has exactly one of them. ``size`` is in bytes.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][^/\\\x00]*$")] | None = None
+    name: Annotated[str, Field(pattern=NAME)]
+    file: FileName | None = None
     address: str | None = None
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    size: Annotated[int, Field(gt=0, le=MODEL_MAX_BYTES)]
+    sha256: Sha256
+    size: FileSize
     licence: Annotated[str, Field(min_length=1)]
     source: Annotated[str, Field(min_length=1)]
 
@@ -157,9 +151,12 @@ class ModelEntry(Entry):
 
     ``rename`` maps the model's own names of classes to those that scenes and rules use. Once it is
     validated, ``classes`` holds the latter, in the model's order; ``count_as_one`` speaks of them.
+    ``quantised`` tells of a model with INT8 convolutions, ``reduced`` where its second file is.
     """
 
     task: Literal["detect"] = "detect"
+    reduced: Reduced | None = None
+    quantised: QuantisedRecord | None = None
     input: Input
     layout: Layout
     scores: DetrScores | None = None
@@ -190,6 +187,12 @@ class ModelEntry(Entry):
             raise ValueError(
                 "scores (sigmoid, softmax or probabilities) goes with layout detr, and only with it"
             )
+        if (self.reduced is None) != (self.quantised is None):
+            raise ValueError("reduced and quantised go together")
+        if self.reduced is not None and self.address is not None:
+            raise ValueError("reduced lies beside file: it does not go with address")
+        if self.reduced is not None and self.reduced.file == self.file:
+            raise ValueError("reduced names the same file as file")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("classes names a class twice")
         strangers = sorted({c for g in self.count_as_one for c in g.classes} - set(self.classes))

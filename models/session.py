@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,36 +10,16 @@ from numpy.typing import NDArray
 
 from models.errors import BadModel
 from models.manifest import SIZE_STEP, AnyEntry, ClassifyEntry, ModelEntry, PoseEntry
+from models.runtime import CPU, reason, runtime, runtime_errors, session_options
 from models.zoo import VerifiedModel
 
-CPU = "CPUExecutionProvider"
 FLOAT = "tensor(float)"
 INT32 = "tensor(int32)"
 YOLOX_STRIDES = (8, 16, 32)
 MOVENET_PEOPLE = 6
 """Rows of the layout ``movenet_multipose``, however many people are in the picture."""
-REASON_MAX_CHARS = 200
-_ERRORS_ONLY = 3
 _WELL_KNOWN_DIMENSIONS = {"batch": 0, "batch_size": 0, "height": 2, "width": 3}
 """Names that exporters give to the dimensions of a picture, and their axis."""
-
-
-@cache
-def _runtime() -> Any:
-    """onnxruntime, imported when the first session loads: since 1.29 it reports what it runs to
-    its makers, and writes a device id into the user's cache, unless told not to before that."""
-    os.putenv("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
-    return onnxruntime
-
-
-@cache
-def _runtime_errors() -> tuple[type[Exception], ...]:
-    """What onnxruntime raises; its exceptions have no base of their own."""
-    own = vars(_runtime().capi.onnxruntime_pybind11_state).values()
-    classes = (value for value in own if isinstance(value, type) and issubclass(value, Exception))
-    return (*classes, RuntimeError, ValueError)
 
 
 class OnnxSession:
@@ -178,8 +156,8 @@ def _run(
 ) -> list[NDArray[np.float32]]:
     try:
         found: list[NDArray[np.float32]] = session.run(outputs, inputs)
-    except _runtime_errors() as error:
-        raise BadModel(f"{entry.name} fails when it runs: {_reason(error)}") from error
+    except runtime_errors() as error:
+        raise BadModel(f"{entry.name} fails when it runs: {reason(error)}") from error
     return found
 
 
@@ -258,7 +236,7 @@ def _input_size(entry: ModelEntry, wanted: tuple[int, int] | None) -> tuple[int,
 
 
 def _check_providers(entry: AnyEntry, providers: Sequence[str]) -> None:
-    available = _runtime().get_available_providers()
+    available = runtime().get_available_providers()
     for provider in providers:
         if provider not in available:
             raise BadModel(
@@ -270,28 +248,16 @@ def _check_providers(entry: AnyEntry, providers: Sequence[str]) -> None:
 def _load(
     model: VerifiedModel, dimensions: dict[str, int], providers: Sequence[str], threads: int
 ) -> Any:
-    options = _runtime().SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = _runtime().ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = _runtime().GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = _ERRORS_ONLY
-    # many cameras share the cores: a waiting thread must sleep
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    # weights outside the verified bytes are refused: no file lies below the null device
-    options.add_session_config_entry(
-        "session.model_external_initializers_file_folder_path", os.devnull
-    )
+    options = session_options(threads)
     for name, value in dimensions.items():
         options.add_free_dimension_override_by_name(name, value)
     name = model.entry.name
     try:
-        session = _runtime().InferenceSession(
+        session = runtime().InferenceSession(
             model.content, options, providers=list(providers), enable_fallback=0
         )
-    except _runtime_errors() as error:
-        raise BadModel(f"{name} does not load as an ONNX model: {_reason(error)}") from error
+    except runtime_errors() as error:
+        raise BadModel(f"{name} does not load as an ONNX model: {reason(error)}") from error
     # onnxruntime drops a provider whose libraries are missing and goes on without it
     lost = [provider for provider in providers if provider not in session.get_providers()]
     if lost:
@@ -375,9 +341,3 @@ def _fits(actual: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
 
 def _written(shape: Sequence[int | None]) -> str:
     return f"({', '.join('n' if size is None else str(size) for size in shape)})"
-
-
-def _reason(error: Exception) -> str:
-    """onnxruntime's words on one line, without its codes."""
-    text = " ".join(str(error).split()).rpartition("[ONNXRuntimeError] : ")[2]
-    return text.split(" : ", 2)[-1][:REASON_MAX_CHARS]

@@ -11,16 +11,19 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from models.cpu import sums_byte_products
 from models.errors import MissingWeights, UnknownModel, WrongHash
+from models.fields import MODEL_MAX_BYTES
 from models.manifest import (
-    MODEL_MAX_BYTES,
     AnyEntry,
+    ModelEntry,
     load_manifest,
     read_sidecar,
     sidecar_path,
 )
 
 __all__ = [
+    "Stated",
     "VerifiedModel",
     "cache_folder",
     "cached_path",
@@ -29,6 +32,9 @@ __all__ = [
     "load",
     "load_manifest",
     "resolve",
+    "resolve_all",
+    "stated",
+    "suited",
     "verify",
 ]
 
@@ -44,6 +50,30 @@ class VerifiedModel:
 
     def __repr__(self) -> str:
         return f"VerifiedModel({self.entry.name}, {len(self.content)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What the bytes of one file of an entry must be; ``file`` is None where it has an address."""
+
+    file: str | None
+    sha256: str
+    size: int
+
+
+def stated(entry: AnyEntry) -> tuple[Stated, ...]:
+    """The files of an entry: its own, and where it is quantised the one with weights of 7 bits."""
+    own = Stated(entry.file, entry.sha256, entry.size)
+    if not isinstance(entry, ModelEntry) or entry.reduced is None:
+        return (own,)
+    other = entry.reduced
+    return own, Stated(other.file, other.sha256, other.size)
+
+
+def suited(entry: AnyEntry, reduced: bool | None = None) -> Stated:
+    """The file of an entry that this machine's processor computes rightly, or the one asked for."""
+    files = stated(entry)
+    return files[-1] if (not sums_byte_products() if reduced is None else reduced) else files[0]
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
@@ -72,7 +102,7 @@ def cached_path(entry: AnyEntry, cache: Path) -> Path:
 
 def is_present(entry: AnyEntry, cache: Path) -> bool:
     """Whether the weights are on this machine; their bytes are not looked at."""
-    return _place(entry, cache).is_file()
+    return all(_place(entry, each, cache).is_file() for each in stated(entry))
 
 
 def known(name: str) -> AnyEntry:
@@ -86,55 +116,94 @@ def known(name: str) -> AnyEntry:
     return manifest[name]
 
 
-def resolve(name_or_path: str, *, cache: Path) -> VerifiedModel:
+def resolve(name_or_path: str, *, cache: Path, reduced: bool | None = None) -> VerifiedModel:
     """The verified bytes of a model in the manifest, or of a file that describes itself.
 
     A name is looked for in the package's weights or in ``cache``. A path is accepted when its
-    sidecar ``FILE.yaml`` states its fields, or when its sha256 stands in the manifest. Raises
-    UnknownModel, MissingWeights, WrongHash or ManifestError.
+    sidecar ``FILE.yaml`` states its fields, or when its sha256 stands in the manifest. Of a
+    quantised model it is the file for this machine's processor, or the one that ``reduced`` asks
+    for; a copy without sidecar is looked for its second file beside it. Raises UnknownModel,
+    MissingWeights, WrongHash or ManifestError.
     """
     manifest = load_manifest()
     if name_or_path in manifest:
-        return load(manifest[name_or_path], cache=cache)
+        return load(manifest[name_or_path], cache=cache, reduced=reduced)
     path = Path(name_or_path)
     if not path.name or (path.suffix != ".onnx" and not path.exists()):
         known(name_or_path)
     sidecar = read_sidecar(path)
-    content = _read(path, sidecar.size if sidecar else MODEL_MAX_BYTES)
     if sidecar is not None:
-        return verify(sidecar, content, str(path))
+        wanted = suited(sidecar, reduced)
+        place = path.with_name(wanted.file or path.name)
+        return verify(sidecar, _read(place, wanted.size), str(place), wanted)
+    content = _read(path, MODEL_MAX_BYTES)
     sha256 = hashlib.sha256(content).hexdigest()
     for entry in manifest.values():
-        if entry.sha256 == sha256:
-            return VerifiedModel(entry, content)
+        if any(each.sha256 == sha256 for each in stated(entry)):
+            return _copied(entry, path, content, sha256, suited(entry, reduced))
     raise UnknownModel(
         f"nothing describes {path}: write {sidecar_path(path)} with sha256 {sha256}, "
         f"size {len(content)} and the other fields of docs/models.md"
     )
 
 
-def load(entry: AnyEntry, *, cache: Path) -> VerifiedModel:
-    """The verified bytes of a manifest entry. Raises MissingWeights or WrongHash."""
-    place = _place(entry, cache)
+def _copied(
+    entry: AnyEntry, path: Path, content: bytes, sha256: str, wanted: Stated
+) -> VerifiedModel:
+    """A copy of a file of the manifest, or what lies beside it. Weights of 7 bits do everywhere."""
+    if sha256 in (wanted.sha256, stated(entry)[-1].sha256) or wanted.file is None:
+        return VerifiedModel(entry, content)
+    place = path.with_name(wanted.file)
+    if not place.is_file():
+        raise MissingWeights(
+            f"{path} can overflow on a processor that does not sum products of bytes in 32 bits: "
+            f"name the model '{entry.name}' instead, or put its second file at {place}"
+        )
+    return verify(entry, _read(place, wanted.size), str(place), wanted)
+
+
+def resolve_all(name_or_path: str, *, cache: Path) -> tuple[tuple[Stated, VerifiedModel], ...]:
+    """Each file of what ``resolve`` finds with its verified bytes; of a copy without sidecar, those
+    that are there. Raises what ``resolve`` does."""
+    own = resolve(name_or_path, cache=cache, reduced=False)
+    found = [own]
+    if len(stated(own.entry)) > 1:
+        found.append(resolve(name_or_path, cache=cache))
+        with_second = name_or_path in load_manifest() or read_sidecar(Path(name_or_path))
+        second = stated(own.entry)[-1].file
+        if with_second or (second and Path(name_or_path).with_name(second).is_file()):
+            found.append(resolve(name_or_path, cache=cache, reduced=True))
+    read = {hashlib.sha256(each.content).hexdigest(): each for each in found}
+    return tuple((each, read[each.sha256]) for each in stated(own.entry) if each.sha256 in read)
+
+
+def load(entry: AnyEntry, *, cache: Path, reduced: bool | None = None) -> VerifiedModel:
+    """The verified bytes of a manifest entry: see ``resolve``. Raises MissingWeights or
+    WrongHash."""
+    wanted = suited(entry, reduced)
+    place = _place(entry, wanted, cache)
     if not place.is_file():
         raise MissingWeights(_how_to_get(entry, cache))
-    return verify(entry, _read(place, entry.size), str(place))
+    return verify(entry, _read(place, wanted.size), str(place), wanted)
 
 
-def verify(entry: AnyEntry, content: bytes, place: str) -> VerifiedModel:
-    """The model, when its bytes are those that the entry states. Raises WrongHash."""
-    actual = hashlib.sha256(content).hexdigest()
-    if actual != entry.sha256:
+def verify(
+    entry: AnyEntry, content: bytes, place: str, wanted: Stated | None = None
+) -> VerifiedModel:
+    """The model, when its bytes are those that the entry states of its file, or of ``wanted``.
+    Raises WrongHash."""
+    expected, actual = (wanted or stated(entry)[0]).sha256, hashlib.sha256(content).hexdigest()
+    if actual != expected:
         raise WrongHash(
-            f"{place} is not {entry.name} as stated: expected sha256 {entry.sha256}, "
+            f"{place} is not {entry.name} as stated: expected sha256 {expected}, "
             f"found {actual}; get the file again, or correct its entry"
         )
     return VerifiedModel(entry, content)
 
 
-def _place(entry: AnyEntry, cache: Path) -> Traversable:
-    if entry.file is not None:
-        return resources.files("models").joinpath("weights", entry.file)
+def _place(entry: AnyEntry, wanted: Stated, cache: Path) -> Traversable:
+    if wanted.file is not None:
+        return resources.files("models").joinpath("weights", wanted.file)
     return cached_path(entry, cache)
 
 

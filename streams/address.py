@@ -81,6 +81,19 @@ def parse_address(text: str) -> RtspAddress:
     )
 
 
+def parse_path(text: str) -> str:
+    """The path, with its query, of another stream at an address that is known. Raises CameraError,
+    which never repeats it: some cameras have their login in the query."""
+    if len(text) > MAX_CHARS or not text.isascii() or not text.isprintable() or " " in text:
+        raise CameraError(
+            f"the path is longer than {MAX_CHARS} characters, or holds blanks or characters beyond "
+            "ASCII; percent-encode them"
+        )
+    if not text.startswith("/") or text.startswith("//") or "#" in text:
+        raise CameraError("the path begins with one '/' and has no '#'; correct it")
+    return text
+
+
 def resolve_address(
     address: RtspAddress, networks: Sequence[IPv4Network | IPv6Network]
 ) -> tuple[IPv4Address | IPv6Address, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -49,12 +50,20 @@ class Build(Protocol):
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
     """How a camera's pictures are analysed: ``classes`` are what is looked for, ``pipeline``
-    builds what does so. Without a scene the camera itself is watched."""
+    builds what does so, and ``sight`` is how it looks at pictures of a size (w, h), None where it
+    looks at all in one way. Without a scene the camera itself is watched."""
 
     scene: Scene | None = None
     revision: int = 0
     classes: tuple[str, ...] = ()
     pipeline: Build | None = None
+    sight: Callable[[Size], object] | None = None
+
+    def goes_on(self, before: Size | None, now: Size) -> bool:
+        """Whether a pipeline that has seen pictures of one size may see those of the other."""
+        if self.sight is None or before is None or before == now:
+            return True
+        return self.sight(before) == self.sight(now)
 
 
 def analysis_of(config: CameraConfig, detectors: Detectors) -> tuple[Analysis, list[str]]:
@@ -73,4 +82,8 @@ def analysis_of(config: CameraConfig, detectors: Detectors) -> tuple[Analysis, l
         classes = pipeline(scene.frame_size).wanted
     except (SceneError, DetectorError) as error:
         raise type(error)(f"{label}: {error}") from None
-    return Analysis(scene, config.revision, classes, pipeline), check_scene(scene)
+
+    def sight(size: Size) -> object:
+        return detectors.sight(config.model, size, scene)
+
+    return Analysis(scene, config.revision, classes, pipeline, sight), check_scene(scene)

@@ -147,8 +147,7 @@ class CameraLoop:
 
     def report(self) -> CameraReport:
         """How the camera is now. Read by another thread: every part is a single value."""
-        config, health = self._asked.config, self._health()
-        source = self._source
+        config, health, source = self._asked.config, self._health(), self._source
         width, height = self._size or (None, None)
         return CameraReport(
             camera=config.id,
@@ -168,6 +167,7 @@ class CameraLoop:
             detections=self._detections,
             crossings=self._counts.crossings,
             running=self._counts.running,
+            stream=source.stream if source else None,
         )
 
     @property
@@ -291,6 +291,8 @@ class CameraLoop:
     def _analyse(self, frame: Frame, analysis: Analysis) -> Tracked | None:
         tracked = None
         if analysis.pipeline is not None:
+            if self._pipeline is not None and not analysis.goes_on(self._size, frame.size):
+                self._drop_pipeline("the stream was changed")
             if self._pipeline is None:
                 self._pipeline = pipeline = analysis.pipeline(frame.size, self._counts.view)
                 self._counts.learnt = lambda: pipeline.learnt
@@ -301,13 +303,9 @@ class CameraLoop:
             drawn_on = frame.size if analysis.scene is None else analysis.scene.frame_size
             self._incidents.state(step.events, frame, drawn_on)
             self._counts.update(
-                frame.ts,
-                step.counted.crossings,
-                step.trips,
-                step.counted.late,
-                step.tracked.quality,
-                step.counted.stood,
-            )
+                frame.ts, step.counted.crossings, step.trips, step.counted.late,
+                step.tracked.quality, step.counted.stood,
+            )  # fmt: skip
             for memory in self._memories if analysis.scene is not None else ():
                 memory.keep(tracked, frame_size=drawn_on, looked_for=analysis.classes)
             self._show_why(frame, tracked)

@@ -11,12 +11,14 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from streams.address import DEFAULT_NETWORKS, RtspAddress, parse_address
+from streams.address import DEFAULT_NETWORKS, RtspAddress, parse_address, parse_path
 from streams.config import (
     DEFAULT_FPS,
     DEFAULT_MODEL,
     MAX_LATITUDE,
     MAX_LONGITUDE,
+    SUBSTREAM_AUTO,
+    SUBSTREAM_OFF,
     SYNTHETIC,
     CameraConfig,
     City,
@@ -48,6 +50,7 @@ class CameraDocument(BaseModel):
     scene: dict[str, JsonValue] | None
     revision: Annotated[int, Field(ge=0, lt=1 << 31)]
     position: tuple[Latitude, Longitude] | None = None
+    substream: str | None = None
 
     @staticmethod
     def of(camera: CameraConfig) -> CameraDocument:
@@ -62,10 +65,13 @@ class CameraDocument(BaseModel):
             scene=None if camera.scene is None else dict(camera.scene),
             revision=camera.revision,
             position=camera.position,
+            substream=camera.substream,
         )
 
     def camera(self) -> CameraConfig:
-        """Raises CameraError for an address that is none."""
+        """Raises CameraError for an address or a path that is none."""
+        if self.substream not in (None, SUBSTREAM_AUTO, SUBSTREAM_OFF):
+            parse_path(self.substream)
         address: RtspAddress | str = SYNTHETIC
         if self.source != SYNTHETIC:
             address = parse_address(self.source)
@@ -154,7 +160,7 @@ def _camera(camera: CameraConfig) -> dict[str, object]:
     if camera.name != camera.id:
         fields["name"] = camera.name
     fields["source"] = str(camera.source)
-    for name in ("login", "worker"):
+    for name in ("substream", "login", "worker"):
         if (value := getattr(camera, name)) is not None:
             fields[name] = value
     if camera.model != DEFAULT_MODEL:

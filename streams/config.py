@@ -16,7 +16,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, cast
 
-from streams.address import DEFAULT_NETWORKS, RtspAddress, parse_address
+from streams.address import DEFAULT_NETWORKS, RtspAddress, parse_address, parse_path
 from streams.messages import SYSTEM_CAMERA
 from streams.scenefile import read_scene
 from streams.yamlfile import MAX_TEXT_CHARS, Item, quoted, read_yaml
@@ -43,8 +43,13 @@ SYNTHETIC: Final = "synthetic"
 MAX_LATITUDE: Final = 90.0
 MAX_LONGITUDE: Final = 180.0
 
-_CITY_FIELDS = ("name", "model", "fps", "networks", "credentials", "cameras")
-_CAMERA_FIELDS = ("id", "name", "source", "login", "scene", "model", "fps", "worker", "position")
+SUBSTREAM_OFF: Final = "off"
+SUBSTREAM_AUTO: Final = "auto"
+
+_CITY_FIELDS = ("name", "model", "fps", "substream", "networks", "credentials", "cameras")
+_CAMERA_FIELDS = (
+    "id", "name", "source", "substream", "login", "scene", "model", "fps", "worker", "position",
+)  # fmt: skip
 _LOGIN_FIELDS = ("user", "password")
 _CAMERA_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 WORKER_NAME: Final = _CAMERA_ID
@@ -68,7 +73,8 @@ class CameraConfig:
     it, as a document that ``scene_of`` reads, None for a camera that is only watched
     itself, and ``revision`` the number the store gave to that, 0 for none; ``worker`` is the one
     that has it, None for whichever has the cameras that name none; ``position`` is where it stands,
-    None where nobody said."""
+    None where nobody said; ``substream`` whether a smaller stream is looked at: ``off``, ``auto``,
+    its path, or None for what is as by default (``streams.streamwish``)."""
 
     id: str
     name: str
@@ -80,6 +86,7 @@ class CameraConfig:
     scene: Mapping[str, JsonValue] | None
     revision: int = 0
     position: Position | None = None
+    substream: str | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -107,6 +114,7 @@ def load_city(path: Path) -> City:
     top.refuse_unknown(fields, _CITY_FIELDS)
     model = _model(fields["model"], folder) if "model" in fields else DEFAULT_MODEL
     fps = _fps(fields["fps"]) if "fps" in fields else DEFAULT_FPS
+    substream = _substream(fields["substream"]) if "substream" in fields else None
     credentials = folder / fields["credentials"].path() if "credentials" in fields else None
     logins = {} if credentials is None else load_credentials(credentials)
     items = top.required(fields, "cameras", "[]").items()
@@ -115,7 +123,7 @@ def load_city(path: Path) -> City:
     cameras: dict[str, CameraConfig] = {}
     lines: dict[str, int] = {}
     for item in items:
-        camera = _camera(item, folder, logins, model, fps)
+        camera = _camera(item, folder, logins, model, fps, substream)
         if camera.id in cameras:
             item.fail(
                 f"a camera with id {quoted(camera.id)} is in line {lines[camera.id]} already; "
@@ -158,7 +166,12 @@ def load_credentials(path: Path) -> dict[str, Credential]:
 
 
 def _camera(
-    item: Item, folder: Path, logins: Mapping[str, Credential], model: str, fps: float | None
+    item: Item,
+    folder: Path,
+    logins: Mapping[str, Credential],
+    model: str,
+    fps: float | None,
+    substream: str | None,
 ) -> CameraConfig:
     fields = item.mapping()
     item.refuse_unknown(fields, _CAMERA_FIELDS)
@@ -193,6 +206,7 @@ def _camera(
         model=_model(fields["model"], folder) if "model" in fields else model,
         fps=_fps(fields["fps"]) if "fps" in fields else fps,
         position=_position(fields["position"]) if "position" in fields else None,
+        substream=_substream(fields["substream"]) if "substream" in fields else substream,
     )
 
 
@@ -231,6 +245,16 @@ def _fps(item: Item) -> float | None:
             f"{item.shown} is no frame rate; write a number from {MIN_FPS:g} to {MAX_FPS:g}, or all"
         )
     return value
+
+
+def _substream(item: Item) -> str:
+    text = item.secret()
+    if text in (SUBSTREAM_OFF, SUBSTREAM_AUTO):
+        return text
+    try:
+        return parse_path(text)
+    except CameraError as error:
+        item.fail(f"{error}, or write auto or off")
 
 
 def _position(item: Item) -> Position:

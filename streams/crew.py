@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -30,6 +31,7 @@ from streams.rtsp.forkserver import ForkServer
 from streams.rtsp.ring import Ring
 from streams.rtsp.source import RtspSource
 from streams.source import LiveSource
+from streams.streamwish import WishOf
 from streams.synthetic import SyntheticSource
 from vision.errors import DetectorError, SceneError
 from vision.types import Frame
@@ -48,6 +50,7 @@ class _Member:
 
     loop: CameraLoop
     thread: threading.Thread
+    wish: WishOf
 
 
 class Crew:
@@ -106,6 +109,7 @@ class Crew:
                 if known is None:
                     known = self._joined(assignment)
                 elif known.loop.asked != assignment:
+                    known.wish.config = assignment.config
                     known.loop.take(assignment)
                 # in the order of the configuration
                 self._members[camera_id] = known
@@ -157,9 +161,11 @@ class Crew:
     # --- one camera
 
     def _joined(self, assignment: Assignment) -> _Member:
+        shows = self._evidence is not None or self._opinions is not None
+        wish = WishOf(assignment.config, self._detectors, shows=shows)
         loop = CameraLoop(
             assignment,
-            sources=self._source,
+            sources=partial(self._source, wish),
             analyses=self._analysis,
             recorder=self._recorder,
             slots=self._slots,
@@ -171,7 +177,7 @@ class Crew:
         before = self._leaving.pop(loop.id, None)
         thread = threading.Thread(target=self._live, args=(loop, before), name=loop.id, daemon=True)
         thread.start()
-        return _Member(loop, thread)
+        return _Member(loop, thread, wish)
 
     def _live(self, loop: CameraLoop, before: threading.Thread | None) -> None:
         if before is not None:
@@ -194,7 +200,7 @@ class Crew:
         self._recorder.put([message.closed(now, REMOVED) for message in left.opened])
         return Left((), counts.kept)
 
-    def _source(self, assignment: Assignment) -> LiveSource:
+    def _source(self, wish: WishOf, assignment: Assignment) -> LiveSource:
         config = assignment.config
         if config.source == SYNTHETIC:
             return SyntheticSource(config.id, fps=config.fps)
@@ -213,6 +219,7 @@ class Crew:
             fps=config.fps,
             forkserver=self._forkserver,
             ring=None if self._evidence is None else Ring(self._forkserver),
+            wish=wish,
         )
 
     def _analysis(self, config: CameraConfig) -> Analysis:
@@ -226,7 +233,7 @@ class RefusedSource:
     """A live source that is not even tried: it is down for the reason ``code``."""
 
     dropped = connects = 0
-    ring = None
+    ring = stream = None
 
     def __init__(self, camera_id: str, code: Code) -> None:
         self.camera_id = camera_id

@@ -6,24 +6,35 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import structlog
 
-from models.manifest import ModelEntry
+from models.manifest import SIZE_STEP, ModelEntry
 from models.session import load_poses, load_session
 from models.zoo import VerifiedModel
 from streams.config import MOTION
-from vision.detect import Activation, ClassGroup, Detector, DetectorSpec, Finder, fit_input
+from vision.detect import (
+    Activation,
+    ClassGroup,
+    Detector,
+    DetectorSpec,
+    Finder,
+    Session,
+    fit_input,
+)
 from vision.errors import DetectorError
-from vision.foreground import MOVING, MotionDetector, motion_tracker
+from vision.foreground import MOVING, WIDTH_PX, MotionDetector, motion_tracker
 from vision.fused import FusedFinder
+from vision.gate import GatedFinder
+from vision.laps import Laps
 from vision.pipeline import Pipeline
 from vision.pose import PoseModel
 from vision.region import Box, RegionFinder, region_of
 from vision.rules.registry import kinds
-from vision.scene import Scene
+from vision.scene import Detail, Scene
 from vision.track import TrackerSettings
 
 DEFAULT_CLASSES = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
@@ -39,9 +50,12 @@ _ACTIVATIONS: dict[str | None, Activation] = {
     "softmax": "softmax",
 }
 
+DETAILS: Mapping[Detail, float] = MappingProxyType({"usual": 1.0, "fine": 1.5, "finest": 2.0})
+"""The longer side of a model's input, in its usual ones: 416 px become 640 and 832."""
 MAX_ZOOM = 2.5
-"""A region is not enlarged by more: on the plaza at 128x96, people of 13 px are found with an AP50
-of .90 at 2.4 times, .89 at 3 and .86 at 4, at up to twice the cost."""
+"""A region is not enlarged by more, nor a picture for its ``detail``: on the plaza at 128x96,
+people of 13 px are found with an AP50 of .90 at 2.4 times, .89 at 3 and .86 at 4, at up to twice
+the cost."""
 MIN_GAIN = 1.15
 """Where cost stays the same, an automatic region enlarges by this at least."""
 MAX_DETECTORS = 16
@@ -55,15 +69,21 @@ class Detectors:
     rectangle and set of classes, and cameras share it; what remembers its camera is never shared.
 
     ``resolve`` finds a verified model by its name; ``providers`` run it. Used by many threads.
+    Whoever measures takes each session by ``wrap`` and may choose the input's size (h, w).
     """
 
     def __init__(
         self,
         resolve: Callable[[str], VerifiedModel],
         providers: Sequence[str] = ("CPUExecutionProvider",),
+        *,
+        wrap: Callable[[Session], Session] | None = None,
+        input_size: tuple[int, int] | None = None,
     ) -> None:
         self._resolve = resolve
         self._providers = tuple(providers)
+        self._wrap = wrap
+        self._input_size = input_size
         self._lock = threading.Lock()
         self._models: dict[str, VerifiedModel] = {}
         self._found: OrderedDict[tuple[str, tuple[int, int], tuple[str, ...]], Detector] = (
@@ -72,14 +92,19 @@ class Detectors:
         self._poses: PoseModel | None = None
 
     def pipeline(
-        self, model: str, frame_size: tuple[int, int], scene: Scene, view: str | None = None
+        self,
+        model: str,
+        frame_size: tuple[int, int],
+        scene: Scene,
+        view: str | None = None,
+        laps: Laps | None = None,
     ) -> Pipeline:
         """The pipeline of a camera, with all that ``scene`` asks for: see ``get``, and ``Pipeline``
-        for ``view``. Raises what both raise, and ModelError where poses are needed and cannot be
-        had."""
+        for ``view`` and ``laps``. Raises what both raise, and ModelError where poses are needed and
+        cannot be had."""
         finder, settings = self.get(model, frame_size, scene)
         poses = self.poses() if needs_poses(scene) else None
-        return Pipeline(scene, finder, settings, view, poses)
+        return Pipeline(scene, finder, settings, view, poses, laps)
 
     def poses(self) -> PoseModel:
         """What finds poses, for all cameras: it is loaded when the first one asks for it. Raises
@@ -107,14 +132,22 @@ class Detectors:
                 )
             kind = "motion"
         if kind == "motion":
+            if scene.detail != "usual":
+                raise DetectorError(
+                    f"'detail: {scene.detail}' is about a model, and what moves is looked for in "
+                    "pictures of one size: leave it out of the scene, or name a model"
+                )
             finder: Finder = MotionDetector(scene.classes)
             box = region_of(scene, frame_size)
             return (RegionFinder(finder, box, frame_size) if box else finder), motion_tracker()
         verified = self._model(model)
         entry = _objects(verified)
         box, size = _looked_at(entry, frame_size, scene)
+        size = self._input_size or size
         finder = self._detector(verified, model, size, _classes_of(entry, scene))
         settings = tracker_settings(entry)
+        if scene.gate:
+            finder = GatedFinder(finder, settings)
         if kind == "fused":
             finder = FusedFinder(
                 finder, MotionDetector(), match=settings.match, birth=settings.birth
@@ -122,6 +155,23 @@ class Detectors:
         if box is not None:
             finder = RegionFinder(finder, box, frame_size, _zoom(size, box[2:]))
         return finder, settings
+
+    def sight(self, model: str, frame_size: tuple[int, int], scene: Scene) -> object:
+        """How ``get`` lets ``model`` see pictures of ``frame_size`` (w, h): where it is another
+        for another size, what finds objects is asked for anew. Raises what ``get`` raises."""
+        if model == MOTION or scene.detector == "motion":
+            return None
+        box, size = _looked_at(_objects(self._model(model)), frame_size, scene)
+        return box is None, self._input_size or size
+
+    def suffices(self, model: str, frame_size: tuple[int, int], scene: Scene) -> bool:
+        """Whether pictures of ``frame_size`` (w, h) have all the pixels that ``model`` takes of
+        what ``scene`` lets it see: none is made up. Raises what ``get`` raises."""
+        box = region_of(scene, frame_size)
+        if model == MOTION or scene.detector == "motion":
+            return max(box[2:] if box else frame_size) >= WIDTH_PX
+        box, size = _looked_at(_objects(self._model(model)), frame_size, scene)
+        return _zoom(size, box[2:] if box else frame_size) <= 1
 
     def _model(self, name: str) -> VerifiedModel:
         with self._lock:
@@ -135,7 +185,9 @@ class Detectors:
         key = (name, size, classes)
         with self._lock:
             if key not in self._found:
-                self._found[key] = _build(model, size, classes, self._providers, threads=1)
+                self._found[key] = _build(
+                    model, size, classes, self._providers, threads=1, wrap=self._wrap
+                )
                 if len(self._found) > MAX_DETECTORS:
                     self._found.popitem(last=False)
             self._found.move_to_end(key)
@@ -187,6 +239,7 @@ def _build(
     classes: Sequence[str],
     providers: Sequence[str],
     threads: int,
+    wrap: Callable[[Session], Session] | None = None,
 ) -> Detector:
     entry = _objects(model)
     wanted = tuple(classes) or tuple(name for name in DEFAULT_CLASSES if name in entry.classes)
@@ -197,21 +250,37 @@ def _build(
             f"the model {entry.name} knows none of {', '.join(DEFAULT_CLASSES)}: write the scene's "
             f"'classes', out of {', '.join(entry.classes)}"
         )
-    session = load_session(model, input_size=size, providers=providers, threads=threads)
+    session: Session = load_session(model, input_size=size, providers=providers, threads=threads)
+    session = session if wrap is None else wrap(session)
     log.debug("model loaded", model=entry.name, input=f"{size[1]}x{size[0]}", classes=wanted)
     return Detector(spec, session, wanted)
 
 
 def input_size(
-    entry: ModelEntry, frame_size: tuple[int, int], largest_zoom: float = math.inf
+    entry: ModelEntry,
+    frame_size: tuple[int, int],
+    largest_zoom: float = math.inf,
+    detail: Detail = "usual",
 ) -> tuple[int, int]:
     """The model's input (h, w) px for pictures of ``frame_size`` (w, h). Where the model takes any
-    size, it has the picture's shape and the model's longer side, but enlarges the picture by
-    ``largest_zoom`` at most."""
+    size, it has the picture's shape and the model's longer side, or more for ``detail``, but
+    enlarges the picture by ``largest_zoom`` at most. Raises DetectorError for a ``detail`` that
+    the model cannot give."""
     size = (entry.input.height, entry.input.width)
     if not entry.input.dynamic:
+        if detail != "usual":
+            raise DetectorError(
+                f"the model {entry.name} takes pictures of {size[0]}x{size[1]} (height x width) "
+                f"alone, so it cannot look closer: leave 'detail: {detail}' out of the scene, draw "
+                "a 'region', or name a model that takes any size (docs/models.md)"
+            )
         return size
-    return fit_input(frame_size, math.ceil(min(max(size), largest_zoom * max(frame_size))))
+    longest = max(frame_size)
+    side = DETAILS[detail] * max(size)
+    if detail != "usual":
+        side = SIZE_STEP * math.floor(side / SIZE_STEP + 0.5)
+        side = max(max(size), min(side, MAX_ZOOM * longest))
+    return fit_input(frame_size, math.ceil(min(side, largest_zoom * longest)))
 
 
 def _looked_at(
@@ -219,10 +288,11 @@ def _looked_at(
 ) -> tuple[Box | None, tuple[int, int]]:
     """The part of pictures of ``frame_size`` (w, h) that is analysed, None for all, and the
     model's input (h, w) px for it."""
-    whole, box = input_size(entry, frame_size), region_of(scene, frame_size)
+    whole = input_size(entry, frame_size, detail=scene.detail)
+    box = region_of(scene, frame_size)
     if box is None:
         return None, whole
-    size = input_size(entry, box[2:], MAX_ZOOM)
+    size = input_size(entry, box[2:], MAX_ZOOM, scene.detail)
     # an input of a fixed size costs the same whatever it shows
     gains = entry.input.dynamic or _zoom(size, box[2:]) >= MIN_GAIN * _zoom(whole, frame_size)
     return (box, size) if gains or scene.region != "auto" else (None, whole)

@@ -115,7 +115,6 @@ class Evidence:
         self._poster = EvidencePoster(self._waiting, connect)
         self._changed = threading.Condition()
         self._raised: deque[_Raised] = deque()
-        self._frame_bytes = 0
         self._clips: deque[_Raised] = deque()
         self._refused: deque[tuple[str, str, tuple[Form, ...]]] = deque(maxlen=MAX_REFUSED)
         self._shown: _Shown | None = None
@@ -177,16 +176,17 @@ class Evidence:
         ``now_ts`` by the camera's own times (UTC seconds). ``ring`` has its packets."""
         now_s = time.monotonic()
         with self._changed:
-            size = 0 if offer is None else offer.frame.image.nbytes
+            size = 0 if offer is None else offer.frame.picture.nbytes
+            held = self._held_bytes()
             for event in events:
                 after_s = min(max(0.0, event.raised_ts - now_ts), AROUND_S) + AROUND_S + MARGIN_S
                 # one picture may show several
                 new = not self._raised or self._raised[-1].offer is not offer
-                over = self._frame_bytes + size * new > MAX_FRAME_BYTES
+                over = held + size * new > MAX_FRAME_BYTES
                 if len(self._raised) >= MAX_RAISED or (over and self._raised):
                     self._refused.append((event.id, camera, ("snapshot", "clip")))
                     continue
-                self._frame_bytes += size * new
+                held += size * new
                 self._raised.append(_Raised(camera, event, offer, seen, ring, now_s + after_s))
             self._changed.notify_all()
 
@@ -233,12 +233,14 @@ class Evidence:
             raised = clip = None
             if self._raised:
                 raised = self._raised.popleft()
-                if not self._raised or self._raised[0].offer is not raised.offer:
-                    size = 0 if raised.offer is None else raised.offer.frame.image.nbytes
-                    self._frame_bytes -= size
             if self._clips and self._clips[0].due_s <= time.monotonic():
                 clip = self._clips.popleft()
             return raised, clip
+
+    def _held_bytes(self) -> int:
+        """Of the pictures that wait, which grow when others ask for them in full colour."""
+        offers = {id(each.offer): each.offer for each in self._raised if each.offer is not None}
+        return sum(offer.frame.picture.nbytes for offer in offers.values())
 
     def _refuse(self) -> None:
         with self._changed:

@@ -28,8 +28,10 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from streams.mediaclock import PICK_TOLERANCE_S, MediaClock, MediaSpan, Picker
+from streams.planar import planar
 from vision.errors import ClipError, ClipUnreadError
-from vision.types import Frame, Image
+from vision.picture import Planes
+from vision.types import Frame
 
 FORMATS = "mov,mp4,avi,matroska,webm,mpegts,mpeg,h264,hevc,flv,asf"
 """FFmpeg's names of the containers that are read; none of them refers to other files."""
@@ -143,7 +145,7 @@ class ClipSource:
                 self._decoded += 1
                 ts = self._start_ts + float(t)
                 if due.pick(t) and ts >= from_ts:
-                    yield Frame(self._camera_id, index, ts, _bgr(converter, picture))
+                    yield Frame(self._camera_id, index, ts, _upright(converter, picture))
 
     def _pictures(
         self, container: InputContainer, stream: VideoStream, clock: MediaClock
@@ -354,11 +356,15 @@ def _shown_size(picture: VideoFrame) -> tuple[int, int]:
     return (h, w) if picture.rotation % 180 == 90 else (w, h)
 
 
-def _bgr(converter: VideoReformatter, picture: VideoFrame) -> Image:
-    """(h, w, 3) uint8 BGR, upright: phones store how they were held as a quarter turn."""
-    image = converter.reformat(picture, format="bgr24", threads=1).to_ndarray()
+def _upright(converter: VideoReformatter, picture: VideoFrame) -> Planes:
+    """Its planes, upright: phones store how they were held as a quarter turn."""
+    shown = planar(picture, converter)
     turns = picture.rotation // 90 if picture.rotation % 90 == 0 else 0
-    return np.ascontiguousarray(np.rot90(image, turns)).astype(np.uint8, copy=False)
+    y, u, v = (
+        np.ascontiguousarray(np.rot90(plane, turns)) if turns % 4 else plane
+        for plane in shown.planes
+    )
+    return Planes(y, u, v, shown.matrix, shown.full_range)
 
 
 def _truncated(path: Path, what: str) -> ClipError:

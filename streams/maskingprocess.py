@@ -30,8 +30,8 @@ from av.video.stream import VideoStream
 from streams.evidenceboxes import decode_boxes
 from streams.evidenceform import FORMS, MAX_PART_BYTES, Form
 from streams.rtsp.decoder import confine
-from streams.rtsp.decoding import MAX_PIXELS
 from streams.rtsp.forkserver import bare_environment
+from streams.rtsp.order import MAX_PIXELS
 from streams.video import VideoWriter
 from vision.errors import EvidenceError, MatakotaError
 from vision.masking import Masking, pixelate

@@ -13,8 +13,8 @@ from models.manifest import ClassifyEntry
 from models.session import load_classifier
 from models.zoo import VerifiedModel
 from streams.opinions import MAX_WORDS_CHARS, Opinion, Verdict
-from vision.detect import letterbox
 from vision.errors import OpinionError
+from vision.letterbox import letterbox
 from vision.types import Event, FloatArray, Image
 
 CONFIRMED: Final = 0.5

@@ -38,7 +38,8 @@ class CameraReport(BaseModel):
 
     ``analysed`` to ``connects``, ``detections`` (boxes of what is followed) and ``crossings`` are
     numbers since the worker has the camera; ``revision`` is that of the scene in force;
-    ``running`` are its latest intervals, the oldest first."""
+    ``running`` are its latest intervals, the oldest first; ``stream`` is which of its streams is
+    analysed, None for a rendered camera and before the first picture."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -59,6 +60,7 @@ class CameraReport(BaseModel):
     detections: int = 0
     crossings: int = 0
     running: tuple[Running, ...] = ()
+    stream: Literal["main", "sub"] | None = None
 
 
 class HealthReport(BaseModel):

@@ -11,22 +11,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from streams.calibrationfile import read_calibration
+from streams.finderfile import read_detector, read_region, shown_point
 from streams.messages import MAX_NAME_CHARS
 from streams.rulefile import fail_rule, no_place, read_classes, read_rule
-from streams.rulesettings import read_setting
 from streams.sceneschema import (
     LINE_FIELDS,
     MAX_FRAME_PX,
     MAX_VIEW_CHARS,
     MIN_FRAME_PX,
-    MIN_REGION_PX,
     MOVEMENT_FIELDS,
     PRESET_FIELDS,
     SCENE_FIELDS,
@@ -38,7 +37,7 @@ from vision.errors import SceneError
 from vision.movements import ARROW, UNKNOWN
 from vision.rules import registry
 from vision.rules.base import Rule
-from vision.scene import DetectorKind, Line, Movement, Preset, Region, RuleConfig, Scene, Zone
+from vision.scene import Line, Movement, Preset, RuleConfig, Scene, Zone
 from vision.types import JsonValue
 from vision.views import View
 
@@ -88,14 +87,13 @@ def read_scene(
     top.refuse_unknown(fields, SCENE_FIELDS)
     size = _frame_size(top, fields, default_frame_size)
     stretch = fields["stretch"].flag() if "stretch" in fields else False
-    detector: DetectorKind = "model"
-    if "detector" in fields:
-        detector = cast("DetectorKind", read_setting(DetectorKind, fields["detector"]))
+    detector, detail = read_detector(fields)
+    gate = fields["gate"].flag() if "gate" in fields else True
     classes = read_classes(fields["classes"]) if "classes" in fields else ()
     known = registry.kinds() if kinds is None else kinds
-    frame = Scene(size, classes, stretch=stretch, detector=detector)
+    frame = Scene(size, classes, stretch=stretch, detector=detector, detail=detail, gate=gate)
     own = _drawn(fields, frame, known)
-    region = _region(fields["region"], size, own.lines + own.zones) if "region" in fields else None
+    region = read_region(fields, size, own.lines + own.zones)
     view = _view(fields["view"]) if "view" in fields else None
     presets = tuple(_presets(_items(fields, "presets"), frame, known))
     if presets and region is not None:
@@ -235,7 +233,7 @@ def _line(item: Item, size: tuple[int, int]) -> tuple[Item, Line]:
     if len(points) != 2:
         drawn.fail(f"a line has two points, found {len(points)}; draw one line for each stretch")
     if (points[0] == points[1]).all():
-        drawn.fail(f"both points are {_shown(points[0])}; move one of them")
+        drawn.fail(f"both points are {shown_point(points[0])}; move one of them")
     forward, backward = (
         fields[direction].text() if direction in fields else direction
         for direction in ("forward", "backward")
@@ -259,7 +257,7 @@ def _zone(item: Item, size: tuple[int, int]) -> tuple[Item, Zone]:
         drawn.fail(f"a polygon has three points or more, found {len(points)}; add its corners")
     for i, (before, point) in enumerate(pairwise(points), start=1):
         if (before == point).all():
-            drawn.fail(f"points {i} and {i + 1} are both {_shown(point)}; remove one of them")
+            drawn.fail(f"points {i} and {i + 1} are both {shown_point(point)}; remove one of them")
     if shapely.MultiPoint(points).convex_hull.area < MIN_AREA_PX2:
         drawn.fail("the polygon has no area, its points lie on one line; move one of them aside")
     if not (polygon := shapely.Polygon(points)).is_valid:
@@ -268,29 +266,6 @@ def _zone(item: Item, size: tuple[int, int]) -> tuple[Item, Zone]:
             "order of a walk around the zone"
         )
     return item, Zone(name, points)
-
-
-def _region(item: Item, size: tuple[int, int], drawn: tuple[Line | Zone, ...]) -> Region:
-    value = item.plain()
-    if value == "auto":
-        if not drawn:
-            item.fail("'auto' is around what is drawn, and nothing is; draw a line or a zone")
-        return "auto"
-    if not isinstance(value, list) or len(value) != 4:
-        found = f"{len(value)} values" if isinstance(value, list) else item.shown
-        item.fail(f"expected [x, y, width, height] or auto, found {found}; write one of these")
-    x, y, w, h = (entry.number() for entry in item.items())
-    if min(w, h) < MIN_REGION_PX:
-        item.fail(
-            f"{w:.10g}x{h:.10g} is too small to find anything in; make it at least "
-            f"{MIN_REGION_PX} pixels wide and high"
-        )
-    if min(x, y) < 0 or x + w > size[0] or y + h > size[1]:
-        item.fail(
-            f"it runs from {_shown((x, y))} to {_shown((x + w, y + h))}, beyond the picture of "
-            f"{size[0]}x{size[1]}; keep it inside"
-        )
-    return x, y, w, h
 
 
 def _movements(
@@ -372,14 +347,9 @@ def _points(item: Item, size: tuple[int, int]) -> NDArray[np.float64]:
         x, y = (value.number() for value in pair)
         if not (0 <= x <= w and 0 <= y <= h):
             item.fail(
-                f"{_shown((x, y))} lies outside the picture of {w}x{h}; coordinates run from 0 to "
-                f"{w} and 0 to {h}",
+                f"{shown_point((x, y))} lies outside the picture of {w}x{h}; coordinates run from "
+                f"0 to {w} and 0 to {h}",
                 line=entry.line,
             )
         found.append((x, y))
     return np.array(found, np.float64).reshape(-1, 2)
-
-
-def _shown(point: Iterable[float]) -> str:
-    x, y = point
-    return f"({x:.10g}, {y:.10g})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from streams.health import Health
 from streams.rtsp.ring import Ring
@@ -39,7 +39,9 @@ class LiveSource(Source, Protocol):
     and returns None where none came; what was due and never asked for in time is counted as
     ``dropped``. It never raises for what a camera does: ``health`` says how the camera is, and
     the source tries again by itself. ``connects`` counts attempts that brought a picture. ``ring``
-    holds the latest packets of a camera that sends such and whose packets are kept."""
+    holds the latest packets of a camera that sends such and whose packets are kept. ``stream`` is
+    which of a camera's streams the latest picture came from, None for a rendered
+    camera and before the first picture."""
 
     def next(self, timeout_s: float) -> Frame | None: ...
 
@@ -54,3 +56,6 @@ class LiveSource(Source, Protocol):
 
     @property
     def ring(self) -> Ring | None: ...
+
+    @property
+    def stream(self) -> Literal["main", "sub"] | None: ...

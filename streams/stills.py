@@ -73,10 +73,10 @@ def _viewed(
 ) -> Taken:
     """How the view looks that ``frame`` is the first picture of."""
     until_s = time.monotonic() + LOOKED_S
-    looks, last_ts = [Look.of(frame.image)], frame.ts
+    looks, last_ts = [Look.of(frame.picture)], frame.ts
     while (now := _next(following, until_s, stop)) is not None:
         if now.ts - last_ts >= 0.9 / LOOKS_A_SECOND:
-            looks.append(Look.of(now.image))
+            looks.append(Look.of(now.picture))
             last_ts = now.ts
     try:
         text = View.of_looks(looks).text

@@ -227,7 +227,7 @@ class SyntheticSource:
     own clock. ``ts`` is the wall clock at rendering and never runs backwards. Raises ValueError
     for values that do not fit."""
 
-    ring = None
+    ring = stream = None
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path, PurePath
 from typing import Final, Literal, cast
 
+from models.quantised import SUFFIX
 from streams.config import MAX_LATITUDE, MAX_LONGITUDE, MODEL_FILE, Position
 from streams.roadfile import (
     MAX_NAMES,
@@ -68,11 +69,14 @@ class Traffic:
         return self.equivalents.version
 
     def class_map(self, model: str) -> ClassMap | None:
-        """The map of a model: of the name that a camera has, of its file, or of that without its
-        ending, the first of these that any map names."""
+        """The map of a model: of the name that a camera has, of its file, of that without its
+        ending, or of the model that it was quantised from, the first of these that any map
+        names."""
         file = PurePath(model).name
         stem = file.removesuffix(MODEL_FILE)
-        for name in dict.fromkeys((model, file, stem, stem + MODEL_FILE)):
+        whole = stem.removesuffix(SUFFIX)
+        names = (model, file, stem, stem + MODEL_FILE, whole, whole + MODEL_FILE)
+        for name in dict.fromkeys(names):
             for each in self.class_maps:
                 if name in each.models:
                     return each
@@ -169,6 +173,8 @@ def read_traffic(
 def _others(shipped: JsonValue, maps: Sequence[ClassMap]) -> list[JsonValue]:
     """What ships for models that are in none of ``maps``."""
     named = {model for each in maps for model in each.models}
+    # a quantised model goes by the map of its float one
+    named |= {model.removesuffix(MODEL_FILE) + SUFFIX for model in named}
     found: list[JsonValue] = []
     for entry in cast("list[dict[str, JsonValue]]", shipped):
         left: list[JsonValue] = [it for it in cast("list[str]", entry["models"]) if it not in named]

@@ -29,7 +29,7 @@ MAX_PATH_CHARS = 1000
 MAX_PLAIN_CHARS = 8192
 """The longest text that a field of any file has: how a view looks."""
 SHOWN_CHARS = 60
-LISTED_NAMES = 12
+LISTED_NAMES = 16
 
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*|(?=\.[0-9]))(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
 _NULL = "tag:yaml.org,2002:null"

@@ -98,18 +98,6 @@ class Difference:
     sure: BoolArray
 
 
-def planes_of(image: Image, size: tuple[int, int]) -> Planes:
-    """Luma and chroma of ``image`` (h, w, 3) BGR, made smaller to ``size`` (w, h)."""
-    h, w = image.shape[:2]
-    if (w, h) != size:
-        if w > 2 * size[0]:
-            # averaging four pixels each is fast, and so is picking those of twice the size
-            image = _image(cv2.resize(image, (2 * size[0], 2 * size[1])))
-        image = _image(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
-    luma, blue, red = cv2.split(cv2.cvtColor(image, cv2.COLOR_BGR2YUV))
-    return _image(luma), _image(blue), _image(red)
-
-
 class Background:
     """The empty view of one camera, in planes of one size."""
 

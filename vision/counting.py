@@ -22,6 +22,8 @@ from vision.geometry import along, side_distance
 from vision.joining import MIN_SPEED, Beginning, Joiner, Joint, motion_of
 from vision.occupancy import Stood
 from vision.scene import Line
+from vision.sightings import Sightings
+from vision.trackrows import TrackRows
 from vision.types import Crossing, Late, Track, Tracked
 
 HYSTERESIS = 0.1
@@ -63,22 +65,14 @@ class Counted:
     stood: tuple[Stood, ...] = ()
 
 
-class _Passage:
-    """How far one track has been followed at one line: the last place where it was clear, and the
-    farthest that it got on that side, in mean sides."""
-
-    __slots__ = ("clear", "counted", "reach", "seen_s", "side")
-
-    def __init__(self) -> None:
-        self.side = 0
-        self.clear: NDArray[np.float64] | None = None
-        self.reach = 0.0
-        self.counted = False
-        self.seen_s = -math.inf
-
-
 class LineCounter:
-    """Crossings of one line. State of a track goes when its id is in ``Tracked.ended``."""
+    """Crossings of one line. State of a track goes when its id is in ``Tracked.ended``.
+
+    Of each track there is a row: on which ``side`` of the line it was when it was last clear of it
+    (0: never yet), where that was (``clear``), the farthest that it got on that side, in mean sides
+    (``reach``), whether it has ``counted``, and up to when its path was read (``seen_s``). Only
+    who comes to the other side is looked at for himself.
+    """
 
     def __init__(
         self,
@@ -97,16 +91,33 @@ class LineCounter:
         self._to = np.inf if at_edge[1] else 1.0
         dx, dy = (line.points[1] - line.points[0]) / np.hypot(*(line.points[1] - line.points[0]))
         self._forward = np.array([-dy, dx])
-        self._passages: dict[int, _Passage] = {}
+        self._passages = TrackRows(
+            side=np.int8(0), clear=np.zeros(5), reach=0.0, counted=False, seen_s=-math.inf
+        )
 
     def update(self, tracked: Tracked) -> list[Crossing]:
         """The crossings that this step decided, by track id."""
-        found = []
-        for track in tracked.tracks:
-            if track.last_ts == tracked.ts:
-                found += self._follow(track, tracked)
+        seen = tracked.seen
+        found = self._follow_all(seen, tracked.camera_id) if seen.tracks else []
         for track_id in tracked.ended:
-            self._passages.pop(track_id, None)
+            self._passages.drop(track_id)
+        return found
+
+    def _follow_all(self, seen: Sightings, camera_id: str) -> list[Crossing]:
+        known = self._passages
+        rows = known.rows([track.id for track in seen.tracks])
+        distance, sides = self._distances(seen.points)
+        far, side = np.abs(sides), np.where(distance > 0, 1, -1)
+        clear = far >= HYSTERESIS
+        alone = (seen.before > known["seen_s"][rows]) | (clear & (known["side"][rows] == -side))
+        known["seen_s"][rows[~alone]] = seen.points[~alone, 2]
+        stays = clear & ~alone
+        at = rows[stays]
+        known["side"][at], known["clear"][at] = side[stays], seen.points[stays]
+        known["reach"][at] = np.maximum(known["reach"][at], far[stays])
+        found = []
+        for i in np.flatnonzero(alone).tolist():
+            found += self._follow(seen.tracks[i], int(rows[i]), camera_id)
         return found
 
     def join(self, joint: Joint, camera_id: str) -> Crossing | None:
@@ -126,8 +137,9 @@ class LineCounter:
         place = self._crossing(points, side_distance(points[:, :2], self.line.points), int(side))
         if place is None:
             return None
-        if joint.second.id in self._passages:
-            self._passages[joint.second.id].counted = True
+        row = self._passages.row_of.get(joint.second.id)
+        if row is not None:
+            self._passages["counted"][row] = True
         crossing = self._stated(_heavier(joint.first, joint.second), camera_id, int(side), place)
         ts = joint.first.first_ts + place[2]
         why = (
@@ -167,53 +179,47 @@ class LineCounter:
             or not ((place >= self._seen[0]) & (place <= self._seen[1])).all()
         ):
             return None
+        line, direction, (x, y) = self.line.name, self._direction(int(side)), rows[0, :2].tolist()
         return Late(
-            camera_id=camera_id,
-            line=self.line.name,
-            direction=self._direction(int(side)),
-            class_name=track.class_name,
-            track_id=track.id,
-            ts=track.first_ts,
-            x=float(rows[0, 0]),
-            y=float(rows[0, 1]),
+            camera_id, line, direction, track.class_name, track.id, ts=track.first_ts, x=x, y=y
         )
 
-    def _follow(self, track: Track, tracked: Tracked) -> list[Crossing]:
-        passage = self._passages.get(track.id)
-        if passage is None:
-            passage = self._passages[track.id] = _Passage()
-        if passage.clear is None:
+    def _follow(self, track: Track, row: int, camera_id: str) -> list[Crossing]:
+        """Take what is new of one track's path."""
+        known = self._passages
+        if not known["side"][row]:
             points = _rows(track)
         else:
             # from the last clear place on, which is kept here: the path is bounded, and who waits
             # on the line for long leaves it behind; another point may have its time
-            later = _rows(track, int(np.searchsorted(track.path[:, 2], passage.clear[2])))
-            known = np.flatnonzero((later == passage.clear).all(axis=1))
-            later = later[known[-1] + 1 :] if len(known) else later
-            points = np.concatenate([passage.clear[None], later])
+            clear = known["clear"][row]
+            later = _rows(track, int(np.searchsorted(track.path[:, 2], clear[2])))
+            same = np.flatnonzero((later == clear).all(axis=1))
+            later = later[same[-1] + 1 :] if len(same) else later
+            points = np.concatenate([clear[None], later])
         distance, sides = self._distances(points)
         sides = np.abs(sides)
-        fresh = points[:, 2] > passage.seen_s
+        fresh = points[:, 2] > known["seen_s"][row]
         fresh[-1] = True
-        passage.seen_s = float(points[-1, 2])
+        known["seen_s"][row] = points[-1, 2]
         found = []
         since = 0
         for i in np.flatnonzero(fresh & (sides >= HYSTERESIS)):
             side = 1 if distance[i] > 0 else -1
-            if passage.side == -side:
+            if known["side"][row] == -side:
                 if (
-                    (passage.counted and sides[i] < RETURN)
-                    or passage.reach + sides[i] < MIN_TRAVEL
+                    (known["counted"][row] and sides[i] < RETURN)
+                    or known["reach"][row] + sides[i] < MIN_TRAVEL
                     or not self._came_along(points[since], points[i], side)
                 ):
                     continue
                 place = self._crossing(points[since : i + 1], distance[since : i + 1], side)
                 if place is not None:
-                    passage.counted = True
-                    found.append(self._stated(track, tracked.camera_id, side, place))
-                passage.reach = 0.0
-            passage.reach = max(passage.reach, float(sides[i]))
-            passage.side, passage.clear, since = side, points[i].copy(), int(i)
+                    known["counted"][row] = True
+                    found.append(self._stated(track, camera_id, side, place))
+                known["reach"][row] = 0.0
+            known["reach"][row] = max(known["reach"][row], sides[i])
+            known["side"][row], known["clear"][row], since = side, points[i], int(i)
         return found
 
     def _clear(self, rows: Rows) -> NDArray[np.float64]:
@@ -285,8 +291,7 @@ class LineCounter:
 
 @dataclass(slots=True)
 class _Held:
-    """A crossing that waits for its class since ``since_ts``; ``wanted``: the vote is for a class
-    that is looked for."""
+    """A crossing that waits for its class since ``since_ts``, and whether that is looked for."""
 
     crossing: Crossing
     since_ts: float

@@ -7,18 +7,21 @@ whatever runs a model (``Session``); it knows nothing of onnxruntime. Everything
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vision.bystanders import NO_ONE, Bystanders
 from vision.errors import DetectorError
-from vision.geometry import areas, intersections
+from vision.geometry import areas
+from vision.layouts import Answer, Outputs, read
+from vision.letterbox import Letterbox, fill
 from vision.masking import HIDDEN
+from vision.picture import Picture, picture_of
+from vision.suppression import survivors
 from vision.types import Detections, FloatArray, Frame, Image, IntArray
 
 MAX_CANDIDATES = 300
@@ -26,7 +29,6 @@ MAX_CANDIDATES = 300
 
 Layout = Literal["yolov8", "end_to_end", "yolox", "detr"]
 Activation = Literal["none", "sigmoid", "softmax"]
-Outputs = Sequence[NDArray[Any]]
 
 
 class Finder(Protocol):
@@ -132,16 +134,6 @@ class DetectorSpec:
                 raise DetectorError(f"the model does not know the class '{name}': {hint}")
 
 
-@dataclass(frozen=True, slots=True)
-class Letterbox:
-    """Where a picture lies in the model's input: input = picture * ``ratio`` + (left, top), with
-    a ratio (x, y) for each axis, as its sides are rounded to whole pixels."""
-
-    ratio: tuple[float, float]
-    left: int
-    top: int
-
-
 def fit_input(frame_size: tuple[int, int], long_side: int, stride: int = 32) -> tuple[int, int]:
     """The smallest input (h, w), multiples of ``stride``, that holds a picture of ``frame_size``
     (w, h) scaled to ``long_side`` px: 416 gives 256x416 for 16:9 at 58 % of the square's cost."""
@@ -152,22 +144,6 @@ def fit_input(frame_size: tuple[int, int], long_side: int, stride: int = 32) -> 
         return max(stride, -(-round(side * ratio) // stride) * stride)
 
     return rounded(h), rounded(w)
-
-
-def letterbox(
-    image: Image, size: tuple[int, int], pad_value: int, centred: bool
-) -> tuple[Image, Letterbox]:
-    """``image`` (h, w, 3) resized without distortion into ``size`` (h, w), and where it lies."""
-    height, width = size
-    ratio = min(height / image.shape[0], width / image.shape[1])
-    h = min(height, max(1, round(image.shape[0] * ratio)))
-    w = min(width, max(1, round(image.shape[1] * ratio)))
-    top, left = ((height - h) // 2, (width - w) // 2) if centred else (0, 0)
-    canvas = np.full((height, width, 3), pad_value, np.uint8)
-    cv2.resize(
-        image, (w, h), dst=canvas[top : top + h, left : left + w], interpolation=cv2.INTER_LINEAR
-    )
-    return canvas, Letterbox((w / image.shape[1], h / image.shape[0]), left, top)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,181 +195,71 @@ class Detector:
 
     def find(self, frame: Frame) -> Detections:
         """Detections of one picture, as ``detect`` gives them."""
-        return self.detect([frame.image])[0]
+        return self.detect([frame.picture])[0]
 
     def look(self, frame: Frame) -> Look:
         """The same, and the bystanders, out of one run of the model."""
-        [(found, besides)] = self._seen([frame.image], [self._sought, self._besides])
+        [(found, besides)] = self._seen([frame.picture], [self._sought, self._besides])
         classes = self._besides.classes
         names = tuple(classes[i] for i in besides.class_id.tolist())
         return Look(found, Bystanders(classes, names, besides.xyxy))
 
-    def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """Detections of each picture, in its own pixels, best score first."""
-        return [found for (found,) in self._seen(images, [self._sought])]
+    def detect(self, shown: Sequence[Picture | Image]) -> list[Detections]:
+        """Detections of each picture, or (h, w, 3) BGR, in its own pixels, best score first."""
+        pictures = [picture_of(each) for each in shown]
+        return [found for (found,) in self._seen(pictures, [self._sought])]
 
-    def _seen(self, images: Sequence[Image], sought: Sequence[_Sought]) -> list[list[Detections]]:
+    def _seen(
+        self, pictures: Sequence[Picture], sought: Sequence[_Sought]
+    ) -> list[list[Detections]]:
         """Of each picture, what there is of each of ``sought``."""
         spec = self.spec
-        fitted = [
-            letterbox(image, spec.input_size, spec.pad_value, spec.centred) for image in images
+        batch = np.empty((len(pictures), 3, *spec.input_size), np.float32)
+        places = [
+            fill(row, picture, spec.pad_value, spec.scale, rgb=spec.rgb, centred=spec.centred)
+            for row, picture in zip(batch, pictures, strict=True)
         ]
-        batch = np.empty((len(images), 3, *spec.input_size), np.float32)
-        for row, (canvas, _) in zip(batch, fitted, strict=True):
-            planes = canvas.transpose(2, 0, 1)
-            np.multiply(planes[::-1] if spec.rgb else planes, np.float32(spec.scale), out=row)
+        shapes = [picture.size[::-1] for picture in pictures]
         outputs = self._session.run(batch)
         # what a broken model makes infinite or no number is dropped, not warned about
         with np.errstate(over="ignore", invalid="ignore"):
-            boxes, scores = _DECODERS[spec.layout](outputs, spec)
+            answer = read(outputs, spec)
             return [
-                [self._finish(boxes[i], scores[i], each, place, image.shape) for each in sought]
-                for i, (image, (_, place)) in enumerate(zip(images, fitted, strict=True))
+                [self._finish(answer, i, each, place, shapes[i]) for each in sought]
+                for i, place in enumerate(places)
             ]
 
     def _finish(
         self,
-        boxes: FloatArray,
-        scores: FloatArray,
+        answer: Answer,
+        picture: int,
         sought: _Sought,
         place: Letterbox,
         shape: tuple[int, ...],
     ) -> Detections:
+        """What there is of ``sought`` in one ``picture`` of a batch, best score first."""
         if not sought.classes:
             return Detections.empty()
-        scores = scores[:, sought.columns]
-        best = scores.max(axis=1)
-        keep = np.flatnonzero((best >= self.spec.min_score) & np.isfinite(best))
-        keep = keep[np.isfinite(boxes[keep]).all(axis=1)]
-        keep = keep[np.argsort(-best[keep], kind="stable")[:MAX_CANDIDATES]]
-        xyxy = (boxes[keep] - np.array([place.left, place.top] * 2, np.float32)) / np.array(
-            place.ratio * 2, np.float32
-        )
+        scores = answer.scores(picture, sought.columns)
+        best = scores.max(axis=0)
+        keep = np.flatnonzero(best >= self.spec.min_score)
+        boxes = answer.boxes(picture, keep)
+        good = np.isfinite(boxes).all(axis=1) & np.isfinite(best[keep])
+        if not good.all():
+            keep, boxes = keep[good], boxes[good]
+        order = np.argsort(-best[keep], kind="stable")[:MAX_CANDIDATES]
+        keep = keep[order]
+        xyxy = boxes[order] - np.array([place.left, place.top] * 2, np.float32)
+        xyxy /= np.array(place.ratio * 2, np.float32)
         h, w = shape[:2]
         np.clip(xyxy, 0, np.array([w, h, w, h], np.float32), out=xyxy)
-        found = Detections(
-            xyxy.astype(np.float32, copy=False),
-            np.minimum(best[keep], 1).astype(np.float32, copy=False),
-            scores[keep].argmax(axis=1).astype(np.int32),
+        there = areas(xyxy) > 0
+        if not there.all():
+            keep, xyxy = keep[there], xyxy[there]
+        class_id = scores[:, keep].argmax(axis=0).astype(np.int32)
+        left = survivors(xyxy, sought.group_of[class_id], self._limits, (self.spec.nms_iou, None))
+        return Detections(
+            xyxy[left].astype(np.float32, copy=False),
+            np.minimum(best[keep[left]], 1).astype(np.float32, copy=False),
+            class_id[left],
         )
-        found = found.select(areas(found.xyxy) > 0)
-        return found.select(self._survivors(found, sought.group_of[found.class_id]))
-
-    def _survivors(self, found: Detections, group: IntArray) -> NDArray[np.intp]:
-        """Greedy suppression within each ``group`` (n,), best first: indices of what stays."""
-        common = intersections(found.xyxy, found.xyxy)
-        area = areas(found.xyxy)
-        overlap = common / (area[:, None] + area[None, :] - common)
-        inside = common / np.minimum(area[:, None], area[None, :])
-        alive = np.ones(len(found), np.bool_)
-        kept = []
-        for i in range(len(found)):
-            if not alive[i]:
-                continue
-            kept.append(i)
-            limits = (
-                self._limits[group[i]]
-                if group[i] < len(self._limits)
-                else (self.spec.nms_iou, None)
-            )
-            rival = overlap[i] > limits[0]
-            if limits[1] is not None:
-                rival |= inside[i] > limits[1]
-            alive &= ~(rival & (group == group[i]))
-        return np.array(kept, np.intp)
-
-
-def _yolov8(outputs: Outputs, spec: DetectorSpec) -> tuple[FloatArray, FloatArray]:
-    """Ultralytics v8 and 11: one output [n, 4 + C, N] of cx, cy, w, h in input px, then scores."""
-    out = _only(outputs, spec)
-    if out.ndim != 3 or out.shape[1] != 4 + len(spec.classes):
-        raise _misfit(spec, f"[n, {4 + len(spec.classes)}, N]", outputs)
-    rows = out.transpose(0, 2, 1)
-    return _corners(rows[..., :4]), rows[..., 4:]
-
-
-def _end_to_end(outputs: Outputs, spec: DetectorSpec) -> tuple[FloatArray, FloatArray]:
-    """Ultralytics end-to-end: one output [n, K, 6] of x1, y1, x2, y2 in input px, score, class."""
-    out = _only(outputs, spec)
-    if out.ndim != 3 or out.shape[2] != 6:
-        raise _misfit(spec, "[n, K, 6]", outputs)
-    named = np.isfinite(out[..., 5:])
-    number = np.rint(np.where(named, out[..., 5:], 0))
-    wrong = number[(number < 0) | (number >= len(spec.classes))]
-    if len(wrong):
-        raise DetectorError(
-            f"the model names class {wrong[0]:g}, but its manifest lists {len(spec.classes)} "
-            "classes: correct the list"
-        )
-    scores = np.zeros((*out.shape[:2], len(spec.classes)), np.float32)
-    np.put_along_axis(scores, number.astype(np.intp), np.where(named, out[..., 4:5], 0), axis=2)
-    return out[..., :4], scores
-
-
-def _yolox(outputs: Outputs, spec: DetectorSpec) -> tuple[FloatArray, FloatArray]:
-    """YOLOX: one output [n, N, 5 + C], not yet placed on its grid of strides 8, 16, 32:
-    xy = (value + cell) * stride, wh = exp(value) * stride, score = objectness * class
-    (Ge et al. 2021, YOLOX, and its demo_utils.py)."""
-    out = _only(outputs, spec)
-    h, w = spec.input_size
-    cells, strides = [], []
-    for stride in (8, 16, 32):
-        ys, xs = np.mgrid[: h // stride, : w // stride]
-        cells.append(np.stack([xs.ravel(), ys.ravel()], axis=1))
-        strides.append(np.full((xs.size, 1), stride))
-    cell, stride_px = (
-        np.concatenate(cells).astype(np.float32),
-        np.concatenate(strides).astype(np.float32),
-    )
-    if out.ndim != 3 or out.shape[1:] != (len(cell), 5 + len(spec.classes)):
-        raise _misfit(spec, f"[n, {len(cell)}, {5 + len(spec.classes)}]", outputs)
-    # exp() of a hostile or broken model's value must not overflow to inf
-    sides = np.exp(np.minimum(out[..., 2:4], 20)) * stride_px
-    boxes = np.concatenate([(out[..., :2] + cell) * stride_px, sides], axis=2)
-    return _corners(boxes), out[..., 4:5] * out[..., 5:]
-
-
-def _detr(outputs: Outputs, spec: DetectorSpec) -> tuple[FloatArray, FloatArray]:
-    """DETR family: boxes [n, Q, 4] of cx, cy, w, h in 0..1 of the input, and scores or logits
-    [n, Q, C], or with softmax [n, Q, C + 1] whose last column means 'nothing'."""
-    wide = len(spec.classes) + (spec.activation == "softmax")
-    shapes = [out.shape for out in outputs]
-    if len(shapes) != 2 or shapes[0][2:] != (4,) or shapes[1] != (*shapes[0][:2], wide):
-        raise _misfit(spec, f"boxes [n, Q, 4] and scores [n, Q, {wide}]", outputs)
-    boxes, scores = outputs
-    if spec.activation == "sigmoid":
-        # infinity is no certainty
-        scores = np.where(scores < np.inf, 1 / (1 + np.exp(-np.clip(scores, -60, 60))), np.nan)
-    elif spec.activation == "softmax":
-        powers = np.exp(scores - scores.max(axis=2, keepdims=True))
-        scores = (powers / powers.sum(axis=2, keepdims=True))[..., :-1]
-    h, w = spec.input_size
-    return _corners(boxes) * np.array([w, h, w, h], np.float32), scores
-
-
-_DECODERS: dict[Layout, Callable[[Outputs, DetectorSpec], tuple[FloatArray, FloatArray]]] = {
-    "yolov8": _yolov8,
-    "end_to_end": _end_to_end,
-    "yolox": _yolox,
-    "detr": _detr,
-}
-
-
-def _corners(centred: FloatArray) -> FloatArray:
-    """Boxes (..., 4) from cx, cy, w, h to x1, y1, x2, y2."""
-    half = centred[..., 2:] / 2
-    return np.concatenate([centred[..., :2] - half, centred[..., :2] + half], axis=-1)
-
-
-def _only(outputs: Outputs, spec: DetectorSpec) -> NDArray[Any]:
-    if len(outputs) != 1:
-        raise _misfit(spec, "one output", outputs)
-    return outputs[0]
-
-
-def _misfit(spec: DetectorSpec, expected: str, outputs: Outputs) -> DetectorError:
-    got = ", ".join(str(list(out.shape)) for out in outputs)
-    return DetectorError(
-        f"the layout '{spec.layout}' with {len(spec.classes)} classes expects {expected}, but "
-        f"the model gives {got}: correct 'layout' or 'classes' in the model's manifest"
-    )

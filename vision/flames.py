@@ -146,8 +146,8 @@ class Flames:
         right, bottom = max(left + 1, min(w, round(x2))), max(top + 1, min(h, round(y2)))
         small = (right - left) * (bottom - top) < GRID * GRID
         how = cv2.INTER_LINEAR if small else cv2.INTER_AREA
-        shown = cv2.resize(frame.image[top:bottom, left:right], (GRID, GRID), interpolation=how)
-        return np.asarray(shown, np.uint8)
+        part = frame.picture.crop(left, top, right - left, bottom - top).image
+        return np.asarray(cv2.resize(part, (GRID, GRID), interpolation=how), np.uint8)
 
 
 def _judged(place: _Place, name: str) -> float:

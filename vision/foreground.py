@@ -13,7 +13,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from vision.background import Background, Difference, Planes, planes_of
+from vision.background import Background, Difference
 from vision.errors import DetectorError
 from vision.track import TrackerSettings
 from vision.types import BoolArray, Detections, Frame, Image, IntArray
@@ -73,7 +73,7 @@ class MotionDetector:
         if frame.size != self._size:
             self._size = frame.size
             self._view = Background()
-        seen = self._view.update(_planes(frame.image), frame.ts)
+        seen = self._view.update(frame.picture.yuv(_looked_at(frame.size)), frame.ts)
         if seen is None:
             return Detections.empty()
         boxes = sorted(_objects(seen), key=lambda box: -box[4])
@@ -91,11 +91,10 @@ def motion_tracker() -> TrackerSettings:
     return TrackerSettings(low=0.15, match=0.3, birth=0.35, split_merges=True)
 
 
-def _planes(image: Image) -> Planes:
-    """Luma and chroma of ``image`` (h, w, 3), at most ``WIDTH_PX`` wide."""
-    h, w = image.shape[:2]
-    size = (WIDTH_PX, max(1, round(h * WIDTH_PX / w))) if w > WIDTH_PX else (w, h)
-    return planes_of(image, size)
+def _looked_at(size: tuple[int, int]) -> tuple[int, int]:
+    """In what size (w, h) px pictures of ``size`` are looked at."""
+    w, h = size
+    return (WIDTH_PX, max(1, round(h * WIDTH_PX / w))) if w > WIDTH_PX else size
 
 
 def _objects(seen: Difference) -> list[tuple[int, int, int, int, int]]:

@@ -88,6 +88,28 @@ def contains(polygon: Floats, points: Floats) -> BoolArray:
     return np.asarray(inside, dtype=np.bool_)
 
 
+class Outline:
+    """The polygon (k, 2) of ``contains``, asked for one point after the other in plain numbers:
+    numpy takes ten times as long for one."""
+
+    __slots__ = ("_edges",)
+
+    def __init__(self, polygon: Floats) -> None:
+        corners = [(float(x), float(y)) for x, y in polygon]
+        self._edges = [
+            (x0, y0, y1, x1 - x0, 1.0 if y1 == y0 else y1 - y0)
+            for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True)
+        ]
+
+    def holds(self, x: float, y: float) -> bool:
+        """Is the point inside?"""
+        inside = False
+        for x0, y0, y1, wide, rise in self._edges:
+            if (y0 > y) != (y1 > y) and x < wide * (y - y0) / rise + x0:
+                inside = not inside
+        return inside
+
+
 def box_shares(boxes: Floats, polygon: Floats) -> Floats:
     """The part of each box (n, 4) that lies inside the ``polygon`` (k, 2): (n,) in 0..1, by
     16 x 16 sample points a box."""

@@ -9,8 +9,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from vision.geometry import contains
 from vision.scene import Zone
+from vision.types import BoolArray
 
 EDGE: Final = 0.01
 """A corner within this part of the picture's height from its edge lies on the edge, and a zone
@@ -42,6 +42,13 @@ class Ground:
             self._firsts.append(sum(len(each) for each in starts))
             starts.append(polygon[inner] if inner.any() else nowhere)
             ends.append(following[inner] if inner.any() else nowhere)
+        # all corners in a row, for one look at all polygons (``geometry.contains``)
+        corner = np.concatenate(self._polygons)
+        following = np.concatenate([np.roll(each, -1, axis=0) for each in self._polygons])
+        self._corners = np.cumsum([0, *map(len, self._polygons[:-1])])
+        self._x0, self._y0, self._y1 = corner[:, 0], corner[:, 1], following[:, 1]
+        self._wide = following[:, 0] - corner[:, 0]
+        self._rise = np.where(self._y1 == self._y0, 1.0, self._y1 - self._y0)
         self._start = np.concatenate(starts)
         self._way = np.concatenate(ends) - self._start
         self._length2 = np.maximum((self._way**2).sum(axis=1), 1e-12)
@@ -53,13 +60,23 @@ class Ground:
     def depths(self, points: Floats) -> Floats:
         """How deep each of the clipped ``points`` (n, 2) is inside each zone (n, zones), px from
         its border; negative outside. What lies along the picture's edge is no border."""
-        offset = points[:, None] - self._start
-        share = np.clip((offset * self._way).sum(axis=2) / self._length2, 0, 1)
-        apart = offset - share[..., None] * self._way
-        far = np.minimum(np.sqrt((apart**2).sum(axis=2)), FAR_PX)
+        dx = points[:, 0, None] - self._start[:, 0]
+        dy = points[:, 1, None] - self._start[:, 1]
+        way_x, way_y = self._way[:, 0], self._way[:, 1]
+        share = (dx * way_x + dy * way_y) / self._length2
+        np.minimum(np.maximum(share, 0, out=share), 1, out=share)
+        dx -= share * way_x
+        dy -= share * way_y
+        far = np.minimum(np.sqrt(dx * dx + dy * dy), FAR_PX)
         distance = np.minimum.reduceat(far, self._firsts, axis=1)
-        inside = np.stack([contains(polygon, points) for polygon in self._polygons], axis=1)
-        return np.where(inside, distance, -distance)
+        return np.where(self._inside(points), distance, -distance)
+
+    def _inside(self, points: Floats) -> BoolArray:
+        """Which of ``points`` (n, 2) are in which zone (n, zones)."""
+        x, y = points[:, 0, None], points[:, 1, None]
+        spans = (self._y0 > y) != (self._y1 > y)
+        spans &= x < self._wide * (y - self._y0) / self._rise + self._x0
+        return np.asarray(np.logical_xor.reduceat(spans, self._corners, axis=1))
 
     def passed(self, zone: int, a: Floats, b: Floats) -> tuple[float, float, float]:
         """The way from ``a`` to ``b`` (2,) through a zone: its length, px, and where it begins

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.background import Planes, outline_steps, planes_of
+from vision.background import Planes, outline_steps
 from vision.scene import Zone
 from vision.selective import SelectiveView
 from vision.stature import Statures
@@ -179,7 +179,8 @@ class Leftovers:
         x1, y1, x2, y2 = self._crop
         left, top = round(x1 * w / sw), round(y1 * h / sh)
         right, bottom = max(left + 1, round(x2 * w / sw)), max(top + 1, round(y2 * h / sh))
-        return planes_of(frame.image[top:bottom, left:right], self._size)
+        shown = frame.picture.crop(left, top, min(w, right) - left, min(h, bottom) - top)
+        return shown.yuv(self._size)
 
     def _covered(self, tracks: Sequence[Track], ts: float) -> BoolArray:
         """Where (h, w) somebody stands. People are gone soon; what else stood still and is out of

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from vision.counting import Counted
 from vision.detect import Finder, Nobody
 from vision.errors import DetectorError
+from vision.laps import Laps, unmeasured
 from vision.movements import MovementCounter
 from vision.pose import PoseModel
 from vision.quality import ViewMonitor
@@ -40,8 +41,9 @@ class Pipeline:
 
     ``view`` is how the camera's own view looked to an earlier run (its ``learnt``), None where it
     is to be learnt; a scene that states its view knows better. ``poses`` finds how people hold
-    themselves, for rules that need it. Building it raises DetectorError for a rule that could never
-    fire: about a class that the detector does not look for, or about poses where there is no model.
+    themselves, for rules that need it; ``laps`` hears each stage end. Building it raises
+    DetectorError for a rule that could never fire: about a class that the detector does not look
+    for, or about poses where there is no model.
     """
 
     def __init__(
@@ -51,9 +53,11 @@ class Pipeline:
         tracker: TrackerSettings,
         view: str | None = None,
         poses: PoseModel | None = None,
+        laps: Laps | None = None,
     ) -> None:
         self.scene = scene
         self._detector = detector
+        self._lap = laps or unmeasured
         for config in (rule for view in scene.views.values() for rule in view.rules):
             for name in config.classes:
                 if name not in detector.wanted:
@@ -68,7 +72,8 @@ class Pipeline:
         self._monitor = ViewMonitor({name: View.of_text(text) for name, text in known.items()})
         self._camera = Rules(camera_rules(scene))
         self._watches = {
-            name: Watch(drawn, detector, tracker, poses) for name, drawn in scene.views.items()
+            name: Watch(drawn, detector, tracker, poses, self._lap)
+            for name, drawn in scene.views.items()
         }
         self._looking: Watch | None = None
         self._last: Tracked | None = None
@@ -123,6 +128,7 @@ class Pipeline:
         """Take one frame. Raises SceneError when its shape is not the scene's, ValueError when
         its time is before the last one's."""
         quality = self._monitor.update(frame)
+        self._lap("quality")
         watch = self._watches[quality.view] if quality.trusted else None
         before = self._looking
         if before is not None and watch is not before:
@@ -136,6 +142,7 @@ class Pipeline:
             tracked, decided = unseen(frame, quality, self._detector.classes), Decided()
         self._last = tracked
         own = self._camera.state(self._camera.update(tracked, self.scene), frame.ts)
+        self._lap("rules")
         return Step(tracked, decided.counted, decided.trips, (*own, *decided.events))
 
     def finish(self) -> Decided:

@@ -15,8 +15,8 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from vision.detect import letterbox
 from vision.geometry import Box, contains, overlap
+from vision.letterbox import letterbox
 from vision.scene import Zone
 from vision.types import FloatArray, Frame, Image, Observations, Pose, Track
 
@@ -258,7 +258,8 @@ class Poses:
             x2, y2 = math.ceil(right * scale_x), math.ceil(bottom * scale_y)
             x1, y1 = min(max(0, x1), frame.size[0] - 1), min(max(0, y1), frame.size[1] - 1)
             x2, y2 = max(x1 + 1, min(x2, frame.size[0])), max(y1 + 1, min(y2, frame.size[1]))
-            fitted, lies = letterbox(frame.image[y1:y2, x1:x2], (INPUT, INPUT), 0, False)
+            part = frame.picture.crop(x1, y1, x2 - x1, y2 - y1)
+            fitted, lies = letterbox(part, (INPUT, INPUT), 0, False)
             row[:] = fitted[:, :, ::-1]
             ratio_x, ratio_y = lies.ratio
             places.append((x1 / scale_x, y1 / scale_y, ratio_x * scale_x, ratio_y * scale_y))

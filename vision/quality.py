@@ -171,7 +171,7 @@ class ViewMonitor:
             self._samples.clear()
             self._repeat.restart()
         self._sampled_ts = frame.ts
-        self._quality = self._judged(Look.of(frame.image), frame.ts, step_s)
+        self._quality = self._judged(Look.of(frame.picture), frame.ts, step_s)
         return self._quality
 
     def _judged(self, look: Look, ts: float, step_s: float) -> Quality:

@@ -137,7 +137,7 @@ class RegionFinder:
     def look(self, frame: Frame) -> Look:
         """The same, and the bystanders in the region."""
         x, y, w, h = self.box_in(frame.size)
-        seen = look(self.finder, replace(frame, image=frame.image[y : y + h, x : x + w]))
+        seen = look(self.finder, replace(frame, picture=frame.picture.crop(x, y, w, h)))
         found, besides = seen.found, seen.bystanders
         if y + h < frame.size[1]:
             zoom = self._zoom * self._frame_size[1] / frame.size[1]

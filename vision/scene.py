@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from vision.calibration import Calibration
 from vision.errors import SceneError
-from vision.geometry import contains
+from vision.geometry import Outline
 from vision.schedule import Schedule
 from vision.types import Severity
 
@@ -19,6 +21,8 @@ SHAPE_TOLERANCE = 0.01
 round sizes to even numbers."""
 
 DetectorKind: TypeAlias = Literal["model", "motion", "fused"]
+Detail: TypeAlias = Literal["usual", "fine", "finest"]
+"""How closely the model looks at a picture: the more, the smaller what it finds, and the dearer."""
 Region: TypeAlias = "tuple[float, float, float, float] | Literal['auto']"
 """x, y, width, height px of the part of the picture that is analysed, or ``auto``: what the lines
 and zones need."""
@@ -85,16 +89,17 @@ class Preset:
     scene: Scene
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """Everything drawn on one camera, in the pixels of a picture of ``frame_size`` (w, h).
 
     ``classes`` are the detector classes that this scene uses; an empty tuple means the
     detector's own choice. ``stretch`` says that streams of another shape show the same view.
-    ``detector`` says what finds objects: the camera's model, what moves, or both; ``region`` is
-    the part of the picture that is analysed, None for all of it. ``view`` is how the camera's own
-    view looks (the text of a ``View``), None where it is learnt; ``presets`` are its other views.
-    ``calibration`` says where the ground is, None where nobody measured it.
+    ``detector`` says what finds objects: the camera's model, what moves, or both; ``detail`` how
+    closely the model looks; with ``gate`` it is asked only where the picture shows something new.
+    ``region`` is the part of the picture that is analysed, None for all of it. ``view`` is how the
+    camera's own view looks (the text of a ``View``), None where it is learnt; ``presets`` are its
+    other views. ``calibration`` says where the ground is, None where nobody measured it.
     Lines, zones, movements and rules have names of their own over all views.
     """
 
@@ -106,10 +111,12 @@ class Scene:
     stretch: bool = False
     movements: tuple[Movement, ...] = ()
     detector: DetectorKind = "model"
+    gate: bool = True
     region: Region | None = None
     view: str | None = None
     presets: tuple[Preset, ...] = ()
     calibration: Calibration | None = None
+    detail: Detail = "usual"
 
     @property
     def views(self) -> dict[str, Scene]:
@@ -132,9 +139,18 @@ class Scene:
     def inside(self, zone: str, point: NDArray[np.floating]) -> bool:
         """Is the ``point`` (2,) in the zone of that name? Feet at the picture's edge are cut off
         or estimated beyond it, so a point outside the picture counts as on its edge, inside."""
-        last = np.nextafter(np.array(self.frame_size, np.float64), 0)
-        place = np.clip(np.asarray(point, np.float64), 0, last)
-        return bool(contains(self.zone(zone).polygon, place[None])[0])
+        x, y = point.tolist()
+        right, bottom = self._last
+        return self._outlines[zone].holds(min(max(x, 0.0), right), min(max(y, 0.0), bottom))
+
+    @cached_property
+    def _last(self) -> tuple[float, float]:
+        w, h = self.frame_size
+        return math.nextafter(w, 0.0), math.nextafter(h, 0.0)
+
+    @cached_property
+    def _outlines(self) -> dict[str, Outline]:
+        return {zone.name: Outline(zone.polygon) for zone in self.zones}
 
     def scale_from(self, frame_size: tuple[int, int]) -> tuple[float, float]:
         """Factors (x, y) that take a frame's pixels to the scene's.

@@ -210,7 +210,7 @@ class Standing:
         path, sizes = track.path, track.sizes
         read_s = max(stay.path_s, self._from_ts - track.first_ts - SAME_S)
         stay.path_s = float(path[-1, 2])
-        for row in range(int(np.searchsorted(path[:, 2], read_s, side="right")), len(path)):
+        for row in range(int(path[:, 2].searchsorted(read_s, side="right")), len(path)):
             (x, y, seconds), (w, h) = path[row].tolist(), sizes[row].tolist()
             yield track.first_ts + seconds, np.array([x - w / 2, y - h, x + w / 2, y])
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vision.bystanders import NO_ONE, Bystanders
+from vision.picture import Picture, picture_of
+from vision.sightings import Sightings
 
 FloatArray: TypeAlias = NDArray[np.float32]
 IntArray: TypeAlias = NDArray[np.int32]
@@ -29,32 +32,36 @@ FaultKind: TypeAlias = Literal["covered", "dark", "defocused", "frozen", "moved"
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, init=False)
 class Frame:
     """One picture of one camera.
 
-    ``index`` counts decoded frames from 0; ``ts`` is the capture time in UTC seconds;
-    ``image`` is (h, w, 3) uint8 BGR. Raises ValueError for another shape, type or time.
+    ``index`` counts decoded frames from 0; ``ts`` is the capture time in UTC seconds; ``picture``
+    is what it shows. Raises ValueError for another time or index.
     """
 
     camera_id: str
     index: int
     ts: float
-    image: Image
+    picture: Picture
 
-    def __post_init__(self) -> None:
-        shape, dtype = self.image.shape, self.image.dtype
-        if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
-            raise ValueError(f"a frame's image is (h, w, 3) uint8, not {shape} {dtype}")
-        if not math.isfinite(self.ts) or self.index < 0:
-            raise ValueError(
-                f"a frame needs a finite ts and an index from 0, not {self.ts}, {self.index}"
-            )
+    def __init__(self, camera_id: str, index: int, ts: float, picture: Picture | Image) -> None:
+        """``picture`` may be its pixels, (h, w, 3) uint8 BGR. Raises what ``Pixels`` raises."""
+        if not math.isfinite(ts) or index < 0:
+            raise ValueError(f"a frame needs a finite ts and an index from 0, not {ts}, {index}")
+        values = camera_id, index, ts, picture_of(picture)
+        for name, value in zip(self.__slots__, values, strict=True):
+            object.__setattr__(self, name, value)
+
+    @property
+    def image(self) -> Image:
+        """(h, w, 3) uint8 BGR in full size."""
+        return self.picture.image
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
-        return self.image.shape[1], self.image.shape[0]
+        return self.picture.size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -234,15 +241,14 @@ class Observations:
     flames: Mapping[int, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Tracked:
     """What one step knows of one camera, in the pixels of the scene's picture.
 
     ``track_id`` (n,) int32 names the track of each detection, -1 where there is none;
     ``classes`` are the names behind ``detections.class_id``; ``tracks`` are the live confirmed
-    tracks, in order of id; ``ended`` are the ids that ended in this step. ``quality`` says how far
-    the picture is to be trusted; where it is not, nobody is followed in it. ``bystanders`` are only
-    to be hidden in evidence.
+    tracks, in order of id; ``ended`` are the ids that ended in this step. Where the picture is not
+    to be trusted (``quality``), nobody is followed. ``bystanders`` are only to be hidden.
     """
 
     camera_id: str
@@ -261,14 +267,18 @@ class Tracked:
         if self.track_id.shape != (len(self.detections),):
             raise ValueError(f"track_id is ({len(self.detections)},), not {self.track_id.shape}")
 
+    @cached_property
+    def seen(self) -> Sightings:
+        """Those of ``tracks`` that are seen in this step."""
+        return Sightings.at(self.ts, self.tracks)
+
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
     """A track passed a line once. ``direction`` is the user's name of it; ``ts`` and the place
     ``x``, ``y`` (px) are interpolated to the moment of the crossing. ``joined`` is the track that
     ended before the line and that this one was taken for the rest of, ``why`` on what grounds;
-    None and empty where one track passed. ``kmh`` is how fast it was, None where that is not
-    known."""
+    None and empty where one track passed. ``kmh`` is its speed, None where nobody knows."""
 
     camera_id: str
     line: str
@@ -285,9 +295,8 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """A track was first seen just past a line, on its way from it: something may have passed in
-    ``direction`` before it was seen. It is reported, and never counted. ``ts`` and ``x``, ``y``
-    (px) are when and where the track began."""
+    """A track began just past a line (``ts``; ``x``, ``y`` px), on its way from it: it may have
+    passed in ``direction`` before it was seen. It is reported, and never counted."""
 
     camera_id: str
     line: str
@@ -351,9 +360,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What staff see of one incident. ``id`` is its event's; ``version`` rises by one with every
-    change, so that an older statement never replaces a newer one. ``state`` is the incident's:
-    what people do with the alert is the store's business."""
+    """What staff see of one incident; what they do with it is the store's business. ``version``
+    rises by one with every change, so that an older statement never replaces a newer one."""
 
     event: Event
     severity: Severity
@@ -371,9 +379,8 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class CountBin:
-    """How many objects of one class passed one line in one direction in one interval of one
-    camera. Everything but ``count`` and ``observed_s`` is its identity; ``observed_s`` seconds of
-    the interval's ``seconds`` were watched, so that nothing seen is told from nothing watched."""
+    """How many of one class passed one line in one direction in one interval of one camera. All
+    but ``count`` and ``observed_s``, the seconds of it that were watched, is its identity."""
 
     camera_id: str
     line: str

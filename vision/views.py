@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.picture import Picture, picture_of
 from vision.types import BoolArray, FloatArray, Image
 
 PLANE: Final = (64, 48)
@@ -80,16 +81,16 @@ class Look:
     detail: FloatArray | None
 
     @staticmethod
-    def of(image: Image) -> Look:
-        """The look of ``image`` (h, w, 3) uint8 BGR of any size."""
+    def of(shown: Picture | Image) -> Look:
+        """The look of a picture, or (h, w, 3) uint8 BGR, of any size."""
+        picture = picture_of(shown)
         # four pixels near each place, not all: large pictures cost no more than small ones
-        double = cv2.resize(image, (2 * FINE[0], 2 * FINE[1]), interpolation=cv2.INTER_LINEAR)
-        grey = cv2.cvtColor(double, cv2.COLOR_BGR2GRAY)
+        grey = picture.luma((2 * FINE[0], 2 * FINE[1]))
         fine = np.asarray(cv2.resize(grey, FINE, interpolation=cv2.INTER_AREA), np.uint8)
         plane = cv2.resize(fine, PLANE, interpolation=cv2.INTER_AREA).astype(np.float32)
         texture = plane - cv2.boxFilter(plane, -1, SMOOTH)
         detail = None
-        if image.shape[1] >= FINE[0]:
+        if picture.size[0] >= FINE[0]:
             detail = _blocks(np.abs(cv2.Laplacian(fine, cv2.CV_16S, ksize=1)))
         return Look(fine, plane, texture, _blocks(texture * texture), detail)
 
@@ -118,10 +119,11 @@ class View:
             )
 
     @staticmethod
-    def of(images: Sequence[Image]) -> View:
-        """The view that ``images`` (h, w, 3) uint8 BGR show most of the time. Raises ValueError
-        where there are none, or where they have too little texture to know them again."""
-        return View.of_looks([Look.of(image) for image in images])
+    def of(pictures: Sequence[Picture | Image]) -> View:
+        """The view that ``pictures``, or (h, w, 3) uint8 BGR, show most of the time. Raises
+        ValueError where there are none, or where they have too little texture to know them
+        again."""
+        return View.of_looks([Look.of(picture) for picture in pictures])
 
     @staticmethod
     def of_looks(looks: Sequence[Look]) -> View:

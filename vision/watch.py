@@ -15,6 +15,7 @@ from vision.detect import Finder, look
 from vision.doubt import Held
 from vision.errors import DetectorError
 from vision.flames import Flames
+from vision.laps import Laps, unmeasured
 from vision.leftovers import Leftovers
 from vision.movements import MovementCounter
 from vision.passing import Passing
@@ -168,7 +169,7 @@ def _in_words(span: Span) -> str:
 
 class Watch:
     """One view: ``scene`` is what is drawn on it. ``poses`` finds how people hold themselves;
-    DetectorError is raised where it is None and a rule needs it."""
+    DetectorError is raised where it is None and a rule needs it. ``lap`` hears each stage end."""
 
     def __init__(
         self,
@@ -176,8 +177,10 @@ class Watch:
         detector: Finder,
         tracker: TrackerSettings,
         poses: PoseModel | None = None,
+        lap: Laps = unmeasured,
     ) -> None:
         self.scene = scene
+        self._lap = lap
         self.wanted = scene.classes or detector.wanted
         self._detector = detector
         self._tracker = Tracker(tracker, detector.classes, detector.group_of)
@@ -214,10 +217,14 @@ class Watch:
         by = self.scene.scale_from(frame.size)
         seen = look(self._detector, frame)
         found = seen.found
+        self._lap("detect")
         found = Detections(found.xyxy * np.array(by * 2, np.float32), found.score, found.class_id)
         track_id, tracks, ended = self._tracker.update(found, frame.ts)
         # rivals of the wanted classes were only needed to tell them apart
         tracks = tuple(track for track in tracks if track.class_name in self.wanted)
+        self._lap("track")
+        observations = self._burning(self._observed(frame, tracks, quality), frame, tracks, quality)
+        self._lap("other")
         tracked = Tracked(
             camera_id=frame.camera_id,
             index=frame.index,
@@ -228,11 +235,10 @@ class Watch:
             tracks=tracks,
             ended=ended,
             quality=quality,
-            observations=self._burning(
-                self._observed(frame, tracks, quality), frame, tracks, quality
-            ),
+            observations=observations,
         )
         decided = self._released(self._held.take(tracked))
+        self._lap("rules")
         # counters and rules never hear of them
         return replace(tracked, bystanders=seen.bystanders.scaled(*by)), decided
 

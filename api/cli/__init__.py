@@ -53,7 +53,7 @@ _COMMANDS: Final = {
     "groups": "Add, list and remove groups of cameras.",
     "link": "Print a link that works once, within an hour.",
     "scene": "Check scene files, print their schema, tell how a view looks.",
-    "models": "List, verify, pull and rebuild the models' weights.",
+    "models": "List, verify, pull, rebuild and export the models' weights.",
     "samples": "List and fetch the sample clips.",
     "evaluate": "Measure tracks, counts and incidents against what is true.",
     "validate": "Prepare pieces of recordings that people count, and show how right is counted.",

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,7 @@ from api.cli.options import (
     EPOCH,
     ClipArgument,
     FpsOption,
+    GateOption,
     ModelOption,
     ProviderOption,
     SceneOption,
@@ -57,6 +59,7 @@ def analyse(
     scene: SceneOption,
     model: ModelOption = DEFAULT_MODEL,
     provider: ProviderOption = None,
+    gate: GateOption = None,
     fps: FpsOption = None,
     source_fps: SourceFpsOption = None,
     start: StartOption = EPOCH,
@@ -80,6 +83,7 @@ def analyse(
     source = opened(clip, fps=fps, source_fps=source_fps, start=start)
     start_ts, size = start_time(start), (source.info.width, source.info.height)
     drawn = drawn_on(source, scene)
+    drawn = drawn if gate is None else replace(drawn, gate=gate)
     expected = load_expectations(expect, drawn) if expect is not None else None
     pipeline = pipeline_for(source, drawn, scene, model=model, providers=provider or [CPU])
 
@@ -202,7 +206,7 @@ def refuse_overwriting(outputs: Mapping[str, Path | None], inputs: Sequence[Path
         taken.add(path.resolve())
 
 
-def progress_bar() -> Progress:
+def progress_bar(*, auto_refresh: bool = True) -> Progress:
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
@@ -212,6 +216,7 @@ def progress_bar() -> Progress:
         console=console,
         transient=True,
         disable=not console.is_terminal,
+        auto_refresh=auto_refresh,
     )
 
 

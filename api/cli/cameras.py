@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +14,19 @@ import typer
 from api.cli.logs import hide
 from api.cli.options import ConfigOption, DataOption
 from api.cli.replaying import asked, show
+from streams.address import RtspAddress
 from streams.commands import MAX_REPLAY_S
-from streams.config import CameraConfig, City, Credential, load_city, load_credentials
+from streams.config import (
+    SUBSTREAM_AUTO,
+    SUBSTREAM_OFF,
+    CameraConfig,
+    City,
+    Credential,
+    load_city,
+    load_credentials,
+)
 from streams.rtsp.forkserver import ForkServer
+from streams.rtsp.substream import alike, sub_path
 from streams.scenefile import scene_of
 from streams.tryout import try_address, unknown_login
 from vision.errors import SceneError
@@ -92,11 +103,46 @@ def _look(
         return False, tried.message if tried.code is None else f"{tried.code}: {tried.message}"
     if tried.width is None or tried.height is None:
         return True, tried.message
+    size = tried.width, tried.height
+    said = tried.message + _smaller(camera, city, logins, forkserver, timeout_s, size)
     if camera.scene is None:
-        return True, f"{tried.message}; it has no scene, so nothing is counted or alarmed"
+        return True, f"{said}; it has no scene, so nothing is counted or alarmed"
     try:
         scene = scene_of(dict(camera.scene), f"scene of {camera.id}")
-        scene.scale_from((tried.width, tried.height))
+        scene.scale_from(size)
     except SceneError as error:
         return False, f"{tried.message}; {error}"
-    return True, tried.message
+    return True, said
+
+
+def _smaller(
+    camera: CameraConfig,
+    city: City,
+    logins: Mapping[str, Credential],
+    forkserver: ForkServer,
+    timeout_s: float,
+    main: tuple[int, int],
+) -> str:
+    """What its sub-stream shows, beside a main stream of this size. The camera is asked after the
+    other connection is over: some serve only one."""
+    address, path = camera.source, camera.substream
+    if not isinstance(address, RtspAddress) or path == SUBSTREAM_OFF:
+        return ""
+    named = path is not None and path != SUBSTREAM_AUTO
+    if not named:
+        path = sub_path(address.path, main[0] / main[1])
+    if path is None:
+        return ""
+    tried = try_address(
+        str(replace(address, path=path)),
+        logins.get(camera.login or ""),
+        networks=city.networks,
+        forkserver=forkserver,
+        timeout_s=timeout_s,
+        stop=threading.Event(),
+    )
+    if tried.width is None or tried.height is None:
+        said = f"; its sub-stream does not work ({tried.code or tried.message})"
+        return said if named else ""
+    shape = "" if alike(main[0] / main[1], (tried.width, tried.height)) else ", which is no use"
+    return f"; its sub-stream shows {tried.width}x{tried.height}{shape}"

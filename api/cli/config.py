@@ -96,7 +96,7 @@ def check_city(city: City) -> None:
 
 def _alike(entry: tuple[str, str, Scene]) -> tuple[object, ...]:
     _, model, scene = entry
-    return model, scene.detector, repr(scene.region), scene.frame_size, scene.classes
+    return model, scene.detector, scene.detail, repr(scene.region), scene.frame_size, scene.classes
 
 
 def what_changed(applied: Applied) -> list[str]:

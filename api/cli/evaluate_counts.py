@@ -6,9 +6,10 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import structlog
 import typer
@@ -16,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.cli.analyse import DEFAULT_MODEL, frame_rate, refuse_overwriting
+from api.cli.options import GateOption
 from api.cli.tables import print_table
 from models.zoo import cache_folder, resolve
 from streams import samples
@@ -32,9 +34,12 @@ from streams.evaluation.counts import (
     model_name,
     report,
 )
-from streams.evaluation.manifest import load_manifest
+from streams.evaluation.films import Film
+from streams.evaluation.manifest import ListedClip, load_manifest
 from streams.output import AtomicText
 from vision.errors import MatakotaError, OutputError
+
+Listed = TypeVar("Listed", ListedClip, Film)
 
 log = structlog.get_logger()
 
@@ -49,6 +54,7 @@ def counts(
         list[str] | None,
         typer.Option(help="Frames to analyse a second, or 'full'; may be repeated."),
     ] = None,
+    gate: GateOption = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write all of it as JSON.")
     ] = None,
@@ -81,7 +87,7 @@ def counts(
     refuse_overwriting(outputs, [*listed.files, *weights])
     cache = cache_folder(os.environ)
     detectors = Detectors(lambda name: resolve(name, cache=cache))
-    evaluation = Evaluation(listed.clips, settings, detectors)
+    evaluation = Evaluation(with_gate(listed.clips, gate), settings, detectors)
     with ExitStack() as stack:
         out = kept = None
         if json_file is not None:
@@ -109,6 +115,13 @@ def counts(
             kept.commit()
     if not all(row.within for run in runs for row in run.rows) or (compared and compared.worse):
         raise typer.Exit(1)
+
+
+def with_gate(listed: Sequence[Listed], gate: bool | None) -> list[Listed]:
+    """What is ``listed``, each with its scene's ``gate`` as ``--gate`` says."""
+    if gate is None:
+        return list(listed)
+    return [replace(each, scene=replace(each.scene, gate=gate)) for each in listed]
 
 
 def _models(wanted: Sequence[str]) -> list[str]:

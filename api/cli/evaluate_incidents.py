@@ -16,7 +16,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.cli.analyse import DEFAULT_MODEL, refuse_overwriting
-from api.cli.evaluate_counts import read_rate, show_comparison
+from api.cli.evaluate_counts import read_rate, show_comparison, with_gate
+from api.cli.options import GateOption
 from api.cli.tables import print_table
 from models.zoo import cache_folder, resolve
 from streams import samples
@@ -45,6 +46,7 @@ def incidents(
         list[str] | None,
         typer.Option(help="Frames to analyse a second, or 'full'; may be repeated."),
     ] = None,
+    gate: GateOption = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write all of it as JSON.")
     ] = None,
@@ -71,7 +73,7 @@ def incidents(
         default_model=DEFAULT_MODEL,
         skip_missing=skip_missing,
     )
-    films = _picked(listed.films, only or ["*"])
+    films = with_gate(_picked(listed.films, only or ["*"]), gate)
     refuse_overwriting(outputs, listed.files)
     cache = cache_folder(os.environ)
     evaluation = FilmEvaluation(films, rates, Detectors(lambda name: resolve(name, cache=cache)))

@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from api.cli.models_export import export
+from api.cli.models_quantize import quantize
 from models.build import build as build_model
 from models.errors import BuildError, WrongHash
 from models.pull import pull as pull_weights
-from models.zoo import cache_folder, is_present, known, load_manifest, resolve
+from models.zoo import cache_folder, is_present, known, load_manifest, resolve_all, stated, suited
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -36,12 +38,16 @@ def list_models() -> None:
     table.add_column("present", no_wrap=True)
     for entry in load_manifest().values():
         present = "yes" if is_present(entry, cache) else "no"
-        size = f"{entry.size / MEGABYTE:.1f}"
+        size = f"{sum(each.size for each in stated(entry)) / MEGABYTE:.1f}"
         finds, layout = FINDS[entry.task], getattr(entry, "layout", "")
         table.add_row(entry.name, size, escape(entry.licence), finds, layout, present)
     console = Console()
     console.print(table)
-    console.print(f"\nPulled weights are kept in {escape(str(cache))}", soft_wrap=True)
+    console.print()
+    for entry in load_manifest().values():
+        if len(stated(entry)) > 1:
+            console.print(f"Of {entry.name} this machine runs {suited(entry).file}", soft_wrap=True)
+    console.print(f"Pulled weights are kept in {escape(str(cache))}", soft_wrap=True)
 
 
 @app.command()
@@ -55,10 +61,11 @@ def verify(
     cache = cache_folder(os.environ)
     present = [entry.name for entry in load_manifest().values() if is_present(entry, cache)]
     for name in models or present:
-        verified = resolve(name, cache=cache)
-        typer.echo(
-            f"{name}: as stated, {len(verified.content)} bytes, sha256 {verified.entry.sha256}"
-        )
+        for each, model in resolve_all(name, cache=cache):
+            # a quantised model has two
+            file = f" ({each.file})" if len(stated(model.entry)) > 1 else ""
+            size, sha256 = len(model.content), hashlib.sha256(model.content).hexdigest()
+            typer.echo(f"{name}{file}: as stated, {size} bytes, sha256 {sha256}")
 
 
 @app.command()
@@ -96,3 +103,7 @@ def build(
             "build it with the version of onnx in requirements.lock"
         )
     typer.echo(f"{target}: {len(content)} bytes, sha256 {sha256}, as the manifest states")
+
+
+app.command()(export)
+app.command()(quantize)

@@ -27,6 +27,14 @@ ProviderOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(help="What runs the model, an onnxruntime provider; may be repeated."),
 ]
+GateOption: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        "--gate/--no-gate",
+        help="Whether the model is asked only where the picture shows something new; by default "
+        "what the scene says.",
+    ),
+]
 FpsOption: TypeAlias = Annotated[
     str | None, typer.Option(help="Frames to analyse per second of the clip; all by default.")
 ]

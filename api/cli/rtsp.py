@@ -35,6 +35,10 @@ def rtsp(
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen at, 0 for any.")] = 8554,
+    substream: Annotated[
+        str | None,
+        typer.Option(help="The size of a sub-stream that each of them has too, as 640x360."),
+    ] = None,
     source_fps: Annotated[
         str | None, typer.Option(help="The clips' true frame rate, where their headers are wrong.")
     ] = None,
@@ -53,7 +57,12 @@ def rtsp(
     wanted = _login(credentials, login)
     rate = frame_rate("--source-fps", source_fps)
     cache = user_cache(os.environ) / "clips"
+    size = _size(substream, once=once)
     recordings = {clip: load_recording(clip, cache, source_fps=rate) for clip in clips}
+    smaller = {
+        clip: load_recording(clip, cache, source_fps=rate, size=size)
+        for clip in (clips if size else ())
+    }
     plan = _plan(clips, cameras, recordings)
     if wanted is None and host not in LOOPBACK:
         log.warning("anybody in the network can watch: give --credentials and --login", host=host)
@@ -64,6 +73,7 @@ def rtsp(
         login=wanted,
         once=once,
         offsets_s={name: offset_s for name, (_, offset_s) in plan.items()},
+        subs={name: smaller[clip] for name, (clip, _) in plan.items() if clip in smaller},
     ) as simulator:
         for name, (clip, _) in plan.items():
             shown = recordings[clip]
@@ -71,9 +81,21 @@ def rtsp(
                 "a camera is ready", camera=name, clip=str(clip), width=shown.width,
                 height=shown.height, fps=round(shown.rate, 3), login=wanted is not None,
             )  # fmt: skip
-            typer.echo(simulator.url(name))
+            typer.echo(simulator.main_url(name) if size else simulator.url(name))
         simulator.wait()
     log.info("every camera has played its clip")
+
+
+def _size(text: str | None, *, once: bool) -> tuple[int, int] | None:
+    """The size that is asked for a sub-stream; video has even sides."""
+    if text is None:
+        return None
+    if once:
+        raise MatakotaError("--substream and --once: a camera plays one pass of one stream")
+    match = re.fullmatch(r"(\d{2,4})x(\d{2,4})", text, re.ASCII)
+    if match is None or int(match[1]) % 2 or int(match[2]) % 2:
+        raise MatakotaError(f"--substream {quoted(text)} is no size: write it as 640x360, even")
+    return int(match[1]), int(match[2])
 
 
 def _plan(

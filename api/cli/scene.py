@@ -69,9 +69,9 @@ def view(
     check_length(source, at_s)
     with source:
         seen = (frame for frame in source.frames() if frame.ts >= at_s)
-        images = [frame.image for frame in takewhile(lambda f: f.ts <= at_s + LOOKED_S, seen)]
+        pictures = [frame.picture for frame in takewhile(lambda f: f.ts <= at_s + LOOKED_S, seen)]
     try:
-        text = View.of(images).text
+        text = View.of(pictures).text
     except ValueError as problem:
         raise ClipError(f"{clip} at {at}: {problem}: choose another time") from None
     typer.echo(text)

@@ -10,7 +10,7 @@ export default {
         <thead><tr><th scope="col">{{ texts.camera }}</th><th scope="col">{{ texts.state }}</th><th v-for="each in ['lines', 'zones', 'rules']" :key="each" scope="col" class="mk-number">{{ texts.drawn[each] }}</th><th scope="col" class="mk-number">{{ texts.revision }}</th></tr></thead>
         <tbody><tr v-for="row in shown" :key="row.id" :data-camera="row.id">
           <th scope="row"><a :href="'/room/cameras/' + encodeURIComponent(row.id)"><bdi>{{ row.name }}</bdi></a> <span v-if="row.name !== row.id" class="mk-hint">{{ row.id }}</span> <span v-if="row.synthetic" class="mk-badge">{{ texts.synthetic }}</span></th>
-          <td><span class="mk-dot" :class="'mk-dot-' + look(row)"></span> {{ texts.states[row.state] }}<p v-if="row.message" class="mk-hint">{{ row.message }}</p></td>
+          <td><span class="mk-dot" :class="'mk-dot-' + look(row)"></span> {{ texts.states[row.state] }} <span v-if="row.picture" class="mk-hint" data-picture>{{ row.picture }}</span><p v-if="row.message" class="mk-hint">{{ row.message }}</p></td>
           <td v-for="each in ['lines', 'zones', 'rules']" :key="each" class="mk-number" :data-drawn="each" :data-label="texts.drawn[each]">{{ row.drawn[each] }}</td>
           <td class="mk-number" data-drawn="revision" :data-label="texts.revision">{{ row.revision || "–" }}</td>
         </tr></tbody>

@@ -16,9 +16,10 @@ from api.access import Caller, Permission
 from api.app import ROOM
 from api.auth import NO_CAMERA
 from api.board import Board, Tile, View
+from api.cameras import CameraOut
 from api.door import page as plain_page
 from api.forms.page import language_of
-from api.i18n import texts
+from api.i18n import Texts, texts
 from api.pages.editorwords import editor_texts, list_texts
 from api.pages.page import Page
 from api.pages.words import shown_camera
@@ -113,9 +114,18 @@ class _List(Page):
         del shown["lines"]
         nothing = dict.fromkeys(DRAWN, 0)
         return shown | {
+            "picture": picture_of(tile.camera, self.said),
             "revision": tile.camera.revision,
             "drawn": self._drawn.get(tile.camera.id, nothing),
         }
+
+
+def picture_of(camera: CameraOut, _: Texts) -> str:
+    """What is analysed of a camera: the size of its pictures, and whether its smaller stream is."""
+    if camera.width is None or camera.height is None:
+        return ""
+    size = f"{camera.width}×{camera.height}"
+    return _("%(size)s, sub-stream") % {"size": size} if camera.stream == "sub" else size
 
 
 class _Editing(Page):

@@ -176,6 +176,7 @@ def _current(connection: Connection) -> CityDocument | None:
                 scene=row.document,
                 revision=row.revision,
                 position=_position(row.latitude, row.longitude),
+                substream=row.substream,
             )
             for row in connection.execute(query)
         ),

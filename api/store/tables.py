@@ -151,6 +151,8 @@ configured_cameras = Table(
     # Where it stands, in degrees; both or neither.
     Column("latitude", Double),
     Column("longitude", Double),
+    # off, auto or a path; none for what is as by default.
+    Column("substream", Text),
 )
 
 # Every scene that a camera ever had: events and bins name the revision that made them.

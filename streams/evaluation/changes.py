@@ -17,6 +17,7 @@ import numpy as np
 
 from streams.files import ClipSource
 from vision.errors import ClipError
+from vision.picture import Pixels
 from vision.types import FaultKind, Frame, Image
 
 ChangeKind: TypeAlias = Literal["pan", "tilt", "zoom", "cover", "defocus", "freeze", "darken"]
@@ -188,14 +189,14 @@ def _changed(
         inside = start_s <= t < end_s
         if kind == "freeze":
             frozen = (frame.image if frozen is None else frozen) if inside else None
-            yield frame if frozen is None else replace(frame, image=frozen)
+            yield frame if frozen is None else replace(frame, picture=Pixels(frozen))
         elif kind in ("pan", "tilt"):
             across, down = (strength, 0.0) if kind == "pan" else (0.0, strength)
-            yield replace(frame, image=_moved(frame.image, across, down, way, edge))
+            yield replace(frame, picture=Pixels(_moved(frame.image, across, down, way, edge)))
         elif way == 0:
             yield frame
         else:
-            yield replace(frame, image=_spoilt(frame, kind, strength, way, cover))
+            yield replace(frame, picture=Pixels(_spoilt(frame, kind, strength, way, cover)))
 
 
 def _way(t: float, start_s: float, end_s: float, ramp_s: float) -> float:

@@ -20,6 +20,8 @@ WARM_UP = 50
 """Pictures before the measured ones, until the tracks are there."""
 ROUNDS = 7
 SIZE = (1920, 1080)
+SEED = 0
+"""That of everything here that is made up."""
 MISSED = 0.05
 """Share of the boxes that the detector misses."""
 FALSE = 0.05
@@ -35,7 +37,7 @@ Start = Callable[[], Callable[[Taken], object]]
 """Makes a fresh tracker and returns the step that is measured."""
 
 
-def moving(objects: int, seed: int = 0) -> tuple[Detections, ...]:
+def moving(objects: int, seed: int = SEED) -> tuple[Detections, ...]:
     """``objects`` boxes that drift about a picture of ``SIZE`` and turn at its edges, with noise
     of a pixel, misses and false boxes, in ``WARM_UP`` + ``PICTURES`` pictures."""
     random = np.random.default_rng(seed)

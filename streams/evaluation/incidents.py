@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -102,7 +103,7 @@ class FilmEvaluation:
         if film.model is None:
             return Nobody().boxes
         size = film.info.width, film.info.height
-        finder, _ = self._detectors.get(film.model, size, film.scene)
+        finder, _ = self._detectors.get(film.model, size, replace(film.scene, gate=False))
         return lambda frame: finder.find(frame).xyxy
 
     def _pipeline(self, film: Film) -> Pipeline:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.picture import Pixels
 from vision.types import FloatArray, Frame, Image
 
 DIFFERS: Final = 24
@@ -129,7 +130,7 @@ def paste(
         boxes = people(frame)
         for each in shown:
             _lay(image, each, frame, boxes, empty)
-        yield replace(frame, image=image)
+        yield replace(frame, picture=Pixels(image))
 
 
 def _lay(image: Image, each: Pasted, frame: Frame, boxes: FloatArray, empty: Image) -> None:

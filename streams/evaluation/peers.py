@@ -45,6 +45,30 @@ class Peer:
         )
 
 
+class LinePeer:
+    """Roboflow's ByteTrack and supervision's line from one point (px) to another, each at its
+    defaults, for ``frame_rate`` pictures a second. Raises as ``Peer``."""
+
+    def __init__(
+        self, line: tuple[tuple[float, float], tuple[float, float]], frame_rate: float
+    ) -> None:
+        self._supervision, _ = _packages()
+        self._tracker = Peer("bytetrack", frame_rate)
+        start, end = (self._supervision.Point(*point) for point in line)
+        self._line = self._supervision.LineZone(start=start, end=end)
+
+    def take(self, result: Any) -> None:
+        """What Ultralytics found in the next picture."""
+        found = self._supervision.Detections.from_ultralytics(result)
+        tracked = self._tracker.update(found)
+        self._line.trigger(tracked[tracked.tracker_id >= 0])
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many passed in and out."""
+        return self._line.in_count, self._line.out_count
+
+
 def track(name: str, sequence: Sequence) -> Rows:
     """Run the peer ``name`` over the detections of ``sequence``; its rows are the boxes to which
     it gave an identity. Raises MatakotaError where roboflow's trackers is not installed."""

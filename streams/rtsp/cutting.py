@@ -28,7 +28,7 @@ from av.video.stream import VideoStream
 
 from streams.rtsp.clipping import CUT_S, MEDIA
 from streams.rtsp.decoder import confine, read_line
-from streams.rtsp.decoding import MAX_PIXELS
+from streams.rtsp.order import MAX_PIXELS
 from streams.rtsp.ring import NONSENSE, Packet, read
 from vision.errors import EvidenceError
 

@@ -23,6 +23,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import av
+import numpy as np
 from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer
 from av.error import FFmpegError
@@ -33,9 +34,10 @@ from av.video.stream import VideoStream
 
 from streams.health import Code
 from streams.parentage import die_with_parent
+from streams.planar import planar
 from streams.rtsp.arrivals import Picker, Stamp, Times
 from streams.rtsp.clock import CaptureClock
-from streams.rtsp.decoding import MAX_LINE_BYTES, MAX_PIXELS, Order
+from streams.rtsp.order import MAX_LINE_BYTES, MAX_PIXELS, Order
 from streams.rtsp.relay import Relay
 from streams.rtsp.ring import CODECS, Books, Recorder
 
@@ -185,11 +187,13 @@ class _Output:
         (picture, index, ts), self._newest = self._newest, None
         self._wanted = False
         self._lock.notify_all()
-        bgr = self._converter.reformat(picture, format="bgr24", threads=1)
-        plane = bgr.planes[0]
-        padded = plane.line_size != 3 * bgr.width
-        _write(self._fd, memoryview(bgr.to_ndarray().tobytes() if padded else plane))
-        self._send({"width": bgr.width, "height": bgr.height, "picture": index, "ts": ts})
+        shown, at = planar(picture, self._converter), 0
+        for plane in shown.planes:
+            _write(self._fd, np.ascontiguousarray(plane).data.cast("B"), at)
+            at += plane.size
+        size = {"width": picture.width, "height": picture.height}
+        meant = {"matrix": shown.matrix, "full_range": shown.full_range}
+        self._send({**size, **meant, "picture": index, "ts": ts})
 
     def _send(self, message: dict[str, Any]) -> None:
         counts = {
@@ -201,10 +205,10 @@ class _Output:
         self._channel.sendall(json.dumps(message | counts).encode() + b"\n")
 
 
-def _write(fd: int, data: memoryview) -> None:
-    at = 0
-    while at < len(data):
-        at += os.pwrite(fd, data[at:], at)
+def _write(fd: int, data: memoryview, at: int) -> None:
+    while data:
+        written = os.pwrite(fd, data, at)
+        data, at = data[written:], at + written
 
 
 class _Stream:

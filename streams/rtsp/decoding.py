@@ -1,4 +1,4 @@
-"""What a worker and a decoder process say to each other, and the worker's end of it."""
+"""A decoder process as its worker sees it: it asks for pictures, and believes nothing unseen."""
 
 from __future__ import annotations
 
@@ -10,42 +10,21 @@ import select
 import socket
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 
 from streams.health import Code
 from streams.rtsp.dialing import AttemptError
 from streams.rtsp.forkserver import ForkServer
+from streams.rtsp.order import MAX_LINE_BYTES, MAX_PIXELS, Order
 from streams.rtsp.ring import Books
-from vision.types import Image
+from vision.picture import Matrix, Planes
 
-MAX_PIXELS: Final = 8192 * 4352
-"""8K with a margin: above it a picture is refused before memory is taken for it."""
-MAX_LINE_BYTES: Final = 1 << 16
 SILENCE_S = 8.0
 """A decoder says something every second; opening a stream may take it 7 s."""
 ASK: Final = b"\n"
 NONSENSE = "the decoder speaks nonsense"
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a decoder is to do. ``fps`` None is every picture; ``index`` is that of the next
-    picture; ``not_before`` (UTC seconds) is the time of the last one."""
-
-    path: str
-    secure: bool
-    user: str | None
-    password: str | None = field(repr=False)
-    fps: float | None
-    index: int
-    not_before: float
-
-    def line(self) -> bytes:
-        """The order as it goes over the channel."""
-        return json.dumps(asdict(self)).encode() + b"\n"
 
 
 class Decoding:
@@ -100,8 +79,8 @@ class Decoding:
             self._pictures = -1
         return self._child.end()
 
-    def next(self, deadline: float) -> tuple[Image, int, float] | None:
-        """The newest picture (BGR, its index, its time), None where none came. Raises
+    def next(self, deadline: float) -> tuple[Planes, int, float] | None:
+        """The newest picture, its index and its time, None where none came. Raises
         AttemptError where the connection is over."""
         self.corrupt_grew = False
         now = time.monotonic()
@@ -136,7 +115,7 @@ class Decoding:
         except OSError as error:
             raise AttemptError(Code.DECODER_FAILED, "the decoder ended") from error
 
-    def _understand(self, line: bytes) -> tuple[Image, int, float] | None:
+    def _understand(self, line: bytes) -> tuple[Planes, int, float] | None:
         try:
             said = json.loads(line)
             if not said:
@@ -153,13 +132,24 @@ class Decoding:
             index, ts = _count(said["picture"], 0), float(said["ts"])
             if width * height > MAX_PIXELS or not 0 <= ts < math.inf:
                 raise ValueError("a picture out of bounds")
-            image = np.empty((height, width, 3), np.uint8)
-            if os.preadv(self._pictures, [image.data.cast("B")], 0) != image.nbytes:
-                raise ValueError("a picture is missing")
+            picture = self._read(width, height, said["matrix"], said["full_range"])
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise AttemptError(Code.DECODER_FAILED, NONSENSE) from error
         self._asked = False
-        return image, index, ts
+        return picture, index, ts
+
+    def _read(self, width: int, height: int, matrix: object, full_range: object) -> Planes:
+        """A copy of the picture in the common memory: its planes follow each other."""
+        named = next((known for known in get_args(Matrix) if known == matrix), None)
+        if named is None or type(full_range) is not bool:
+            raise ValueError("a picture of no known colours")
+        half = (height + 1) // 2, (width + 1) // 2
+        luma, chroma = width * height, half[0] * half[1]
+        planes = np.empty(luma + 2 * chroma, np.uint8)
+        if os.preadv(self._pictures, [planes.data], 0) != planes.nbytes:
+            raise ValueError("a picture is missing")
+        y, u, v = np.split(planes, (luma, luma + chroma))
+        return Planes(y.reshape(height, width), u.reshape(half), v.reshape(half), named, full_range)
 
 
 def _count(value: object, least: int) -> int:

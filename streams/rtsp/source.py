@@ -7,7 +7,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from types import TracebackType
 from typing import Self
@@ -17,9 +17,11 @@ import structlog
 from streams.address import RtspAddress
 from streams.config import Credential
 from streams.health import SENTENCES, Code, Health, State
-from streams.rtsp.decoding import Decoding, Order
+from streams.rtsp.choosing import TRIAL_S, Choice, Stream, SwitchError, Wish
+from streams.rtsp.decoding import Decoding
 from streams.rtsp.dialing import AttemptError, Connecting, Lookup
 from streams.rtsp.forkserver import ForkServer, ForkServerError
+from streams.rtsp.order import Order
 from streams.rtsp.ring import Ring
 from vision.types import Frame
 
@@ -34,6 +36,8 @@ STEADY_S = 30.0
 """Pictures for this long, and the next pause is a short one again."""
 WARN_S = 60.0
 SLICE_S = 0.2
+LOOK_S = 1.0
+"""How often it is asked whether the stream is still the right one."""
 
 
 class RtspSource:
@@ -41,8 +45,9 @@ class RtspSource:
 
     ``networks`` are those in which its address may lie; ``fps`` is how many pictures a second of
     media time are due, None for all; ``ring``, which is the source's from now on, keeps the packets
-    that come. ``next`` is for one thread; ``close`` may be called from any, and ends a waiting
-    ``next`` at once.
+    that come; ``wish`` says what is wanted of a smaller stream of the camera, None for nothing:
+    where that fails the main one goes on, and nothing is said against the camera. ``next`` is for
+    one thread; ``close`` may be called from any, and ends a waiting ``next`` at once.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class RtspSource:
         fps: float | None,
         forkserver: ForkServer,
         ring: Ring | None = None,
+        wish: Callable[[], Wish] | None = None,
     ) -> None:
         if fps is not None and not fps > 0:
             raise ValueError(f"a frame rate is above 0, not {fps}")
@@ -77,6 +83,10 @@ class RtspSource:
         self._turn = 0
         self._index = self._dropped = self._connects = self._failures = 0
         self._last_ts = 0.0
+        self._choice = Choice(address.path, wish)
+        self._stream: Stream | None = None
+        self._trial_ends = self._look_at = math.inf
+        self._first_index = self._taken = 0
         self._size: tuple[int, int] | None = None
         self._resized_at = self._damaged_at = -math.inf
 
@@ -105,6 +115,11 @@ class RtspSource:
     def ring(self) -> Ring | None:
         """The latest packets, None where they are not kept."""
         return self._ring
+
+    @property
+    def stream(self) -> Stream | None:
+        """The one that the latest picture came from."""
+        return self._stream
 
     def __enter__(self) -> Self:
         return self
@@ -140,7 +155,8 @@ class RtspSource:
                 except AttemptError as failure:
                     if self._closing.is_set():
                         break
-                    self._fail(failure.code, failure.detail)
+                    if not self._switched(failure):
+                        self._fail(failure.code, failure.detail)
                     frame = None
                 except (OSError, MemoryError) as error:
                     # The machine is short of descriptors or memory, which may pass.
@@ -170,13 +186,14 @@ class RtspSource:
         elif (pause := self._retry_at - time.monotonic()) > 0:
             self._closing.wait(max(0.0, min(pause, deadline - time.monotonic())))
         else:
+            self._choice.begin(time.monotonic())
             self._lookup = Lookup(self._address, self._networks)
         return None
 
     def _start_decoder(self, camera: socket.socket) -> None:
         login = self._credential
         order = Order(
-            path=self._address.path,
+            path=self._choice.path,
             secure=self._address.secure,
             user=None if login is None else login.user,
             password=None if login is None else login.password,
@@ -184,6 +201,8 @@ class RtspSource:
             index=self._index,
             not_before=self._last_ts,
         )
+        self._trial_ends = time.monotonic() + TRIAL_S
+        self._first_index, self._taken, self._look_at = self._index, 0, 0.0
         with camera:
             try:
                 books = () if self._ring is None else self._ring.open()
@@ -192,19 +211,26 @@ class RtspSource:
                 raise AttemptError(Code.DECODER_FAILED, str(error)) from error
 
     def _take(self, decoder: Decoding, deadline: float) -> Frame | None:
-        picture = decoder.next(deadline)
+        came = decoder.next(deadline)
         now = time.monotonic()
         if decoder.corrupt_grew:
             self._damaged_at = now
-        if picture is None:
+        if came is None:
+            late = decoder.live_since is None and now > self._trial_ends
+            if late and self._choice.stream == "sub":
+                raise SwitchError("it shows no picture")
             if self._health.state is State.LIVE:
                 self._set_health(State.LIVE, self._warning(decoder, now))
             return None
-        image, index, ts = picture
-        size = image.shape[1], image.shape[0]
-        if self._size is not None and size != self._size:
+        picture, index, ts = came
+        self._taken += 1
+        size = picture.size
+        self._judge(decoder, size, index, now)
+        if self._size is not None and size != self._size and self._stream == self._choice.stream:
             self._resized_at = now
-        self._size = size
+        if self._choice.stream == "sub" != self._stream:
+            log.info("its sub-stream is analysed", camera=self._camera_id, size=size)
+        self._size, self._stream = size, self._choice.stream
         self._index = index + 1
         self._last_ts = max(self._last_ts, ts)
         if decoder.live_since is None:
@@ -214,7 +240,32 @@ class RtspSource:
         elif now - decoder.live_since > STEADY_S:
             self._pause_s = 0.0
         self._set_health(State.LIVE, self._warning(decoder, now))
-        return Frame(self._camera_id, index, self._last_ts, image)
+        return Frame(self._camera_id, index, self._last_ts, picture)
+
+    def _judge(self, decoder: Decoding, size: tuple[int, int], index: int, now: float) -> None:
+        """Raise SwitchError where another stream is the right one."""
+        if now < self._look_at and size == self._size:
+            return
+        self._look_at = now + LOOK_S
+        live_s = 0.0 if decoder.live_since is None else now - decoder.live_since
+        # what this machine is too slow for the camera sent all the same; what was replaced by a
+        # newer one has an index too
+        came = max(index - self._first_index, self._taken + decoder.dropped)
+        why = self._choice.check(size, came, live_s, self._fps, now)
+        if why:
+            raise SwitchError(why)
+
+    def _switched(self, failure: AttemptError) -> bool:
+        """Whether this attempt was over for its stream alone: another one is opened soon."""
+        stream, reached, now = self._choice.stream, self._decoder is not None, time.monotonic()
+        why = self._choice.over(failure, reached=reached, now=now)
+        if why is None:
+            return False
+        self._release()
+        # a camera that serves so many at once has to notice that this one is gone
+        self._retry_at = now + FIRST_PAUSE_S * random.uniform(1 - JITTER, 1 + JITTER)
+        log.info("a stream of the camera is left", camera=self._camera_id, stream=stream, why=why)
+        return True
 
     def _warning(self, decoder: Decoding, now: float) -> Code | None:
         if now - self._resized_at < WARN_S:

@@ -98,6 +98,19 @@ class Client(Protocol):
         """End the connection at once."""
 
 
+@dataclass(slots=True)
+class Device:
+    """What the streams of one camera have in common: how many ``sessions`` it has now, and how
+    many it serves at the most, None for any number."""
+
+    limit: int | None = None
+    sessions: int = 0
+
+    @property
+    def full(self) -> bool:
+        return self.limit is not None and self.sessions >= self.limit
+
+
 class Pass(StrEnum):
     """Where the only pass of a camera is that plays ``once``."""
 
@@ -108,12 +121,21 @@ class Pass(StrEnum):
 
 
 class SimulatedCamera:
-    """One camera's state; everything here belongs to the event loop's thread."""
+    """The state of one stream of a camera; everything here belongs to the event loop's thread."""
 
-    def __init__(self, name: str, recording: Recording, *, offset_ticks: int, speed: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        recording: Recording,
+        *,
+        offset_ticks: int,
+        speed: float,
+        device: Device,
+    ) -> None:
         self.name = name
         self.recording = recording
         self.speed = speed
+        self.device = device
         self.running = True
         self.once = Pass.AHEAD
         self.clients: set[Client] = set()

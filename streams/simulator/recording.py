@@ -89,15 +89,22 @@ class Recording:
         return max((index for index, unit in before if unit.key), default=0)
 
 
-def load_recording(clip: Path, cache: Path, *, source_fps: Fraction | None = None) -> Recording:
+def load_recording(
+    clip: Path,
+    cache: Path,
+    *,
+    source_fps: Fraction | None = None,
+    size: tuple[int, int] | None = None,
+) -> Recording:
     """``clip`` ready to be sent; encoded now if ``cache`` does not have it yet.
 
     Every picture of the clip is kept, with its time or, with ``source_fps``, at
-    ``index / source_fps``. Several processes may do this at once. Raises ClipError for a clip that
-    cannot be used and OutputError for a cache that cannot be written.
+    ``index / source_fps``; of its own size, or of ``size`` (w, h; even). Several processes may do
+    this at once. Raises ClipError for a clip that cannot be used and OutputError for a cache that
+    cannot be written.
     """
     source = ClipSource(clip, camera_id="clip", source_fps=source_fps)
-    kept = cache / f"{_name(clip, source_fps)}.mp4"
+    kept = cache / f"{_name(clip, source_fps, size)}.mp4"
     if kept.is_file():
         try:
             return _read_file(kept)
@@ -109,7 +116,7 @@ def load_recording(clip: Path, cache: Path, *, source_fps: Fraction | None = Non
         # A folder of our own: whoever else makes the same file at this moment has another.
         with tempfile.TemporaryDirectory(dir=cache, prefix=".part-") as folder:
             made = Path(folder) / kept.name
-            _encode(source, made)
+            _encode(source, made, size)
             os.replace(made, kept)
     except OSError as error:
         raise output_error(cache, error, "folder") from error
@@ -146,26 +153,27 @@ def halved(recording: Recording) -> Recording:
     return _read(encoded)
 
 
-def _name(clip: Path, source_fps: Fraction | None) -> str:
-    settings = json.dumps([FORMAT, KEY_FRAME_EVERY_S, ENCODING, str(source_fps)], sort_keys=True)
+def _name(clip: Path, source_fps: Fraction | None, size: tuple[int, int] | None) -> str:
+    given = [FORMAT, KEY_FRAME_EVERY_S, ENCODING, str(source_fps), *([] if size is None else size)]
+    settings = json.dumps(given, sort_keys=True)
     with clip.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     digest.update(settings.encode())
     return digest.hexdigest()
 
 
-def _encode(source: ClipSource, path: Path) -> None:
+def _encode(source: ClipSource, path: Path, size: tuple[int, int] | None) -> None:
     info = source.info
     with VideoWriter(
         path,
-        size=(info.width, info.height),
+        size=size or (info.width, info.height),
         rate=info.rate,
         option="folder",
         encoding=ENCODING,
         key_frame_every_s=KEY_FRAME_EVERY_S,
     ) as film:
         for frame in source.frames():
-            film.write(frame.image, frame.ts)
+            film.write(frame.image if size is None else frame.picture.scaled(size), frame.ts)
         film.commit()
 
 

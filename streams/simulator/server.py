@@ -44,6 +44,8 @@ ACCEPT_STEPS = 4
 """Rounds of the event loop from an accepted socket to its connection."""
 SEND_BUFFER_BYTES = 1 << 18
 TRACK = "/trackID=0"
+MAIN, SUB = "/stream1", "/stream2"
+"""Behind a camera's name: its main stream, which is also there without, and its sub-stream."""
 METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, SET_PARAMETER, TEARDOWN"
 _NOT_OFFERED = ("PAUSE", "ANNOUNCE", "RECORD", "REDIRECT")
 
@@ -211,7 +213,8 @@ class _Connection:
         return await self._serve(camera, request)
 
     def _find(self, path: str) -> SimulatedCamera | None:
-        return self._server.cameras.get(path.removesuffix(TRACK).strip("/"))
+        name = path.removesuffix(TRACK).strip("/")
+        return self._server.cameras.get(name.removesuffix(MAIN))
 
     def _attach(self, camera: SimulatedCamera) -> None:
         if self._session:
@@ -277,6 +280,9 @@ class _Connection:
             raise WireError(461)
         if self._server.once and camera.once is not Pass.AHEAD:
             raise WireError(453)
+        if camera.device.full:
+            raise WireError(453)
+        camera.device.sessions += 1
         self._stream = RtpStream(channel)
         self._session = secrets.token_hex(8)
         transport = (
@@ -326,6 +332,8 @@ class _Connection:
 
     async def _end_session(self) -> None:
         player, camera = self._player, self._camera
+        if camera is not None and self._session:
+            camera.device.sessions -= 1
         self._player, self._stream, self._session = None, None, ""
         if player is None or camera is None:
             return

@@ -14,10 +14,10 @@ from typing import Self, TypeVar
 
 import structlog
 
-from streams.simulator.camera import Fault, SimulatedCamera
+from streams.simulator.camera import Device, Fault, SimulatedCamera
 from streams.simulator.packets import CLOCK_HZ
 from streams.simulator.recording import Recording
-from streams.simulator.server import RtspServer
+from streams.simulator.server import MAIN, SUB, RtspServer
 from streams.simulator.wire import Login
 from vision.errors import ServiceError
 
@@ -46,7 +46,9 @@ class Simulator:
     Each runs in a loop as a camera would: a client starts with the key frame at or before the
     camera's place, which ``offsets_s`` shift. With ``once`` a camera plays a single pass from its
     first picture to its first client, then says BYE, closes, and is not found any more. ``speed``
-    makes a camera of so many times the pictures a second. Port 0 is any free port. The server runs
+    makes a camera of so many times the pictures a second. ``subs`` are the sub-streams of some of
+    them, called ``NAME/stream2``, and ``limit`` is how many sessions a camera serves at once over
+    both of its streams. Port 0 is any free port. The server runs
     in a thread of its own; its methods may be called from any thread. Entering raises
     ServiceError where the port cannot be opened; building it ValueError for wrong values.
     """
@@ -61,25 +63,34 @@ class Simulator:
         once: bool = False,
         speed: float = 1.0,
         offsets_s: Mapping[str, float] | None = None,
+        subs: Mapping[str, Recording] | None = None,
+        limit: int | None = None,
     ) -> None:
         if not recordings or not all(NAME.fullmatch(name) for name in recordings):
             raise ValueError("a simulator has at least one camera, named by letters and digits")
         if not (math.isfinite(speed) and 0 < speed <= MAX_SPEED):
             raise ValueError(f"the speed is above 0 and up to {MAX_SPEED:g}, not {speed}")
+        subs = subs or {}
+        if not subs.keys() <= recordings.keys() or (subs and once):
+            raise ValueError("a sub-stream belongs to a camera, and none is played only once")
         self._host = host
         self._port = port
         self._login = login
         self._once = once
-        shifts = offsets_s or {}
-        self._cameras = {
-            name: SimulatedCamera(
-                name,
-                recording,
-                offset_ticks=round(shifts.get(name, 0.0) * CLOCK_HZ),
-                speed=speed,
-            )
-            for name, recording in recordings.items()
-        }
+        self._cameras: dict[str, SimulatedCamera] = {}
+        for name, recording in recordings.items():
+            device, shift_s = Device(limit), (offsets_s or {}).get(name, 0.0)
+            streams = {name: recording}
+            if name in subs:
+                streams[name + SUB] = subs[name]
+            for stream, shown in streams.items():
+                self._cameras[stream] = SimulatedCamera(
+                    stream,
+                    shown,
+                    offset_ticks=round(shift_s * CLOCK_HZ),
+                    speed=speed,
+                    device=device,
+                )
         self._ready = threading.Event()
         self._finished = threading.Event()
         self._thread: threading.Thread | None = None
@@ -120,14 +131,22 @@ class Simulator:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The cameras."""
+        """The cameras, and the sub-streams of those that have one."""
         return tuple(self._cameras)
+
+    def main_url(self, name: str, query: str = "") -> str:
+        """A camera's address by which its sub-stream is found."""
+        self._camera(name)
+        return self._url(name + MAIN, query)
 
     def url(self, name: str, query: str = "") -> str:
         """A camera's address, without a login; ``query`` may ask for a fault."""
         self._camera(name)
+        return self._url(name, query)
+
+    def _url(self, path: str, query: str) -> str:
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"rtsp://{host}:{self._port}/{name}{'?' if query else ''}{query}"
+        return f"rtsp://{host}:{self._port}/{path}{'?' if query else ''}{query}"
 
     def fault(self, name: str, fault: Fault | None) -> None:
         """Set a camera's fault, or end it. It stands above what clients ask for in addresses."""

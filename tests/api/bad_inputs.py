@@ -123,7 +123,7 @@ CASES = (
         options=("--model", "none.onnx"),
     ),
     BadInput(
-        "an unknown model", r"no model is called 'yolo': the known ones are nanodet_g, yolox_nano",
+        "an unknown model", r"no model is called 'yolo': the known ones are nanodet_g, nanodet_g_",
         options=("--model", "yolo"),
     ),
     BadInput(

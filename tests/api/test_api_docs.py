@@ -75,7 +75,7 @@ def test_the_commands_print_what_is_documented(tmp_path: Path) -> None:
             counted(0, {("gate", "in", "car"): 2}, observed_s=30.0),
             counted(60, {("gate", "in", "car"): 3}),
         ])  # fmt: skip
-        store.cameras.save(report(1_769_817_600.0, "plaza"))
+        store.cameras.save(report(1_769_817_600.0, "plaza", stream="main"))
         store.configuration.apply(CITY, TESTER)
         variables = {"KEY": served.key, "API": str(served.client.base_url).rstrip("/")}
         for command, shown in commands:

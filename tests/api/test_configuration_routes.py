@@ -101,7 +101,7 @@ def test_a_camera_that_no_worker_reports(served: Api) -> None:
         "id": "far", "name": "Far", "source": "rtsp", "state": "unknown", "code": None,
         "since": None, "last_frame": None, "width": None, "height": None, "analysed": 0,
         "dropped": 0, "connects": 0, "detections": 0, "crossings": 0, "revision": 1,
-        "position": None, "worker": "north", "age_seconds": None,
+        "position": None, "stream": None, "worker": "north", "age_seconds": None,
     }  # fmt: skip
     assert message == (
         "no worker has this camera: start the one that is to have it, 'matakota worker --name "

@@ -148,7 +148,7 @@ def test_cameras(tmp_path: Path) -> None:
         "id": "up", "name": "Up", "source": "rtsp", "state": "live", "code": None, "message": "",
         "since": "2026-01-31T00:00:00.000Z", "last_frame": "2026-01-31T00:00:00.000Z",
         "width": 640, "height": 360, "analysed": 10, "dropped": 1, "connects": 1, "revision": 1,
-        "position": None,
+        "position": None, "stream": None,
         "detections": 0, "crossings": 0, "worker": "w",
     }  # fmt: skip
     assert (down["state"], down["code"], down["message"]) == ("down", "stalled", "no pictures")

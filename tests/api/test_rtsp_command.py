@@ -14,7 +14,7 @@ import pytest
 from av.error import FFmpegError
 
 from tests.api.command import environment, matakota, python
-from tests.streams.simulator.clients import COUNT, GUARD_S, RtspSocket, small_clip, watch
+from tests.streams.simulator.clients import COUNT, GUARD_S, SIZE, RtspSocket, small_clip, watch
 
 PASSWORD = "Sulawesi-2026"
 
@@ -117,6 +117,15 @@ def test_clips_called_the_same_get_numbers(tmp_path: Path, clip: Path) -> None:
         assert ended(process)[0] == 143
 
 
+def test_a_camera_with_a_sub_stream(tmp_path: Path, clip: Path) -> None:
+    with playing(tmp_path, str(clip), "--port", "0", "--substream", "48x32") as (process, (url,)):
+        assert url.endswith("/Jalan-Ahmad_1/stream1")
+        sizes = [watch(url.replace("stream1", f"stream{n}"), limit=1).sizes for n in (1, 2)]
+        assert sizes == [[SIZE], [(48, 32)]]
+        process.terminate()
+        assert ended(process)[0] == 143
+
+
 def test_a_port_in_use(tmp_path: Path, clip: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -136,6 +145,9 @@ def test_a_port_in_use(tmp_path: Path, clip: Path) -> None:
         (["CLIP", "--cameras", "0"], "--cameras 0 is out of range"),
         (["CLIP", "--cameras", "1001"], "--cameras 1001 is out of range"),
         (["CLIP", "--source-fps", "0"], "--source-fps 0 is no frame rate"),
+        (["CLIP", "--substream", "48"], "--substream '48' is no size"),
+        (["CLIP", "--substream", "49x32"], "--substream '49x32' is no size"),
+        (["CLIP", "--substream", "48x32", "--once"], "--substream and --once"),
         (["CLIP", "--login", "gate"], "--credentials and --login belong together"),
         (["CLIP", "--credentials", "logins.yaml"], "--credentials and --login belong together"),
         (["CLIP", "--credentials", "logins.yaml", "--login", "x"], "there is no login 'x'"),

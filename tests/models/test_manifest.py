@@ -22,7 +22,7 @@ def parse(entry: dict[str, Any]) -> Any:
 
 def test_the_shipped_manifest_has_the_embedded_default_first() -> None:
     manifest = load_manifest()
-    assert list(manifest) == ["nanodet_g", "yolox_nano", "movenet_multipose"]
+    assert list(manifest) == ["nanodet_g", "nanodet_g_int8", "yolox_nano", "movenet_multipose"]
     default = manifest["nanodet_g"]
     assert isinstance(default, ModelEntry)
     assert default.task == "detect"
@@ -30,6 +30,17 @@ def test_the_shipped_manifest_has_the_embedded_default_first() -> None:
     assert default.input.dynamic
     assert default.classes == COCO80
     assert manifest["yolox_nano"].address is not None
+
+
+def test_the_shipped_quantised_model_is_used_like_the_float_one() -> None:
+    own, quantised = (load_manifest()[name] for name in ("nanodet_g", "nanodet_g_int8"))
+    assert isinstance(own, ModelEntry)
+    assert isinstance(quantised, ModelEntry)
+    for field in ("input", "layout", "classes", "thresholds", "nms", "count_as_one", "licence"):
+        assert getattr(quantised, field) == getattr(own, field)
+    assert quantised.reduced is not None
+    assert quantised.quantised is not None
+    assert quantised.quantised.source == "nanodet_g"
 
 
 def test_the_shipped_pose_model_knows_the_points_of_coco() -> None:
@@ -55,6 +66,18 @@ def test_a_valid_entry_is_frozen(entry_fields: Fields) -> None:
     with pytest.raises(ValueError, match="frozen"):
         entry.layout = "yolox"
 
+
+SECOND = {"file": "tiny.reduced.onnx", "sha256": "1" * 64, "size": 900}
+MEASURED = {
+    "from": "float",
+    "sha256": "2" * 64,
+    "convolutions": 3,
+    "calibrated_on": {"clips": ["a.mp4"], "pictures": 40},
+    "agreement": {
+        "clips": ["a.mp4"], "pictures": 160, "boxes": 900,
+        "f1": {"int8": 0.999, "reduced": 0.998}, "match_f1": {"int8": 0.97, "reduced": 0.96},
+    },
+}  # fmt: skip
 
 WRONG = [
     ({"layout": "yolov9"}, "layout is 'yolov9', .* yolov8, end_to_end, yolox, detr"),
@@ -89,6 +112,18 @@ WRONG = [
     ({"task": ["pose"]}, "task is a list, which is unknown"),
     ({"layout": "movenet_multipose"}, "layout movenet_multipose goes with 'task: pose'"),
     ({"keypoints": "coco17"}, "keypoints is no known field"),
+    ({"reduced": SECOND}, "reduced and quantised go together"),
+    ({"quantised": MEASURED}, "reduced and quantised go together"),
+    ({"reduced": {**SECOND, "file": "tiny.onnx"}, "quantised": MEASURED}, "names the same file"),
+    ({"reduced": {**SECOND, "size": 2**31 + 1}, "quantised": MEASURED}, r"reduced\.size is wrong"),
+    (
+        {"reduced": SECOND, "quantised": MEASURED, "file": None, "address": "https://x.example/y"},
+        "reduced lies beside file: it does not go with address",
+    ),
+    ({"reduced": {**SECOND, "file": "../x"}, "quantised": MEASURED}, r"reduced\.file is wrong"),
+    ({"reduced": {"file": "x"}, "quantised": MEASURED}, r"reduced\.sha256 is missing"),
+    ({"reduced": SECOND, "quantised": {**MEASURED, "from": None}}, r"quantised\.from is wrong"),
+    ({"reduced": SECOND, "quantised": {**MEASURED, "by": "me"}}, r"quantised\.by is no known"),
 ]
 
 

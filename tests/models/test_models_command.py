@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from api.cli import models as command
 from models.errors import BuildError, PullError, WrongHash
-from models.zoo import load_manifest
+from models.zoo import load_manifest, resolve
 
 
 @pytest.fixture
@@ -26,6 +27,8 @@ def test_list_shows_every_model_and_where_pulled_ones_go(call: Callable[..., Res
     assert result.exit_code == 0
     both = ["Apache-2.0", "AND", "MIT"]
     assert ["nanodet_g", "7.6", *both, "objects", "yolov8", "yes"] in lines
+    assert ["nanodet_g_int8", "7.8", *both, "objects", "yolov8", "yes"] in lines
+    assert "Of nanodet_g_int8 this machine runs nanodet_g_int8." in result.stdout
     assert ["yolox_nano", "3.7", "Apache-2.0", "objects", "yolox", "no"] in lines
     assert ["movenet_multipose", "9.5", *both, "poses", "movenet_multipose", "yes"] in lines
     assert "zoo" in result.stdout
@@ -53,6 +56,17 @@ def test_verify_takes_a_file_with_a_sidecar(
     result = call("verify", str(path))
     assert result.exit_code == 0
     assert "as stated, 7 bytes" in result.stdout
+
+
+def test_verify_says_what_it_read_of_a_copy(call: Callable[..., Result], tmp_path: Path) -> None:
+    content = resolve("nanodet_g_int8", cache=tmp_path, reduced=True).content
+    (tmp_path / "copy.onnx").write_bytes(content)
+    result = call("verify", "copy.onnx")
+    sha256 = hashlib.sha256(content).hexdigest()
+    assert result.stdout == (
+        f"copy.onnx (nanodet_g_int8.reduced.onnx): as stated, {len(content)} bytes, "
+        f"sha256 {sha256}\n"
+    )
 
 
 def test_pull_leaves_errors_to_the_edge(call: Callable[..., Result]) -> None:

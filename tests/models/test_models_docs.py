@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from api.cli.models import app
-from models import manifest
+from models import manifest, quantised
 from models.errors import ModelError
 from models.manifest import load_manifest
 from models.zoo import resolve
@@ -45,6 +45,17 @@ def test_every_field_and_layout_is_explained() -> None:
     layouts = (manifest.Layout, manifest.PoseLayout)
     for known in (*layouts, manifest.ColourOrder, manifest.Align, manifest.DetrScores):
         assert set(get_args(known)) <= words
+
+
+def test_every_figure_of_a_quantised_model_is_explained() -> None:
+    words = set(re.findall(r"`([a-z0-9_.]+)`", DOCS))
+    assert field_names(quantised.Reduced, "reduced.") <= words
+    for each in (quantised.QuantisedRecord, quantised.Pictures, quantised.Agreement,
+                 quantised.Truth, quantised.Counted):  # fmt: skip
+        assert {
+            info.serialization_alias or name for name, info in each.model_fields.items()
+        } <= words
+    assert set(get_args(quantised.Variant)) <= words
 
 
 def test_every_command_and_model_is_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 
 from models import zoo
 from models.errors import ManifestError, MissingWeights, UnknownModel, WrongHash
-from models.zoo import VerifiedModel, cache_folder, is_present, load_manifest, resolve
+from models.manifest import ModelEntry
+from models.zoo import VerifiedModel, cache_folder, is_present, load_manifest, resolve, resolve_all
+from tests.models.test_manifest import MEASURED
 
 Save = Callable[..., Path]
 
@@ -42,9 +45,81 @@ def test_a_larger_file_than_stated_is_refused(tmp_path: Path) -> None:
         resolve("yolox_nano", cache=tmp_path)
 
 
+@pytest.mark.parametrize("sums", [True, False])
+def test_a_quantised_model_runs_what_the_processor_computes_rightly(
+    sums: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zoo, "sums_byte_products", lambda: sums)
+    entry = load_manifest()["nanodet_g_int8"]
+    assert isinstance(entry, ModelEntry)
+    assert entry.reduced is not None
+    model = resolve("nanodet_g_int8", cache=tmp_path)
+    wanted = entry.sha256 if sums else entry.reduced.sha256
+    assert hashlib.sha256(model.content).hexdigest() == wanted
+    for reduced, sha256 in ((False, entry.sha256), (True, entry.reduced.sha256)):
+        asked = resolve("nanodet_g_int8", cache=tmp_path, reduced=reduced)
+        assert hashlib.sha256(asked.content).hexdigest() == sha256
+        # either file is known wherever it lies
+        (tmp_path / "copy.onnx").write_bytes(asked.content)
+        assert resolve(str(tmp_path / "copy.onnx"), cache=tmp_path, reduced=reduced).entry is entry
+    # a model of one file has no other
+    own = resolve("nanodet_g", cache=tmp_path)
+    assert resolve("nanodet_g", cache=tmp_path, reduced=True) == own
+
+
+@pytest.mark.parametrize("sums", [True, False])
+def test_a_copied_quantised_file_runs_only_where_it_is_computed_rightly(
+    sums: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zoo, "sums_byte_products", lambda: sums)
+    own, second = (
+        resolve("nanodet_g_int8", cache=tmp_path, reduced=each).content for each in (False, True)
+    )
+    path, beside = tmp_path / "copy.onnx", tmp_path / "nanodet_g_int8.reduced.onnx"
+    path.write_bytes(own)
+    if sums:
+        assert resolve(str(path), cache=tmp_path).content == own
+        assert [model.content for _, model in resolve_all(str(path), cache=tmp_path)] == [own]
+    else:
+        for look in (resolve, resolve_all):
+            with pytest.raises(MissingWeights, match="name the model 'nanodet_g_int8' instead"):
+                look(str(path), cache=tmp_path)
+    beside.write_bytes(second)
+    assert resolve(str(path), cache=tmp_path).content == (own if sums else second)
+    assert [each.content for _, each in resolve_all(str(path), cache=tmp_path)] == [own, second]
+    # weights of seven bits do on every processor
+    assert resolve(str(beside), cache=tmp_path).content == second
+    (told,) = resolve_all(str(beside), cache=tmp_path)
+    assert (told[0].file, told[1].content) == (beside.name, second)
+    beside.write_bytes(own)
+    if not sums:
+        with pytest.raises(WrongHash, match="nanodet_g_int8 as stated"):
+            resolve(str(path), cache=tmp_path)
+
+
+def test_the_second_file_of_a_sidecar_lies_beside_it_and_is_hashed(
+    save_model: Save, tmp_path: Path
+) -> None:
+    other = b"seven bits"
+    stated = {
+        "file": "model.reduced.onnx",
+        "sha256": hashlib.sha256(other).hexdigest(),
+        "size": len(other),
+    }
+    path = save_model(b"content", reduced=stated, quantised=MEASURED)
+    with pytest.raises(MissingWeights, match=r"model\.reduced\.onnx cannot be read"):
+        resolve(str(path), cache=tmp_path, reduced=True)
+    (tmp_path / "model.reduced.onnx").write_bytes(other)
+    assert resolve(str(path), cache=tmp_path, reduced=True).content == other
+    assert resolve(str(path), cache=tmp_path, reduced=False).content == b"content"
+    (tmp_path / "model.reduced.onnx").write_bytes(b"eight bits")
+    with pytest.raises(WrongHash, match=r"model\.reduced\.onnx is not model as stated"):
+        resolve(str(path), cache=tmp_path, reduced=True)
+
+
 @pytest.mark.parametrize("name", ["yolo", "", "nanodet_g "])
 def test_an_unknown_name_lists_the_known_ones(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UnknownModel, match="nanodet_g, yolox_nano"):
+    with pytest.raises(UnknownModel, match="nanodet_g, nanodet_g_int8, yolox_nano"):
         resolve(name, cache=tmp_path)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pytest
@@ -46,6 +46,7 @@ class Script:
         self.dropped = 0
         self.connects = 1
         self.ring: Ring | None = None
+        self.stream: Literal["main", "sub"] | None = None
         self.camera_id = "a"
         self._frames: list[Frame] = []
         self._lock = threading.Lock()
@@ -93,6 +94,8 @@ class Scripted:
         self.broken = False
         self.built = 0
         self.scene = SCENE
+        self.sights: dict[tuple[int, int], str] = {}
+        """How it looks at pictures of a size, where that matters."""
 
     def build(self, size: tuple[int, int], view: str | None = None) -> Any:
         self.scene.scale_from(size)
@@ -101,6 +104,9 @@ class Scripted:
         self.open: tuple[Event, ...] = ()
         self.learnt: str | None = None
         return self
+
+    def sight(self, size: tuple[int, int]) -> str | None:
+        return self.sights.get(size)
 
     def remember(self, events: Iterable[Event]) -> None:
         self.remembered = list(events)
@@ -212,7 +218,10 @@ class Stage:
             raise self.refused
         if config.scene is None:
             return Analysis()
-        return Analysis(self.analysis.scene, config.revision, ("person",), self.analysis.build)
+        analysis = self.analysis
+        return Analysis(
+            analysis.scene, config.revision, ("person",), analysis.build, analysis.sight
+        )
 
     def _run(self, left: Left) -> None:
         self.left = self.loop.run(left)

@@ -42,6 +42,7 @@ def scenes(draw: st.DrawFn) -> dict[str, object]:
     return {
         "frame_size": [640, 360],
         "stretch": draw(st.booleans()),
+        "gate": draw(st.booleans()),
         "lines": [line | dict(zip(("forward", "backward"), ways, strict=True))],
         "zones": [{"name": "z", "polygon": [[draw(X), 0], [draw(X), 360], [-0.0, 180.5]]}],
         "rules": [
@@ -81,6 +82,7 @@ CAMERA = st.builds(
     fps=st.none() | st.integers(1, 60).map(float) | st.floats(1, 60),
     worker=st.none() | ID,
     position=st.none() | st.tuples(DEGREES, DEGREES),
+    substream=st.none() | st.sampled_from(["auto", "off", "/stream2", "/live?channel=1&sub=yes"]),
     scene=st.none() | scenes().filter(readable),
 )
 CITY = st.builds(
@@ -144,8 +146,8 @@ def test_a_scene_of_a_document_is_that_of_its_file(path: Path) -> None:
     file = load_scene(path)
     scene = scene_of(read_yaml(path, SceneError).plain(), "camera plaza: scene")
     assert repr(scene) == repr(file)
-    assert (scene.frame_size, scene.classes, scene.stretch) == (
-        file.frame_size, file.classes, file.stretch,
+    assert (scene.frame_size, scene.classes, scene.stretch, scene.gate) == (
+        file.frame_size, file.classes, file.stretch, file.gate,
     )  # fmt: skip
     assert [rule.settings for rule in scene.rules] == [rule.settings for rule in file.rules]
     for one, other in zip(scene.lines, file.lines, strict=True):

@@ -39,12 +39,14 @@ def test_a_whole_city(tmp_path: Path) -> None:
 name: Makassar
 model: yolox_nano
 fps: 8
+substream: off
 networks: [10.20.0.0/16, 127.0.0.0/8]
 credentials: logins.yaml
 cameras:
   - id: harbour-1
     name: Harbour gate
     source: rtsp://10.20.0.5:8554/live/main?channel=1
+    substream: auto
     login: harbour
     scene: scenes/gate.yaml
     fps: all
@@ -54,6 +56,7 @@ cameras:
     source: "rtsps://[fd00::5]/"
     model: other
     fps: 2.5
+    substream: /live/small?channel=1
     scene: {frame_size: [640, 360], stretch: true}
   - {id: demo, source: synthetic}
 """,
@@ -70,6 +73,8 @@ cameras:
     assert (gate.position, square.position) == ((-5.1128, 119.4127), None)
     assert (square.name, square.fps, square.model) == ("square", 2.5, "other")
     assert (demo.synthetic, demo.fps, demo.scene, demo.login) == (True, 8.0, None, None)
+    streams = [camera.substream for camera in found.cameras]
+    assert streams == ["auto", "/live/small?channel=1", "off"]
     assert {camera.revision for camera in found.cameras} == {0}
     assert found.credentials == tmp_path / "logins.yaml"
     assert CANARY not in repr(found)
@@ -84,7 +89,7 @@ def test_what_a_short_city_means(tmp_path: Path) -> None:
     assert (found.credentials, found.cameras[0].worker) == (None, None)
     assert found.networks == DEFAULT_NETWORKS
     assert found.cameras[0].model == "nanodet_g"
-    assert found.cameras[0].fps == 5.0
+    assert (found.cameras[0].fps, found.cameras[0].substream) == (5.0, None)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +130,11 @@ def test_what_a_short_city_means(tmp_path: Path) -> None:
         ("cameras: [{id: a, source: synthetic, position: [-5]}]", "found 1 values; write latitude"),
         ("cameras: [{id: a, source: synthetic, position: -5.1}]", "expected a list, found -5.1"),
         ("cameras: [{id: a, source: synthetic, position: [x, 1]}]", "is not a finite number"),
+        ("cameras: [{id: a, source: synthetic, substream: on}]", "begins with one '/'"),
+        ("cameras: [{id: a, source: synthetic, substream: rtsp://10.0.0.1/x}]", "or write auto"),
+        ("cameras: [{id: a, source: synthetic, substream: //10.0.0.1/x}]", "with one '/'"),
+        ("cameras: [{id: a, source: synthetic, substream: '/a b'}]", "percent-encode"),
+        ("substream: [x]\ncameras: []", "expected text"),
         ("cameras: [{id: a, source: synthetic, sceen: x}]", "did you mean 'scene'?"),
         ("cameras: [{id: a, source: synthetic, worker: a b}]", "'a b' is no name"),
         ("cameras: [{id: a, source: synthetic, worker: 7}]", "put it in quotes"),

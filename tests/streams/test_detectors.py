@@ -22,11 +22,13 @@ from vision.detect import Detector, Finder
 from vision.errors import DetectorError
 from vision.foreground import MOVING, MotionDetector, motion_tracker
 from vision.fused import FusedFinder
+from vision.gate import GatedFinder
 from vision.pipeline import Pipeline
 from vision.pose import INPUT, KEYPOINTS
 from vision.region import RegionFinder, region_of
 from vision.rules.registry import kinds
 from vision.scene import DetectorKind, Preset, Region, RuleConfig, Scene, Zone
+from vision.track import TrackerSettings
 from vision.views import View
 
 SIZE = (640, 360)
@@ -55,10 +57,11 @@ def models(**input_changes: Any) -> Detectors:
 
 
 def inside(finder: Finder) -> tuple[Finder, tuple[int, ...] | None]:
-    """What looks at the pictures, and the region around it."""
+    """What looks at the pictures, behind its gate, and the region around it."""
+    box = None
     if isinstance(finder, RegionFinder):
-        return finder.finder, finder.box
-    return finder, None
+        finder, box = finder.finder, finder.box
+    return (finder.finder if isinstance(finder, GatedFinder) else finder), box
 
 
 @pytest.mark.parametrize(
@@ -148,10 +151,42 @@ def test_one_detector_serves_cameras_that_are_alike(loaded: list[Any]) -> None:
     first, settings = detectors.get("made_up", SIZE, scene())
     again, _ = detectors.get("made_up", SIZE, scene())
     other, _ = detectors.get("made_up", SIZE, scene(classes=("car",)))
-    assert first is again
-    assert first is not other
+    assert inside(first)[0] is inside(again)[0]
+    assert inside(first)[0] is not inside(other)[0]
     assert settings == tracker_settings(entry())
     assert len(loaded) == 2
+
+
+def test_a_gate_remembers_its_camera_so_each_has_its_own(loaded: list[Any]) -> None:
+    detectors = models()
+    cameras = [detectors.get("made_up", SIZE, scene())[0] for _ in range(2)]
+    assert all(isinstance(camera, GatedFinder) for camera in cameras)
+    assert cameras[0] is not cameras[1]
+    assert len(loaded) == 1
+
+
+@pytest.mark.parametrize("asked", ["model", "fused", "motion"])
+@pytest.mark.parametrize("gate", [True, False])
+@pytest.mark.parametrize("region", [None, BOX])
+def test_a_gate_is_around_the_model_alone_where_the_scene_wants_it(
+    asked: DetectorKind,
+    gate: bool,
+    region: Region | None,
+    loaded: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    behind: list[Finder] = []
+
+    class Noted(GatedFinder):
+        def __init__(self, finder: Finder, settings: TrackerSettings) -> None:
+            behind.append(finder)
+            super().__init__(finder, settings)
+
+    monkeypatch.setattr(module, "GatedFinder", Noted)
+    classes = (MOVING,) if asked == "motion" else ("person",)
+    models().get("made_up", SIZE, scene(detector=asked, gate=gate, region=region, classes=classes))
+    expected = [Detector] if gate and asked != "motion" else []
+    assert [type(finder) for finder in behind] == expected
 
 
 def test_regions_of_one_shape_share_the_model_and_not_the_place(loaded: list[Any]) -> None:

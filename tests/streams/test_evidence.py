@@ -227,10 +227,12 @@ def test_a_storm_is_bounded_and_every_alert_is_told_of(
         watch(evidence)
         for number in range(20):
             tell(evidence, f"a{number}", f"b{number}")
-            assert evidence._frame_bytes <= 3 * size
+            with evidence._changed:
+                assert evidence._held_bytes() <= 3 * size
         begun.set()
         wait_for(lambda: len(api.items) + len(api.missing) == 80, "all is told of")
-        assert evidence._frame_bytes == 0
+        with evidence._changed:
+            assert evidence._held_bytes() == 0
     refused = {alert for (alert, form), why in api.missing.items() if why == BUSY}
     assert 32 <= len(refused) <= 34
     assert not {alert for alert, _ in api.items} & refused

@@ -202,7 +202,7 @@ def test_the_car_park_whatever_the_line_and_the_picture(
     )
     scene = replace(CARPARK, lines=lines)
     frames = clip(shared / "clips/carpark_topdown.mp4", fps)
-    found = count((replace(f, image=CHANGES[change](f.image)) for f in frames), scene)
+    found = count((replace(f, picture=CHANGES[change](f.image)) for f in frames), scene)
     for name in LINES:
         went = [crossing.direction for crossing in found if crossing.line == name]
         assert sorted(went) == ["down", "down", "up", "up"], name
@@ -214,7 +214,7 @@ def test_the_sun_that_comes_out_is_nothing(change: str, fps: int | None, shared:
     finder = MotionDetector()
     frames = 0
     for frame in clip(shared / "clips/exposure_jump.avi", fps):
-        assert len(finder.find(replace(frame, image=CHANGES[change](frame.image)))) == 0
+        assert len(finder.find(replace(frame, picture=CHANGES[change](frame.image)))) == 0
         frames += 1
     assert frames > 20
 

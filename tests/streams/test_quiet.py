@@ -138,7 +138,7 @@ class Recording:
                     image = cv2.resize(
                         frame.image, (WIDTH, round(size[1] * small)), interpolation=cv2.INTER_AREA
                     )
-                    self.pictures.append((replace(frame, image=image), found))
+                    self.pictures.append((replace(frame, picture=image), found))
 
     def played(self, seconds: float) -> Iterator[tuple[Frame, Detections]]:
         """Forth and back for so long, or forth again and again."""

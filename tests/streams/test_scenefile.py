@@ -36,6 +36,7 @@ def test_a_good_scene_is_read_whole(tmp_path: Path) -> None:
     assert scene.frame_size == (640, 352)
     assert scene.classes == ("person", "car")
     assert not scene.stretch
+    assert scene.gate
     road, path = scene.lines
     assert (road.name, road.forward, road.backward) == ("road", "north", "south")
     assert (path.name, path.forward, path.backward) == ("path", "forward", "backward")
@@ -79,6 +80,13 @@ def test_other_sizes_of_the_same_shape_are_scaled(tmp_path: Path) -> None:
         scene.scale_from((640, 480))
     stretched = load(tmp_path, HEAD + "stretch: true\n")
     assert stretched.scale_from((320, 352)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "gate"), [("", True), ("gate: true", True), ("gate: false", False)]
+)
+def test_the_gate_is_there_unless_it_is_left_out(tmp_path: Path, line: str, gate: bool) -> None:
+    assert load(tmp_path, HEAD + line + "\n").gate == gate
 
 
 @pytest.mark.parametrize(

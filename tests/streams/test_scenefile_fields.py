@@ -20,6 +20,13 @@ BAD_DETECTORS: Table = [
     (HEAD + "detector: modle\n", "2: detector: unknown value 'modle', did you mean 'model'?"),
     (HEAD + "detector: x\n", "2: detector: unknown value 'x'; write one of model, motion, fused"),
     (HEAD + "detector: [model]\n", "2: detector: expected text, found a list"),
+    (HEAD + "detail: fein\n", "2: detail: unknown value 'fein', did you mean 'fine'?"),
+    (HEAD + "detail: x\n", "2: detail: unknown value 'x'; write one of usual, fine, finest"),
+    (HEAD + "detail: 640\n", "2: detail: YAML does not read 640 as text; put it in quotes"),
+    (
+        HEAD + "detail: fine\ndetector: motion\n",
+        "2: detail: what moves is looked for in pictures of one size; remove this field",
+    ),
 ]
 
 BAD_REGIONS: Table = [
@@ -121,6 +128,14 @@ def test_a_mistake_is_named_with_line_and_field(tmp_path: Path, text: str, expec
 def test_a_scene_says_what_finds_its_objects(tmp_path: Path, detector: str) -> None:
     assert load(tmp_path, HEAD).detector == "model"
     assert load(tmp_path, f"{HEAD}detector: {detector}\n").detector == detector
+
+
+@pytest.mark.parametrize("detail", ["usual", "fine", "finest"])
+def test_a_scene_says_how_closely_to_look(tmp_path: Path, detail: str) -> None:
+    assert load(tmp_path, HEAD).detail == "usual"
+    scene = load(tmp_path, f"{HEAD}detail: {detail}\ndetector: fused\n")
+    assert scene.detail == detail
+    assert load(tmp_path, f"{HEAD}detail: usual\ndetector: motion\n").detail == "usual"
 
 
 @pytest.mark.parametrize(

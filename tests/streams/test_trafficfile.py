@@ -173,6 +173,12 @@ def test_a_map_of_a_file_replaces_that_of_its_models_alone(tmp_path: Path) -> No
     assert traffic.class_of("yolox_nano", "car") is VehicleClass.MP
     assert traffic.unknown("nanodet_g") == ()
     assert traffic_of(traffic.document, "stored").class_maps == traffic.class_maps
+    # what was quantised has the classes of what it was made from, unless it is named itself
+    assert traffic.class_of("nanodet_g_int8", "car") is VehicleClass.TB
+    assert traffic.class_of("/models/own_int8.onnx", "car") is VehicleClass.TB
+    assert shipped_traffic().class_of("nanodet_g_int8", "car") is VehicleClass.MP
+    named = read(tmp_path, text[:-1] + ", {models: [nanodet_g_int8], classes: {car: KS}}]")
+    assert named.class_of("nanodet_g_int8", "car") is VehicleClass.KS
     # with or without its ending, but its own name first
     assert traffic.class_of("own", "car") is VehicleClass.TB
     assert traffic.class_of("/models/nanodet_g.onnx", "car") is VehicleClass.TB

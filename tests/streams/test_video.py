@@ -58,7 +58,8 @@ def test_what_is_written_is_read_back(suffix: str, tmp_path: Path) -> None:
         # The corners: away from the bar and the edges, colours keep to a few steps.
         for y in (16, 48):
             for x in (28, 76):
-                if (drawn[y, x] != 255).all():
+                # half of the colour's resolution is lost, so its neighbours count
+                if (drawn[y, x - 4 : x + 5] == drawn[y, x]).all():
                     assert np.abs(drawn[y, x].astype(int) - frame.image[y, x]).max() < 14
     assert not leftovers(tmp_path)
 

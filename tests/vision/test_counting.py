@@ -254,12 +254,12 @@ def test_state_goes_with_its_track() -> None:
         walker = Walker(beside(-100, 100), [k / 10 for k in range(21)], number=number)
         assert len(walk(counter, walker)) == 1
     lines = counter._lines
-    assert [len(each._passages) for each in lines] == [50, 50]
+    assert [len(each._passages.row_of) for each in lines] == [50, 50]
     counter.update(step_of(START + 60, ended=tuple(range(1, 50))))
-    assert [list(each._passages) for each in lines] == [[50], [50]]
+    assert [list(each._passages.row_of) for each in lines] == [[50], [50]]
     # an id that no line knows may end as well
     counter.update(step_of(START + 61, ended=(50, 99)))
-    assert [each._passages for each in lines] == [{}, {}]
+    assert [each._passages.row_of for each in lines] == [{}, {}]
 
 
 def test_the_counter_counts_every_line_and_direction() -> None:

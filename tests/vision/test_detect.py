@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.detect import ClassGroup, Detector, DetectorSpec, fit_input, letterbox
+from vision.detect import ClassGroup, Detector, DetectorSpec, fit_input
 from vision.errors import DetectorError
+from vision.letterbox import letterbox
 from vision.types import Image
 
 CLASSES = ("person", "car", "bus", "truck")

@@ -212,7 +212,8 @@ def test_a_trip_is_stated_when_its_track_ends_or_the_source_does() -> None:
 def test_the_state_of_a_track_goes_with_it() -> None:
     counter = MovementCounter(JUNCTION, SCENE)
     play(counter, [walker(N, S), walker(MIDDLE, MIDDLE), walker(W, E)])
-    assert not counter._ways
+    assert not counter._ways.by_id
+    assert not counter._ways._known.row_of
 
 
 @pytest.mark.parametrize("amplitude", [0.08, 0.3])

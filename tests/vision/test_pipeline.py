@@ -140,7 +140,7 @@ def test_a_rule_about_a_class_that_nobody_looks_for_is_refused() -> None:
 def test_an_anamorphic_stream_is_stretched() -> None:
     camera = pipeline(dataclasses.replace(SCENE, stretch=True))
     frames = [
-        dataclasses.replace(frame, image=np.ascontiguousarray(frame.image[:, ::2]))
+        dataclasses.replace(frame, picture=np.ascontiguousarray(frame.image[:, ::2]))
         for frame in ride(TRAFFIC)
     ]
     assert frames[0].size == (160, 192)

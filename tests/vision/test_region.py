@@ -343,7 +343,7 @@ def test_a_head_that_reaches_into_the_region_is_nobody_in_the_zone() -> None:
 
     def cut(frame: Frame) -> Detections:
         return detector(("person",)).find(
-            dataclasses.replace(frame, image=frame.image[30:130, 20:300])
+            dataclasses.replace(frame, picture=frame.image[30:130, 20:300])
         )
 
     (frame,) = ride({"person": (100.0, 0.0, 150.0)}, seconds=0)

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
-import numpy as np
-
 from vision.scene import RuleConfig, Scene
 from vision.thresholds import Threshold
 from vision.types import Event, Fault, FloatArray, JsonValue, Severity, Track, Tracked
@@ -356,8 +354,11 @@ class TrackRule(Rule, Generic[W]):
             return []
         # nothing before this rule watched
         seen_s = max(watch.path_s, self.from_ts - track.first_ts - SAME_S)
-        points = track.path[np.searchsorted(track.path[:, 2], seen_s, side="right") :]
-        watch.path_s = float(track.path[-1, 2])
+        times = track.path[:, 2]
+        # mostly the last one alone is new
+        one = len(times) > 1 and times.item(-2) <= seen_s < times.item(-1)
+        points = track.path[-1 if one else times.searchsorted(seen_s, side="right") :]
+        watch.path_s = times.item(-1)
         found: list[Event] = []
         for point in points:
             ts = track.first_ts + float(point[2])

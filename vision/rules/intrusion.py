@@ -73,7 +73,7 @@ class Intrusion(TrackRule[Watch]):
         if settings.membership == "ground":
             return scene.inside(self.config.place, point[:2])
         x, y = point[:2]
-        w, h = track.sizes[np.searchsorted(track.path[:, 2], point[2])]
+        w, h = track.sizes[track.path[:, 2].searchsorted(point[2])]
         box = np.array([[x - w / 2, y - h, x + w / 2, y]])
         share = box_shares(box, scene.zone(self.config.place).polygon)[0]
         return bool(share >= settings.box_overlap_share - SAME_SHARE)

@@ -106,7 +106,7 @@ class PedestrianOnRoad(TrackRule[_Walk]):
         settings: Settings = self.config.settings
         seconds = float(point[2])
         watch.inside = scene.inside(self.config.place, point[:2])
-        row = int(np.searchsorted(track.path[:, 2], point[2]))
+        row = int(track.path[:, 2].searchsorted(point[2]))
         # where vehicles were before is not known any more
         if row == len(track.path) - 1 and self._on_vehicle(track):
             watch.vehicle_s = seconds
@@ -193,7 +193,7 @@ def _speed(track: Track, row: int) -> float:
     """How fast the foot went in the last ``SPEED_S`` before that row of the path, in heights of
     the box a second; 0 where it is not known."""
     t = track.path[: row + 1, 2]
-    first = int(np.searchsorted(t, t[-1] - SPEED_S - SAME_S))
+    first = int(t.searchsorted(t[-1] - SPEED_S - SAME_S))
     seconds = float(t[-1] - t[first])
     if seconds < LEAST_S:
         return 0.0

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.rules.base import SAME_S, Condition, TrackRule, Watch, at_least
-from vision.scene import Scene
+from vision.scene import RuleConfig, Scene
 from vision.thresholds import Threshold
 from vision.types import Event, FloatArray, Track, Tracked
 
@@ -130,6 +130,11 @@ class WrongWay(TrackRule[_Way]):
         settings: Settings = self.config.settings
         return settings.min_s
 
+    def __init__(self, config: RuleConfig, from_ts: float = -math.inf) -> None:
+        super().__init__(config, from_ts)
+        settings: Settings = config.settings
+        self._against: tuple[float, float] = tuple(settings.against.tolist())
+
     def watch(self) -> _Way:
         return _Way()
 
@@ -143,13 +148,13 @@ class WrongWay(TrackRule[_Way]):
                 watch.recent.clear()
             return False
         watch.outside_s = None
-        width, height = track.sizes[np.searchsorted(track.path[:, 2], point[2])].tolist()
+        width, height = track.sizes[track.path[:, 2].searchsorted(point[2])].tolist()
         if _cut_off(point, width, scene.frame_size):
             watch.last = None
         else:
             self._go(point, height, watch)
         if watch.event is None:
-            return all(condition.met for condition in self._needs(self._run(watch)))
+            return self._came_back(watch) and all(self._met(self._run(watch)))
         # who stops on the wrong side is still there
         px = float(watch.gone @ settings.against)
         watch.far_px = max(watch.far_px, px)
@@ -171,11 +176,17 @@ class WrongWay(TrackRule[_Way]):
         watch.recent.clear()
         watch.far_px = -math.inf
 
+    def _came_back(self, watch: _Way) -> bool:
+        """Has it come any way against the direction? Of most the answer is no."""
+        ax, ay = self._against
+        px = [x * ax + y * ay for _, x, y, _ in watch.recent]
+        return len(px) > 1 and px[-1] > min(px)
+
     def _run(self, watch: _Way) -> _Run:
         """From where it was least far against the direction, of the last ``within_s``."""
         if len(watch.recent) < 2:
             return _Run()
-        against = self.config.settings.against
+        against = self._against
         t, x, y, height = np.array(watch.recent).T
         px = x * against[0] + y * against[1]
         low = int(px.argmin())
@@ -222,31 +233,42 @@ class WrongWay(TrackRule[_Way]):
         zone = Condition("zone", inside, where, f"inside '{self.config.place}'")
         return (zone, *self._needs(self._run(watch)))
 
+    def _met(self, run: _Run) -> tuple[bool, ...]:
+        """Whether the way, its time, its direction and its jumps are as they must be."""
+        settings: Settings = self.config.settings
+        return (
+            run.heights >= settings.min_heights,
+            run.seconds >= settings.min_s - SAME_S,
+            run.off_deg <= settings.tolerance_deg,
+            run.jump_share <= JUMP_SHARE,
+        )
+
     def _needs(self, run: _Run) -> tuple[Condition, ...]:
         """What must be so of the way that something has gone."""
         settings: Settings = self.config.settings
+        way, time, direction, jump = self._met(run)
         return (
             Condition(
                 "way",
-                run.heights >= settings.min_heights,
+                way,
                 f"{run.heights:.1f} heights against it in {run.seconds:.1f} s",
                 f"{settings.min_heights:g} heights within {settings.within_s:g} s",
             ),
             Condition(
                 "time",
-                run.seconds >= settings.min_s - SAME_S,
+                time,
                 f"{run.seconds:.1f} s",
                 f"{settings.min_s:g} s",
             ),
             Condition(
                 "direction",
-                run.off_deg <= settings.tolerance_deg,
+                direction,
                 f"{run.off_deg:.0f}° from straight against it",
                 f"{settings.tolerance_deg:g}°",
             ),
             Condition(
                 "jump",
-                run.jump_share <= JUMP_SHARE,
+                jump,
                 f"{run.jump_share:.0%} of the way at once",
                 f"{JUMP_SHARE:.0%}",
             ),

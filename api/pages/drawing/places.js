@@ -62,11 +62,14 @@ export const Places = {
         <fieldset :disabled="locked">
           <label>{{ texts.detector }}<select name="detector" :value="scene.detector || 'model'" @change="set('detector', $event.target.value, 'model')"><option v-for="(text, each) in texts.detectors" :key="each" :value="each">{{ text }}</option></select></label>
           <p v-if="said(null, null, 'detector')" class="mk-refused" lang="en">{{ said(null, null, "detector") }}</p>
+          <label>{{ texts.detail }}<select name="detail" :value="scene.detail || 'usual'" @change="set('detail', $event.target.value, 'usual')"><option v-for="(text, each) in texts.details" :key="each" :value="each">{{ text }}</option></select></label>
+          <p v-if="said(null, null, 'detail')" class="mk-refused" lang="en">{{ said(null, null, "detail") }}</p>
           <Classes :label="texts.classes" :hint="texts.classes_hint" :known="classes" :value="scene.classes || []" :texts="texts" @change="set('classes', $event)" />
           <p v-if="said(null, null, 'classes')" class="mk-refused" lang="en">{{ said(null, null, "classes") }}</p>
           <label>{{ texts.region }}<select name="region" :value="region" @change="setRegion($event)"><option value="">{{ texts.regions.whole }}</option><option value="auto">{{ texts.regions.auto }}</option><option v-if="region === 'drawn'" value="drawn">{{ texts.regions.drawn }}</option></select></label>
           <p class="mk-hint">{{ texts.region_hint }}</p>
           <p v-if="said(null, null, 'region')" class="mk-refused" lang="en">{{ said(null, null, "region") }}</p>
+          <label v-if="scene.detector !== 'motion'" class="mk-choice"><input type="checkbox" name="gate" :checked="scene.gate !== false" @change="set('gate', $event.target.checked, true)"> {{ texts.gate }}</label>
           <label class="mk-choice"><input type="checkbox" :checked="scene.stretch === true" @change="set('stretch', $event.target.checked, false)"> {{ texts.stretch }}</label>
           <p class="mk-hint">{{ fill(texts.size, { w: scene.frame_size[0], h: scene.frame_size[1] }) }}</p>
         </fieldset>

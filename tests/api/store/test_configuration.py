@@ -75,6 +75,7 @@ def test_what_is_applied_is_current(url: str) -> None:
         camera(
             "a", source="synthetic", fps=7.5, name="ä ' \" %s", position=(-5.147665, 119.432731)
         ),
+        camera("c", substream="/stream2?x=1"),
         name="Kota ü",
         credentials=Path("/etc/matakota/logins.yaml"),
         networks=(),
@@ -84,15 +85,16 @@ def test_what_is_applied_is_current(url: str) -> None:
     with Store.open(url) as second:
         document = second.configuration.current()
         listed = second.configuration.cameras()
-    assert applied == Applied(1, 2, True, ("b", "a"), (), (), {"b": 1})
+    assert applied == Applied(1, 3, True, ("b", "a", "c"), (), (), {"b": 1})
     assert document is not None
     assert document.number == 1
-    cameras = (replace(given.cameras[0], revision=1), given.cameras[1])
+    cameras = (replace(given.cameras[0], revision=1), *given.cameras[1:])
     assert document.city() == replace(given, cameras=cameras)
     assert [(c.id, c.name, c.synthetic, c.worker, c.revision) for c in listed] == [
         ("b", "B", False, "north", 1), ("a", "ä ' \" %s", True, None, 0),
+        ("c", "C", False, None, 0),
     ]  # fmt: skip
-    assert [c.position for c in listed] == [None, (-5.147665, 119.432731)]
+    assert [c.position for c in listed] == [None, (-5.147665, 119.432731), None]
 
 
 def test_the_same_again_writes_nothing(url: str) -> None:
@@ -126,6 +128,7 @@ def test_the_same_again_writes_nothing(url: str) -> None:
         {"fps": 5.5},
         {"fps": None},
         {"worker": "north"},
+        {"substream": "off"},
     ],
 )
 def test_one_field_of_one_camera_is_a_change(store: Store, more: dict[str, Any]) -> None:

@@ -233,6 +233,23 @@ def test_what_was_not_saved_is_there_again(desk: Desk, camera: str) -> None:
 
 
 @pytest.mark.long
+def test_how_closely_to_look_is_chosen(desk: Desk, site: Site, camera: str) -> None:
+    page = editor(desk, camera)
+    page.locator(".mk-finding summary").click()
+    detail = page.locator("select[name=detail]")
+    expect(detail).to_have_value("usual")
+    detail.select_option("fine")
+    page.locator("select[name=detector]").select_option("motion")
+    expect(page.locator(".mk-finding .mk-refused")).to_contain_text("pictures of one size")
+    page.locator("select[name=detector]").select_option("fused")
+    save(page, 2)
+    assert drawn(site, camera) == {**SCENE, "detail": "fine", "detector": "fused"}
+    detail.select_option("usual")
+    save(page, 3)
+    assert drawn(site, camera) == {**SCENE, "detector": "fused"}
+
+
+@pytest.mark.long
 def test_rules_watch_when_and_what_they_are_told(desk: Desk, site: Site, camera: str) -> None:
     page = editor(desk, camera)
     add_rule(page, "line_crossing", "gate")

@@ -33,6 +33,7 @@ SEQUENCES = {
 }
 RATES = {
     "nanodet_g": (FULL, Fraction(10), Fraction(5)),
+    "nanodet_g_int8": (Fraction(10),),
     "yolox_nano.onnx": (Fraction(10), Fraction(5)),
 }
 """The larger model takes minutes for every picture."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Literal
 
 import av
 import cv2
@@ -20,6 +21,7 @@ from av.video.stream import VideoStream
 from streams.address import RtspAddress, parse_address
 from streams.config import Credential
 from streams.health import Code, State
+from streams.rtsp.choosing import Wish
 from streams.rtsp.forkserver import ForkServer
 from streams.rtsp.ring import Ring
 from streams.rtsp.source import RtspSource
@@ -39,6 +41,7 @@ def source(
     fps: float | None = None,
     networks: Sequence[object] = LOOPBACK,
     ring: Ring | None = None,
+    wish: Callable[[], Wish] | None = None,
 ) -> RtspSource:
     """A source that may connect to the loopback."""
     address = url if isinstance(url, RtspAddress) else parse_address(url)
@@ -50,6 +53,7 @@ def source(
         fps=fps,
         forkserver=forkserver,
         ring=ring,
+        wish=wish,
     )
 
 
@@ -134,7 +138,13 @@ def answering(*answers: bytes) -> Callable[[socket.socket], None]:
     return talk
 
 
-def painted_clip(path: Path, size: tuple[int, int], count: int = 6) -> Path:
+def painted_clip(
+    path: Path,
+    size: tuple[int, int],
+    count: int = 6,
+    *,
+    matrix: Literal["ITU601", "ITU709"] = "ITU601",
+) -> Path:
     """Pictures whose left half is blue, with a red corner at the top right: what is turned,
     shifted or sheared shows."""
     width, height = size
@@ -142,8 +152,11 @@ def painted_clip(path: Path, size: tuple[int, int], count: int = 6) -> Path:
         stream = container.add_stream("libx264", rate=12, options={"crf": "5"})
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.colorspace = {"ITU601": 6, "ITU709": 1}[matrix]
         for i in range(count):
-            frame = av.VideoFrame.from_ndarray(painting(size), format="bgr24")
+            frame = av.VideoFrame.from_ndarray(painting(size), format="bgr24").reformat(
+                format="yuv420p", dst_colorspace=matrix
+            )
             frame.pts, frame.time_base = i, Fraction(1, 12)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import socket
 import struct
@@ -11,16 +13,18 @@ from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from streams.health import Code, State
 from streams.rtsp.arrivals import Stamp, Times
-from streams.rtsp.decoder import LAG_PICTURES, LAG_S, _Stream
-from streams.rtsp.decoding import Order
+from streams.rtsp.decoder import LAG_PICTURES, LAG_S, _Output, _Stream
 from streams.rtsp.forkserver import ForkServer
+from streams.rtsp.order import MAX_LINE_BYTES, Order
 from streams.rtsp.relay import Conversation
 from tests.streams.rtsp.oddcameras import serving, source
 from tests.streams.simulator.clients import GUARD_S
+from tests.streams.test_planar import BT709, FULL, framed, values
 
 NOW = 1_700_000_000.0
 TICKS = 6000
@@ -116,6 +120,23 @@ def test_under_load_pictures_are_left_out_up_to_a_key_frame(stream: _Stream) -> 
 def test_nothing_is_left_out_before_the_first_picture(stream: _Stream) -> None:
     stream._started = False
     assert not left_out(stream, LAG_S + 1, LAG_PICTURES + 1, 0.0, key=False)
+
+
+@pytest.mark.parametrize("size", [(97, 65), (640, 360), (33, 2), (1, 1)])
+def test_planes_come_to_the_worker_as_they_are(size: tuple[int, int]) -> None:
+    told = values(size)
+    ours, theirs = socket.socketpair()
+    memory = os.memfd_create("picture")
+    with ours, theirs:
+        output = _Output(theirs, memory, 7)
+        output._wanted = True
+        output.offer(framed(told, BT709, FULL), 1234.5)
+        said = json.loads(ours.recv(MAX_LINE_BYTES))
+    assert (said["width"], said["height"]) == size
+    assert (said["matrix"], said["full_range"], said["ts"]) == ("bt709", True, 1234.5)
+    expected = np.concatenate([plane.ravel() for plane in told])
+    assert os.pread(memory, expected.size + 9, 0) == expected.tobytes()
+    os.close(memory)
 
 
 # --- hostile cameras

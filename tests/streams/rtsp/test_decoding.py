@@ -17,15 +17,18 @@ from hypothesis import strategies as st
 
 from streams.health import Code
 from streams.rtsp.arrivals import Picker
-from streams.rtsp.decoding import MAX_LINE_BYTES, MAX_PIXELS, Decoding, Order
+from streams.rtsp.decoding import Decoding
 from streams.rtsp.dialing import AttemptError
+from streams.rtsp.order import MAX_LINE_BYTES, MAX_PIXELS, Order
 from tests.streams.simulator.clients import GUARD_S
 
 ORDER = Order("/x", False, "user", "secret", 5.0, 40, 1000.0)
 PICTURE = {
-    "width": 4, "height": 2, "picture": 40, "ts": 1234.5,
+    "width": 5, "height": 3, "matrix": "bt709", "full_range": True, "picture": 40, "ts": 1234.5,
     "index": 41, "dropped": 0, "corrupt": 0, "skewed": False,
 }  # fmt: skip
+SIZE = 5 * 3 + 2 * 3 * 2
+"""Bytes of its planes: chroma has half of the sides, rounded up."""
 
 
 class Impostor:
@@ -89,12 +92,15 @@ def test_the_order_comes_first_and_then_one_request_at_a_time(
 
 
 def test_a_picture_is_a_copy_of_its_own(decoding: Decoding, child: Impostor) -> None:
-    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-    os.pwrite(child.memory, pixels.tobytes(), 0)
+    told = np.arange(SIZE, dtype=np.uint8)
+    os.pwrite(child.memory, told.tobytes(), 0)
     child.say({}, PICTURE)
-    image, index, ts = look(decoding, GUARD_S)
-    os.pwrite(child.memory, bytes(24), 0)
-    assert np.array_equal(image, pixels)
+    picture, index, ts = look(decoding, GUARD_S)
+    os.pwrite(child.memory, bytes(SIZE), 0)
+    assert [plane.shape for plane in (picture.y, picture.u, picture.v)] == [(3, 5), (2, 3), (2, 3)]
+    planes = [plane.ravel() for plane in (picture.y, picture.u, picture.v)]
+    assert np.array_equal(np.concatenate(planes), told)
+    assert (picture.matrix, picture.full_range) == ("bt709", True)
     assert (index, ts) == (40, 1234.5)
     assert (decoding.index, decoding.dropped, decoding.skewed) == (41, 0, False)
 
@@ -129,11 +135,16 @@ def _counts() -> dict[str, object]:
         b"x" * (MAX_LINE_BYTES + 10),
         PICTURE | {"width": 0},
         PICTURE | {"width": -4},
-        PICTURE | {"width": "4"},
+        PICTURE | {"width": "5"},
         PICTURE | {"width": True},
         PICTURE | {"width": 1 << 40},
         PICTURE | {"width": MAX_PIXELS, "height": 2},
-        PICTURE | {"width": 5},
+        PICTURE | {"width": 6},
+        PICTURE | {"matrix": "bt1361"},
+        PICTURE | {"matrix": None},
+        PICTURE | {"matrix": ["bt601"]},
+        PICTURE | {"full_range": 1},
+        {name: value for name, value in PICTURE.items() if name != "full_range"},
         PICTURE | {"height": None},
         PICTURE | {"ts": float("nan")},
         PICTURE | {"ts": float("inf")},
@@ -150,7 +161,7 @@ def _counts() -> dict[str, object]:
     ],
 )
 def test_nonsense_ends_it(said: object, decoding: Decoding, child: Impostor) -> None:
-    os.pwrite(child.memory, bytes(24), 0)
+    os.pwrite(child.memory, bytes(SIZE), 0)
     child.say(said)
     with pytest.raises(AttemptError) as caught:
         look(decoding, GUARD_S)

@@ -85,6 +85,14 @@ def test_a_child_belongs_to_the_server_and_ends_on_request(server: ForkServer) -
         assert child.end() is None
 
 
+def test_decoders_do_without_opencv(server: ForkServer) -> None:
+    """It would take 150 MB of what each may have."""
+    with waiting_child(server) as (child, _):
+        loaded = Path(f"/proc/{child.pid}/maps").read_text()
+    assert "libavcodec" in loaded
+    assert "cv2" not in loaded
+
+
 def test_how_a_child_ended_by_itself_is_told_once(server: ForkServer) -> None:
     with waiting_child(server) as (child, channel):
         os.kill(child.pid, signal.SIGABRT)

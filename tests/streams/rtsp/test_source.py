@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,8 +13,8 @@ import pytest
 
 from streams.config import Credential
 from streams.health import Code, State
-from streams.rtsp.decoding import Order
 from streams.rtsp.forkserver import ForkServer
+from streams.rtsp.order import Order
 from streams.simulator import Fault, FaultKind, Login, Recording, Simulator, load_recording
 from streams.source import LiveSource
 from tests.streams.rtsp.oddcameras import (
@@ -27,6 +27,7 @@ from tests.streams.rtsp.oddcameras import (
     with_messages,
 )
 from tests.streams.simulator.clients import COUNT, GUARD_S, RATE, SIZE, small_clip, which_bar
+from vision.picture import Planes
 
 ODD = Credential("o pé", "p@ss:w/ö#%? &=+'\"\\")
 
@@ -71,8 +72,8 @@ def test_pictures_arrive_in_order_and_in_time(recording: Recording, forkserver: 
         steps = after.index - before.index
         assert after.ts - before.ts == pytest.approx(steps / RATE, abs=0.02)
         assert which_bar(after.image) == (origin + after.index) % COUNT
-    assert first.image.flags.owndata
-    assert first.image.flags.writeable
+    assert isinstance(first.picture, Planes)
+    assert first.picture.nbytes == SIZE[0] * SIZE[1] * 3 // 2 + first.image.nbytes
 
 
 def test_the_picture_is_where_the_clip_has_it(tmp_path: Path, forkserver: ForkServer) -> None:
@@ -88,6 +89,24 @@ def test_the_picture_is_where_the_clip_has_it(tmp_path: Path, forkserver: ForkSe
             assert frame.size == (w, h)
             off = np.abs(frame.image.astype(int) - painting((w, h)).astype(int))
             assert off.mean() < 6
+
+
+def test_colours_are_what_the_camera_means(tmp_path: Path, forkserver: ForkServer) -> None:
+    size = (640, 360)
+    clip = painted_clip(tmp_path / "c.mp4", size, matrix="ITU709")
+    with (
+        Simulator({"a": load_recording(clip, tmp_path)}) as simulator,
+        source(simulator.url("a"), forkserver) as camera,
+    ):
+        (frame,) = frames(camera, 1)
+    picture = frame.picture
+    assert isinstance(picture, Planes)
+    assert (picture.matrix, picture.full_range) == ("bt709", False)
+    off, otherwise = (
+        np.abs(shown.image.astype(int) - painting(size).astype(int)).mean()
+        for shown in (picture, replace(picture, matrix="bt601"))
+    )
+    assert off < 3 < otherwise
 
 
 def test_fps_picks_by_media_time(recording: Recording, forkserver: ForkServer) -> None:
