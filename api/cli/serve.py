@@ -49,11 +49,7 @@ class DoorServer(uvicorn.Server):
     ``begin`` once it serves."""
 
     def __init__(
-        self,
-        door: Door,
-        bell: Bell,
-        tls: ssl.SSLContext | None,
-        begin: Callable[[], None] = lambda: None,
+        self, door: Door, bell: Bell, tls: ssl.SSLContext | None, begin: Callable[[], None]
     ) -> None:
         super().__init__(
             uvicorn.Config(
